@@ -1,0 +1,130 @@
+"""The card and bank processor, over HTTP.
+
+`POST /charges` with an `Idempotency-Key` charges at most once for each key; `GET /charges/by-key/{key}` tells what
+became of it. An answer is what the processor said for certain; where it may have charged without our knowing,
+the answer is `unknown`. What it certainly did not do may be tried again: `TaskFailedError`.
+"""
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import BaseModel, Field, ValidationError
+
+from services.payments.domain.charging import ChargeMethod
+from shared.messaging.handlers import TaskFailedError
+
+_CONNECT_TIMEOUT_S: Final = 3.0
+# Shorter than any server's: a connection that the other side is just closing would leave a charge unknown.
+_IDLE_CONNECTION_S: Final = 2.0
+
+_REASON: Final = re.compile(r"[!-~]{1,64}")
+_TAKEN: Final = frozenset({"succeeded", "refunded", "returned", "disputed"})
+"""The money was taken, whatever became of it later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of a charge; `reason` is the processor's word for a decline."""
+
+    result: Literal["succeeded", "declined", "not_received", "unknown"]
+    charge_id: str | None = None
+    reason: str | None = None
+
+
+class _Charge(BaseModel):
+    charge_id: Annotated[str, Field(min_length=1, max_length=128)]
+    status: str
+    reason: str | None = None
+
+
+class Processor:
+    """The processor at `url`, to which `secret` proves who we are."""
+
+    def __init__(self, url: str, secret: str, timeout_s: float) -> None:
+        self._url = url.rstrip("/")
+        self._session = aiohttp.ClientSession(
+            # Unlimited: a charge that waits here for a connection would time out unsent, and be unknown.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_CONNECTION_S),
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_TIMEOUT_S),
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def charge(self, order: ChargeMethod) -> Answer:
+        """Charge once, whatever the number of attempts.
+
+        Raises:
+            TaskFailedError: it was not reached, is too busy, or does not accept who we are.
+        """
+        body = {
+            "payment_id": order.payment_id,
+            "account_number": order.account_number,
+            "amount_minor": order.amount_minor,
+            "currency": order.currency,
+            "method": {"kind": order.kind, "token": order.token},
+        }
+        try:
+            status, told = await self._call("POST", "/charges", json=body, headers={"Idempotency-Key": order.key})
+        except (aiohttp.ClientError, TimeoutError):
+            return Answer("unknown")
+        match status:
+            case HTTPStatus.OK | HTTPStatus.CREATED:
+                return _answer(told)
+            case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY:
+                return Answer("declined", reason="rejected")
+            case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+                raise TaskFailedError(f"processor_answered_{status}")
+            case _:
+                return Answer("unknown")
+
+    async def charge_of_key(self, key: str) -> Answer:
+        """Ask what became of the charge with this key.
+
+        Raises:
+            TaskFailedError: there was no answer, or none that tells.
+        """
+        try:
+            status, told = await self._call("GET", f"/charges/by-key/{quote(key, safe='')}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TaskFailedError("processor_away") from error
+        match status:
+            case HTTPStatus.OK:
+                return _answer(told)
+            case HTTPStatus.NOT_FOUND if isinstance(told, dict) and told.get("reason") == "not_received":
+                return Answer("not_received")
+            case _:
+                raise TaskFailedError(f"processor_answered_{status}")
+
+    async def _call(self, method: str, path: str, **request: Any) -> tuple[int, Any]:
+        """Return the status and the JSON of an answer, which is nothing where it is none."""
+        try:
+            async with self._session.request(
+                method, self._url + path, allow_redirects=False, **request
+            ) as response:
+                try:
+                    return response.status, await response.json(content_type=None)
+                except ValueError:
+                    return response.status, None
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise TaskFailedError("processor_not_reached") from error
+
+
+def _answer(told: Any) -> Answer:
+    """Read a charge; one that does not say what became of it leaves it unknown."""
+    try:
+        charge = _Charge.model_validate(told)
+    except ValidationError:
+        return Answer("unknown")
+    if charge.status in _TAKEN:
+        return Answer("succeeded", charge.charge_id)
+    if charge.status == "declined":
+        fits = charge.reason is not None and _REASON.fullmatch(charge.reason)
+        return Answer("declined", charge.charge_id, charge.reason if fits else None)
+    return Answer("unknown")

@@ -1,0 +1,131 @@
+"""What follows from what the billing host says, in whatever order and however often it is heard.
+
+Of what is told anew, the newest counts. Charges, adjustments and statements have ids of their own: one that was
+heard before changes nothing, whatever message brings it.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from services.payments.domain import ledger
+from services.payments.domain.account import (
+    GuarantorAccount,
+    Opened,
+    Statement,
+    Visit,
+    VisitOpened,
+    tell_balance,
+)
+from shared.events.billing import (
+    AdjustmentPosted,
+    BillingFact,
+    ChargePosted,
+    GuarantorAccountOpened,
+    StatementIssued,
+    VisitAccountClosed,
+    VisitAccountOpened,
+)
+from shared.events.payments import StatementAvailable
+from shared.messaging.decision import Decision, Event
+
+
+def hear(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> Decision[GuarantorAccount]:
+    """Return what follows from a fact that the host told at `told_at`."""
+    after, balance = tell_balance(account, _heard(account, fact, told_at))
+    after, statements = _tell_statements(after)
+    return Decision(after, (*balance, *statements))
+
+
+def _heard(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> GuarantorAccount:
+    match fact:
+        case GuarantorAccountOpened():
+            return _account_opened(account, fact, told_at)
+        case VisitAccountOpened():
+            return _visit_opened(account, fact, told_at)
+        case ChargePosted():
+            visit = account.visit(fact.visit_account_number)
+            charged = replace(visit, charges_minor=visit.charges_minor + fact.amount_minor)
+            return _post(account, ledger.charge(fact, told_at), charged)
+        case AdjustmentPosted():
+            adjusted = _adjusted(account.visit(fact.visit_account_number), fact)
+            return _post(account, ledger.adjustment(fact, told_at), adjusted)
+        case VisitAccountClosed():
+            visit = account.visit(fact.visit_account_number)
+            return account if visit.closed else account.with_visit(replace(visit, closed=True))
+        case StatementIssued():
+            return _statement_issued(account, fact)
+        case _:
+            assert_never(fact)
+
+
+def _account_opened(
+    account: GuarantorAccount, fact: GuarantorAccountOpened, told_at: datetime
+) -> GuarantorAccount:
+    if account.opened and told_at < account.opened.told_at:
+        return account
+    opened = Opened(
+        person_id=fact.guarantor.person_id,
+        first_name=fact.guarantor.first_name,
+        last_name=fact.guarantor.last_name,
+        viewers=fact.viewers,
+        affiliate=fact.affiliate,
+        currency=fact.currency,
+        told_at=told_at,
+    )
+    return account if opened == account.opened else replace(account, opened=opened)
+
+
+def _visit_opened(account: GuarantorAccount, fact: VisitAccountOpened, told_at: datetime) -> GuarantorAccount:
+    visit = account.visit(fact.visit_account_number)
+    if visit.opened and told_at < visit.opened.told_at:
+        return account
+    opened = VisitOpened(fact.patient_id, fact.visit_date, fact.description, told_at)
+    return account if opened == visit.opened else account.with_visit(replace(visit, opened=opened))
+
+
+def _adjusted(visit: Visit, fact: AdjustmentPosted) -> Visit:
+    if fact.kind == "insurance-payment":
+        return replace(visit, insurance_paid_minor=visit.insurance_paid_minor - fact.amount_minor)
+    return replace(visit, adjustments_minor=visit.adjustments_minor + fact.amount_minor)
+
+
+def _post(account: GuarantorAccount, posting: ledger.Posting, visit: Visit) -> GuarantorAccount:
+    if posting.key in account.posted:
+        return account
+    return account.with_posting(posting).with_visit(visit)
+
+
+def _statement_issued(account: GuarantorAccount, fact: StatementIssued) -> GuarantorAccount:
+    if fact.statement_id in account.statements:
+        return account
+    statement = Statement(
+        statement_id=fact.statement_id,
+        issued_on=fact.issued_on,
+        due_on=fact.due_on,
+        period_from=fact.period_from,
+        period_to=fact.period_to,
+        amount_due_minor=fact.amount_due_minor,
+        currency=fact.currency,
+    )
+    return account.with_statement(statement)
+
+
+def _tell_statements(account: GuarantorAccount) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """Tell of statements once it is known who may read them."""
+    untold = [statement for statement in account.statements.values() if not statement.told]
+    if account.opened is None or not untold:
+        return account, ()
+    persons = account.opened.persons()
+    events = []
+    for statement in untold:
+        available = StatementAvailable(
+            account_number=account.number,
+            statement_id=statement.statement_id,
+            person_ids=persons,
+            issued_on=statement.issued_on,
+            due_on=statement.due_on,
+        )
+        events.append(Event(available, key=account.number))
+        account = account.with_statement(replace(statement, told=True))
+    return account, tuple(events)

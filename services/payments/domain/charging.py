@@ -1,0 +1,71 @@
+"""What payments has done at the processor, and the answer that comes back: its own tasks, never on a topic."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from shared.events.envelope import Fact, Id, Time
+from shared.events.vocabulary import AmountMinor, Code, Currency, MethodKind, Secret
+
+KEY_LIFETIME: Final = timedelta(hours=24)
+"""How long the processor knows a key again; a charge sent later would be a second one."""
+
+SEND_WITHIN: Final = KEY_LIFETIME - timedelta(hours=1)
+"""How long a charge may be sent: whoever sends last is done before its key is forgotten."""
+
+QUERY_WAITS: Final = (
+    timedelta(seconds=10),
+    timedelta(minutes=5),
+    timedelta(hours=1),
+    *(timedelta(days=1) for _ in range(5)),
+)
+"""The waits before each time that the processor is asked what became of a charge."""
+
+Query = Annotated[int, Field(ge=0, le=len(QUERY_WAITS))]
+"""Which time of asking: 0 is the charge itself, 1 the first query."""
+
+
+class ChargeMethod(Fact):
+    """Charge a card or bank account; `key` is the processor's idempotency key, the same at every attempt."""
+
+    TYPE: ClassVar[str] = "payments.charge-method.v1"
+    payment_id: Id
+    account_number: Id
+    amount_minor: AmountMinor
+    currency: Currency
+    kind: MethodKind
+    token: Secret
+    key: Id
+    send_before: Time
+
+
+class QueryCharge(Fact):
+    """Ask what became of a charge."""
+
+    TYPE: ClassVar[str] = "payments.query-charge.v1"
+    payment_id: Id
+    account_number: Id
+    key: Id
+    query: Query
+
+
+def time_to_send(task: ChargeMethod, now: datetime) -> bool:
+    """Tell whether the charge may still be sent without the risk of making it twice."""
+    return now < task.send_before
+
+
+class ChargeAnswered(Fact):
+    """What the processor said, or that it could not be learnt (`unknown`).
+
+    `not_received`: the processor has never seen the key, or has forgotten it. `query` is the time of asking
+    that this answers, so that an answer that comes twice is known as such.
+    """
+
+    TYPE: ClassVar[str] = "payments.charge-answered.v1"
+    payment_id: Id
+    account_number: Id
+    query: Query
+    result: Literal["succeeded", "declined", "not_received", "unknown"]
+    charge_id: Id | None = None
+    reason: Code | None = None

@@ -1,0 +1,101 @@
+"""PostgreSQL as the services use it: a pool, whole batches in one statement, and what "away" means.
+
+Tables are SQLModel classes; the statements for batches are made from them once, so that a batch of any size
+is one round trip with one array for each column (`unnest`), which PostgreSQL takes many times faster than a row
+at a time. The message path speaks asyncpg directly; see docs/adr for what that was measured to be worth.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
+from sqlmodel import SQLModel
+
+# asyncpg's classes take their parameter only in its type stubs.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidCatalogNameError,
+)
+"""What is raised when the database is away, full, restarting, or asks to try again: wait, and do it again."""
+
+
+async def connect(url: str, *, connections_max: int = 10) -> Pool:
+    """Open a pool; statements are given up after a minute, so that a lost network cannot hold one for ever."""
+    pool: Pool = await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=connections_max,
+        command_timeout=60,
+        timeout=10,
+        max_inactive_connection_lifetime=300,
+        # Estimates for arrays are guesses; compiling for them costs more than the statements do.
+        server_settings={"jit": "off"},
+    )
+    return pool
+
+
+def table(model: type[SQLModel]) -> Table:
+    """Return the table that a SQLModel class describes."""
+    found: Table = model.__table__  # type: ignore[attr-defined]  # set by SQLModel's metaclass
+    return found
+
+
+@cache
+def _arrays(model: type[SQLModel], columns: tuple[str, ...]) -> str:
+    """Return `unnest($1::text[], …)` with the columns' own types."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
+    types = (f"{table(model).c[column].type.compile(dialect)}[]" for column in columns)
+    return "unnest(" + ", ".join(f"${number}::{name}" for number, name in enumerate(types, 1)) + ")"
+
+
+@cache
+def insert_statement(model: type[SQLModel], columns: tuple[str, ...], on_conflict: str = "") -> str:
+    """Return the statement that inserts any number of rows, given one array for each column.
+
+    `on_conflict` is what follows `on conflict`, such as `do nothing`; without it a conflict is an error.
+    """
+    conflict = f" on conflict {on_conflict}" if on_conflict else ""
+    names = ", ".join(columns)
+    return f"insert into {table(model).name} ({names}) select * from {_arrays(model, columns)}{conflict}"
+
+
+@cache
+def _update(model: type[SQLModel], columns: tuple[str, ...]) -> str:
+    keys = [column.name for column in table(model).primary_key]
+    sets = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in keys)
+    return f"({', '.join(keys)}) do update set {sets}"
+
+
+async def insert(
+    connection: Connection,
+    model: type[SQLModel],
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[Any, ...]],
+    on_conflict: str = "",
+) -> None:
+    """Insert rows (tuples in the order of `columns`) in one statement; nothing happens without rows."""
+    if rows:
+        await connection.execute(
+            insert_statement(model, columns, on_conflict), *map(list, zip(*rows, strict=True))
+        )
+
+
+async def upsert(
+    connection: Connection, model: type[SQLModel], columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows, or update those whose primary key is there already, in one statement."""
+    await insert(connection, model, columns, rows, _update(model, columns))

@@ -1,0 +1,220 @@
+"""What is asked of the inbox on `inbox.commands.v1`, and what it says on `inbox.events.v1`."""
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from shared.events.envelope import Command, Event, Id, Time
+from shared.events.vocabulary import About, Body, Code, Growing, Line, Note, Version, Word
+
+Pool = Id
+"""`billing`, `crm`, `insurance`, `unroutable`, or `provider:<provider_id>`."""
+
+
+class SendMessage(Command):
+    """A gateway asks to bring a patient's message to the right people.
+
+    Medical categories: `non-urgent-question`, `refill-request`, `appointment-request`, `medical-info-update`,
+    `share-records`; non-medical: `billing-question`, `insurance-question`, `customer-service`, `portal-help`.
+    """
+
+    TYPE: ClassVar[str] = "inbox.send-message.v1"
+    message_id: Id
+    thread_id: Id | None = None
+    patient_id: Id
+    kind: Literal["medical", "non-medical"]
+    category: Word
+    provider_id: Id | None = None
+    subject: Line
+    body: Body
+    attachment_ids: Annotated[tuple[Id, ...], Field(max_length=100)] | None = None
+    about: About | None = None
+
+
+class RaiseWork(Command):
+    """A service asks for a person's attention; without a patient the key is `pool:<pool>`."""
+
+    TYPE: ClassVar[str] = "inbox.raise-work.v1"
+    work_id: Id
+    pool: Pool
+    summary: Line
+    about: About
+    patient_id: Id | None = None
+
+
+InboxCommand = SendMessage | RaiseWork
+
+
+class MessageRouted(Event):
+    """The inbox put a message into a pool, by this version of the rules and for this reason."""
+
+    TYPE: ClassVar[str] = "inbox.message-routed.v1"
+    message_id: Id
+    thread_id: Id
+    item_id: Id
+    pool: Pool
+    rule_version: Version
+    why: Line
+
+
+class MessageUnroutable(Event):
+    """The inbox found no pool for a message and put it where a supervisor decides."""
+
+    TYPE: ClassVar[str] = "inbox.message-unroutable.v1"
+    message_id: Id
+    thread_id: Id
+    item_id: Id
+    rule_version: Version
+    why: Line
+
+
+class WorkQueued(Event):
+    """The inbox put a service's work into a pool."""
+
+    TYPE: ClassVar[str] = "inbox.work-queued.v1"
+    work_id: Id
+    item_id: Id
+    pool: Pool
+
+
+class _ItemEvent(Event):
+    item_id: Id
+    thread_id: Id | None = None
+    pool: Pool | None = None
+
+
+class ItemClaimed(_ItemEvent):
+    """The inbox says that a person of the staff has taken an item, until the lease ends."""
+
+    TYPE: ClassVar[str] = "inbox.item-claimed.v1"
+    assignee: Id
+    lease_ends_at: Time | None = None
+
+
+class ItemReleased(_ItemEvent):
+    """The inbox says that an item is free again: given back, or its lease has ended."""
+
+    TYPE: ClassVar[str] = "inbox.item-released.v1"
+    reason: Growing[Literal["released", "lease_expired"]] | None = None
+
+
+class ItemReassigned(_ItemEvent):
+    """The inbox moved an item to another pool or person, for this reason."""
+
+    TYPE: ClassVar[str] = "inbox.item-reassigned.v1"
+    assignee: Id | None = None
+    reason: Line
+
+
+class ItemReplied(Event):
+    """The inbox has the staff's reply for the patient."""
+
+    TYPE: ClassVar[str] = "inbox.item-replied.v1"
+    thread_id: Id
+    item_id: Id
+    reply_id: Id
+
+
+class ItemDone(_ItemEvent):
+    """The inbox says that an item needs nothing more."""
+
+    TYPE: ClassVar[str] = "inbox.item-done.v1"
+
+
+class ItemReopened(_ItemEvent):
+    """The inbox opened an item again, because the patient wrote."""
+
+    TYPE: ClassVar[str] = "inbox.item-reopened.v1"
+    message_id: Id | None = None
+
+
+class ItemEscalated(_ItemEvent):
+    """The inbox says that an item waited too long, or that staff want a supervisor to see it."""
+
+    TYPE: ClassVar[str] = "inbox.item-escalated.v1"
+    reason: Line
+
+
+class _AttachmentEvent(Event):
+    attachment_id: Id
+    patient_id: Id | None = None
+    message_id: Id | None = None
+
+
+class AttachmentHeld(_AttachmentEvent):
+    """The inbox keeps a file from everybody until it has been scanned."""
+
+    TYPE: ClassVar[str] = "inbox.attachment-held.v1"
+    reason: Code | None = None
+
+
+class AttachmentCleared(_AttachmentEvent):
+    """The inbox had a file scanned, and nothing was found."""
+
+    TYPE: ClassVar[str] = "inbox.attachment-cleared.v1"
+
+
+class AttachmentRefused(_AttachmentEvent):
+    """The inbox refuses a file; nobody can open it."""
+
+    TYPE: ClassVar[str] = "inbox.attachment-refused.v1"
+    reason: Code
+
+
+RefusalReason = Literal[
+    "invalid_data",
+    "too_large",
+    "not_found",
+    "not_allowed",
+    "idempotency_conflict",
+    "unknown_category",
+    "recipient_missing",
+    "recipient_not_allowed",
+    "unknown_attachment",
+    "attachment_refused",
+    "too_many_attachments",
+    "unknown_pool",
+]
+
+REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
+    "invalid_data": "A field is missing, malformed or out of bounds; the detail names the fields.",
+    "too_large": "The command is longer than 256 KiB.",
+    "not_found": "There is no such patient or thread for this actor.",
+    "not_allowed": "Only services may ask for this.",
+    "idempotency_conflict": "The id was used before, for something else.",
+    "unknown_category": "There is no such category of this kind of message.",
+    "recipient_missing": "A medical message names the provider it is for.",
+    "recipient_not_allowed": "The patient cannot write to this provider.",
+    "unknown_attachment": "There is no such uploaded file of this patient.",
+    "attachment_refused": "One of the files was refused when it was scanned.",
+    "too_many_attachments": "A message carries fewer files than this.",
+    "unknown_pool": "There is no such pool.",
+}
+"""What each reason means to the sender."""
+
+
+class CommandRefused(Event):
+    """The inbox refuses a command; nothing has changed."""
+
+    TYPE: ClassVar[str] = "inbox.command-refused.v1"
+    command_type: Code
+    reason: Growing[RefusalReason]
+    detail: Note
+
+
+InboxEvent = (
+    MessageRouted
+    | MessageUnroutable
+    | WorkQueued
+    | ItemClaimed
+    | ItemReleased
+    | ItemReassigned
+    | ItemReplied
+    | ItemDone
+    | ItemReopened
+    | ItemEscalated
+    | AttachmentHeld
+    | AttachmentCleared
+    | AttachmentRefused
+    | CommandRefused
+)

@@ -1,0 +1,142 @@
+"""The operators' tool: dead letters and parked keys of a service, and the contract's topics.
+
+    python -m shared.messaging list --service payments [--reason R]
+    python -m shared.messaging show --service payments --id ID
+    python -m shared.messaging replay --service payments (--id ID … | --reason R | --all) [--dry-run]
+    python -m shared.messaging discard --service payments (--id ID … | --reason R | --all) --why TEXT [--dry-run]
+    python -m shared.messaging create-topics [--replication N]
+
+It reads `<SERVICE>_DATABASE_URL`, or else the `endpoints.json` that `make up` writes into `LOCAL_DIR`. A replay is
+done by the running service; this tool asks for it and returns at once.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from shared.database import AWAY, Connection
+from shared.events.topics import SERVICES, TOPICS
+from shared.messaging import dead_letters, topics
+from shared.settings import KafkaSettings, read
+
+
+def main() -> None:
+    """Run one command; an error is one line and a status that is not 0."""
+    arguments = _parser().parse_args()
+    try:
+        if arguments.command == "create-topics":
+            asyncio.run(_create_topics(arguments.replication))
+        else:
+            asyncio.run(_with_database(arguments))
+    except AWAY as error:
+        sys.exit(f"the database cannot be reached ({type(error).__name__})")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m shared.messaging", description="Dead letters and topics.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (
+        ("list", "list dead letters and parked keys"),
+        ("show", "show one dead letter whole"),
+        ("replay", "have dead letters handled again"),
+        ("discard", "give dead letters up"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("--service", required=True, choices=sorted(SERVICES))
+        if name == "show":
+            command.add_argument("--id", required=True)
+            continue
+        command.add_argument("--reason", help="those with this reason")
+        if name == "list":
+            continue
+        command.add_argument("--id", nargs="+", default=[], help="those with these ids")
+        command.add_argument("--all", action="store_true", help="all of them")
+        command.add_argument("--dry-run", action="store_true", help="only say which they would be")
+        if name == "discard":
+            command.add_argument("--why", required=True, help="kept with them")
+    create = commands.add_parser("create-topics", help="make the contract's topics that are missing")
+    create.add_argument("--replication", type=int, default=1)
+    return parser
+
+
+async def _create_topics(replication: int) -> None:
+    made = await topics.create(read(KafkaSettings).connection(), TOPICS, replication=replication)
+    _say(f"{len(made)} topics made, {len(TOPICS) - len(made)} were there")
+
+
+def _database_url(service: str) -> str:
+    url = os.environ.get(f"{service.upper()}_DATABASE_URL")
+    if url:
+        return url
+    endpoints = Path(os.environ.get("LOCAL_DIR", ".local")) / "endpoints.json"
+    try:
+        return str(json.loads(endpoints.read_text())["databases"][service])
+    except (OSError, KeyError, ValueError):
+        sys.exit(f"neither {service.upper()}_DATABASE_URL is set nor does {endpoints} name the database")
+
+
+async def _with_database(arguments: argparse.Namespace) -> None:
+    connection = await asyncpg.connect(_database_url(arguments.service), timeout=10)
+    try:
+        match arguments.command:
+            case "list":
+                await _list(connection, arguments.reason)
+            case "show":
+                await _show(connection, arguments.service, arguments.id)
+            case _:
+                await _change(connection, arguments)
+    finally:
+        await connection.close()
+
+
+async def _list(connection: Connection, reason: str | None) -> None:
+    letters = await dead_letters.matching(connection, reason=reason)
+    for letter in letters:
+        _say(
+            f"{letter['id']}  {letter['reason']:<16} {letter['topic']}/{letter['partition']}/{letter['offset']}"
+            f"  attempts {letter['attempts']}  {letter['state']}  since {letter['first_seen_at']:%Y-%m-%d %H:%M:%S}"
+        )
+    parked = await dead_letters.parked_keys(connection)
+    for key in parked:
+        _say(f"parked  {key['reason']:<16} {key['records']} records  attempts {key['attempts']}")
+    _say(f"{len(letters)} dead letters, {len(parked)} parked keys")
+
+
+async def _show(connection: Connection, service: str, identity: str) -> None:
+    letters = await dead_letters.matching(connection, ids=[identity])
+    if not letters:
+        sys.exit("no such dead letter")
+    _say(json.dumps(dead_letters.told(service, letters[0]), indent=2))
+
+
+async def _change(connection: Connection, arguments: argparse.Namespace) -> None:
+    if not (arguments.id or arguments.reason or arguments.all):
+        sys.exit("say which: --id, --reason or --all")
+    letters = await dead_letters.matching(connection, ids=arguments.id, reason=arguments.reason)
+    ids = [letter["id"] for letter in letters if letter["state"] == "dead"]
+    if not arguments.dry_run:
+        if arguments.command == "replay":
+            now = datetime.now(UTC)  # noqa: TID251  # an edge: due at once
+            await dead_letters.ask_replay(connection, ids, now)
+        else:
+            await dead_letters.discard(connection, ids, arguments.why)
+    for identity in ids:
+        _say(identity)
+    would = "would be " if arguments.dry_run else ""
+    done = "replayed" if arguments.command == "replay" else "discarded"
+    _say(f"{len(ids)} dead letters {would}{done}")
+
+
+def _say(line: Any) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    main()

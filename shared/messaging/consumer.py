@@ -1,0 +1,192 @@
+"""A pipeline: one FastStream batch subscriber, its partitions, and where it is in each of them.
+
+A process runs several pipelines, members of the service's one consumer group; while one waits for the database
+the other decides, and no key is in two of them. A pipeline handles whole raw batches, reads each record alone,
+and believes only the offsets in the database: it seeks to them when it is assigned partitions, and back to them
+when a batch did not commit.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
+
+from shared.database import AWAY, Pool
+from shared.http import Check
+from shared.messaging import metrics, offsets
+from shared.messaging.handling import Handling
+from shared.messaging.offsets import LostClaimError, Partition
+from shared.messaging.records import Record
+
+_BATCH_MAX: Final = 1000
+_POLL_MS: Final = 10
+_FETCH_BYTES_MAX: Final = 512 * 1024
+_REVOKED_WAIT_S: Final = 20
+_AGAIN_S: Final = 0.5
+_FOLLOW_S: Final = 2
+_STUCK_S: Final = 60
+_NEVER: Final = 1 << 63
+
+log = structlog.get_logger(__name__)
+
+
+class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Consumes some of a service's partitions."""
+
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        topics: Sequence[str],
+        group: str,
+        handling: Handling[Any],
+        pool: Pool,
+    ) -> None:
+        self._handling = handling
+        self._pool = pool
+        self._moved_at = time.monotonic()
+        self._busy = asyncio.Lock()
+        self.positions: dict[Partition, int] = {}
+        self._subscriber = broker.subscriber(
+            *topics,
+            batch=True,
+            group_id=group,
+            max_records=_BATCH_MAX,
+            batch_timeout_ms=_POLL_MS,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            max_partition_fetch_bytes=_FETCH_BYTES_MAX,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            listener=self,
+            parser=_whole,
+            decoder=_records,
+        )
+        self._subscriber(self._take)
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer:
+        """The client underneath; there from the first assignment on."""
+        consumer = self._subscriber.consumer
+        assert consumer is not None  # noqa: S101  # only asked while the subscriber runs
+        return consumer
+
+    async def on_partitions_revoked(self, _revoked: set[TopicPartition]) -> None:
+        """Let the batch under way end, then forget the partitions."""
+        try:
+            async with asyncio.timeout(_REVOKED_WAIT_S), self._busy:
+                self.positions.clear()
+        except TimeoutError:
+            # It waits for the database. Its offsets will not be where it expects them, so it changes nothing.
+            self.positions = {}
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Go on where the database says."""
+        async with self._busy:
+            await self._find(assigned)
+
+    async def _find(self, assigned: set[TopicPartition]) -> None:
+        """Seek each partition to its stored offset; one that was never read begins at its first record."""
+        while True:
+            try:
+                first = await self.consumer.beginning_offsets(list(assigned))
+                end = await self.consumer.end_offsets(list(assigned))
+                await offsets.begin(self._pool, first)
+                stored = await offsets.read(self._pool, assigned)
+                beyond = {
+                    partition: first[partition] for partition in assigned if stored[partition] > end[partition]
+                }
+                if beyond:
+                    # The topic was made anew; what it holds was never read.
+                    log.error("topic is younger than the stored offsets", count=len(beyond))
+                    await offsets.restart(self._pool, beyond)
+                    stored |= beyond
+                break
+            except (*AWAY, KafkaError) as error:
+                log.warning("offsets cannot be read", error_type=type(error).__name__)
+                await asyncio.sleep(_AGAIN_S)
+        for partition in assigned:
+            lost = first[partition] - stored[partition]
+            if lost > 0:
+                log.error(
+                    "records were deleted unread",
+                    topic=partition.topic,
+                    partition=partition.partition,
+                    count=lost,
+                )
+            self.consumer.seek(partition, stored[partition])
+        self.positions = stored
+
+    async def _take(self, records: Sequence[Record]) -> None:
+        """Handle a batch, as far as its partitions are still ours and its records not yet handled."""
+        async with self._busy:
+            positions = self.positions
+            ours = [
+                record
+                for record in records
+                if record.offset >= positions.get((record.topic, record.partition), _NEVER)
+            ]
+            if not ours:
+                return
+            try:
+                await self._handling.records(ours, positions)
+                self._moved_at = time.monotonic()
+            except LostClaimError:
+                metrics.LOST_CLAIMS.inc()
+                await self._find(self.consumer.assignment())
+            except Exception:
+                log.exception("batch failed")
+                await asyncio.sleep(_AGAIN_S)
+                await self._find(self.consumer.assignment())
+
+    def check(self) -> Check:
+        """Tell whether this pipeline gets on: it hears from the broker, and what waits is being handled."""
+        if self._subscriber.consumer is None:
+            return Check(ok=False, detail="not started")
+        if not all(not task.done() for task in self._subscriber.tasks):
+            return Check(ok=False, detail="the consumer loop ended")
+        lag, heard_ms = 0, None
+        for partition in self.consumer.assignment():
+            heard = self.consumer.last_poll_timestamp(partition)
+            heard_ms = max(heard_ms or 0, heard or 0)
+            lag += max((self.consumer.highwater(partition) or 0) - self.positions.get(partition, 0), 0)
+        silent_s = time.time() - heard_ms / 1000 if heard_ms else 0
+        if silent_s > _STUCK_S:
+            return Check(ok=False, detail=f"nothing heard from the broker for {silent_s:.0f} s")
+        idle_s = time.monotonic() - self._moved_at
+        if lag and idle_s > _STUCK_S:
+            return Check(ok=False, detail=f"{lag} records wait, and none was handled for {idle_s:.0f} s")
+        return Check(ok=True, detail=f"{len(self.positions)} partitions, {lag} records behind")
+
+    async def follow(self) -> None:
+        """Tell Kafka how far we are, and the metrics how far behind, for those who watch; until cancelled."""
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            positions = {TopicPartition(*partition): at for partition, at in self.positions.items()}
+            for partition, at in positions.items():
+                end = self.consumer.highwater(partition) if partition in self.consumer.assignment() else None
+                if end is not None:
+                    metrics.LAG.labels(*partition).set(max(end - at, 0))
+            try:
+                if positions:
+                    await self.consumer.commit(positions)
+            except KafkaError as error:
+                # Refused during a rebalance; the database has the truth.
+                log.info("offset commit refused", error_type=type(error).__name__)
+
+
+async def _whole(batch: tuple[Record, ...]) -> KafkaMessage:
+    """Take a batch as it is: no header is looked at, so none can spoil it."""
+    return KafkaMessage(body=b"", raw_message=batch, consumer=FAKE_CONSUMER)
+
+
+async def _records(message: KafkaMessage) -> Any:
+    return message.raw_message

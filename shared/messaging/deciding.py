@@ -1,0 +1,183 @@
+"""What becomes of each arrival of a batch: in order for each key, with no I/O at all.
+
+Every arrival ends in exactly one place of `Effects`: decided, a repeat, ignored, refused, parked or dead.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Generic
+
+import structlog
+
+from shared import telemetry
+from shared.events.envelope import Command, Header, Message, write_event
+from shared.messaging import decision, metrics, outbox
+from shared.messaging.decision import Decision, TryLaterError
+from shared.messaging.handlers import Change, Handlers, S
+from shared.messaging.records import Arrival, Fault, digest
+from shared.messaging.tasks import Cause, NewTask, new_task
+
+_REFUSABLE: Final = frozenset({"invalid_data", "too_large", "card_number_refused"})
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Effects(Generic[S]):
+    """All that a batch comes to at one moment, for one transaction to commit."""
+
+    before: dict[str, S]
+    now: datetime
+    after: dict[str, S] = field(default_factory=dict)
+    rows: list[outbox.Outgoing] = field(default_factory=list)
+    tasks: list[NewTask] = field(default_factory=list)
+    parked: list[tuple[Arrival, str]] = field(default_factory=list)
+    dead: list[tuple[Arrival, Fault]] = field(default_factory=list)
+    results: Counter[str] = field(default_factory=Counter)
+    latencies_s: list[float] = field(default_factory=list)
+
+    def changes(self) -> list[Change[S]]:
+        """Return the states that changed."""
+        before = self.before
+        return [
+            Change(key, before.get(key), state)
+            for key, state in self.after.items()
+            if before.get(key) is not state
+        ]
+
+    def undone(self) -> list[bytes]:
+        """Return the identities of messages that were not decided after all."""
+        left = [arrival.identity for arrival, _ in (*self.parked, *self.dead)]
+        return [identity for identity in left if identity is not None]
+
+    def park(self, arrival: Arrival, reason: str) -> None:
+        """Let a record wait."""
+        self.parked.append((arrival, reason))
+        self.results["parked"] += 1
+
+    def bury(self, arrival: Arrival, fault: Fault) -> None:
+        """Put a record into the dead letters."""
+        self.dead.append((arrival, fault))
+        self.results["dead"] += 1
+
+
+class Deciding(Generic[S]):
+    """Applies a service's rules to a batch."""
+
+    def __init__(self, handlers: Handlers[S]) -> None:
+        self._handlers = handlers
+        self._source = f"service:{handlers.service.name}"
+        self._topic = handlers.service.events.name
+        self._commands = {
+            cls.TYPE for heard in handlers.service.reads for cls in heard.heeds if issubclass(cls, Command)
+        }
+
+    def decide(
+        self, effects: Effects[S], arrivals: Sequence[Arrival], fresh: set[bytes], waiting: set[str]
+    ) -> None:
+        """Decide about each arrival in turn.
+
+        Args:
+            effects: where it goes, with what was loaded.
+            arrivals: in the order of their partitions.
+            fresh: the identities that were never decided before; consumed.
+            waiting: the keys that have parked records; those that must wait from now on are added.
+        """
+        for arrival in arrivals:
+            identity = arrival.identity
+            if arrival.message is None and arrival.fault is None:
+                effects.results["ignored"] += 1
+            elif identity is not None and identity not in fresh:
+                effects.results["repeat"] += 1
+            elif arrival.key in waiting:
+                effects.park(arrival, "behind")
+            elif arrival.message is None:
+                self._refuse_or_bury(effects, arrival)
+            else:
+                self._one(effects, arrival, arrival.message, waiting)
+            if identity is not None:
+                fresh.discard(identity)
+
+    def _refuse_or_bury(self, effects: Effects[S], arrival: Arrival) -> None:
+        """End a record that is no message: a command that can be answered is refused, all else is dead."""
+        header, fault, identity = arrival.header, arrival.fault, arrival.identity
+        assert fault is not None  # noqa: S101  # neither message nor fault was counted before
+        answerable = header is not None and identity is not None and header.type in self._commands
+        if not answerable or fault.reason not in _REFUSABLE:
+            effects.bury(arrival, fault)
+            return
+        assert header is not None and identity is not None  # noqa: S101, PT018  # that is answerable
+        refusal = self._handlers.refusal(command_type=header.type, reason=fault.reason, detail=fault.detail)
+        self._tell(effects, header, identity, header.traceparent, [decision.Event(refusal, "refused")])
+        effects.results["refused"] += 1
+
+    def _one(self, effects: Effects[S], arrival: Arrival, message: Message[Any], waiting: set[str]) -> None:
+        assert arrival.identity is not None  # noqa: S101  # every message has one
+        try:
+            self.apply(effects, message, arrival.identity)
+        except TryLaterError as error:
+            waiting.add(arrival.key)
+            effects.park(arrival, error.reason)
+        except Exception as error:
+            log.exception("message failed", type=message.type)
+            waiting.add(arrival.key)
+            effects.park(arrival, type(error).__name__)
+
+    def apply(self, effects: Effects[S], message: Message[Any], identity: bytes) -> None:
+        """Decide about one message and add what follows; adds nothing when the rules raise."""
+        key = self._handlers.key(message)
+        state = effects.after.get(key)
+        if state is None:
+            state = effects.before.get(key)
+        with telemetry.child(message.traceparent, message.type) as trace:
+            decided: Decision[S] = self._handlers.decide(state, message, effects.now)
+        outcomes = [event.outcome for event in decided.events if event.outcome is not None]
+        if len(outcomes) != isinstance(message.data, Command):
+            raise AssertionError(f"{message.type} ended in {len(outcomes)} outcomes")
+        self._tell(effects, message, identity, trace, decided.events)
+        if decided.tasks:
+            self._do(effects, message, identity, trace, decided.tasks)
+        if decided.state is not None:
+            effects.after[key] = decided.state
+        if outcomes:
+            effects.latencies_s.append((effects.now - message.time).total_seconds())
+        effects.results[outcomes[0] if outcomes else "heard"] += 1
+
+    def _tell(
+        self,
+        effects: Effects[S],
+        cause: Message[Any] | Header,
+        identity: bytes,
+        trace: str | None,
+        events: Sequence[decision.Event],
+    ) -> None:
+        """Add events; their ids follow from their cause, so that deciding again tells the same events."""
+        time = effects.now.isoformat()
+        for number, (data, outcome, key) in enumerate(events):
+            subject = key or cause.subject
+            event_id = f"{identity.hex()}-{number}"
+            value = write_event(event_id, self._source, time, subject, cause, trace, outcome, data)
+            effects.rows.append(outbox.outgoing(self._topic, subject.encode(), value))
+
+    def _do(
+        self,
+        effects: Effects[S],
+        cause: Message[Any],
+        identity: bytes,
+        trace: str | None,
+        wanted: Sequence[decision.Task],
+    ) -> None:
+        origin = Cause(cause.id, cause.correlation, trace)
+        for data, due_at, name in wanted:
+            row_id = digest(identity.hex(), f"{data.TYPE}\0{name}")
+            effects.tasks.append(new_task(row_id, data, cause.subject, due_at or effects.now, origin))
+
+
+def count(effects: Effects[Any]) -> None:
+    """Add what was committed to the metrics."""
+    for result, number in effects.results.items():
+        metrics.HANDLED.labels(result).inc(number)
+    for seconds in effects.latencies_s:
+        metrics.OUTCOME_SECONDS.observe(max(seconds, 0))

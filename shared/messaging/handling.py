@@ -1,0 +1,279 @@
+"""One batch, one transaction: take, load, decide, save, tell. The heart of the kit.
+
+Everything that reaches a service's rules passes here: records from Kafka, results of tasks, parked records whose
+time has come, and dead letters that are replayed. Only this module commits.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic
+
+import structlog
+
+from shared.database import AWAY, Connection, Pool, insert
+from shared.events.envelope import Data, Message, envelope
+from shared.messaging import metrics, offsets, outbox, tasks
+from shared.messaging.dead_letters import REPLAY, bury
+from shared.messaging.deciding import Deciding, Effects, count
+from shared.messaging.handlers import Handlers, S
+from shared.messaging.offsets import LostClaimError, Partition
+from shared.messaging.records import Arrival, Fault, Reading, Record, digest, record_from_json, record_json
+from shared.messaging.tables import ParkedRecord
+
+RELEASE: Final = "messaging.release-key"
+"""The kind of the kit's task that lets a parked key go on."""
+
+_PARKED: Final = """
+    select seq, record, attempts from parked_record where key = $1 order by seq limit $2 for update
+"""
+_TRIED: Final = "update parked_record set attempts = attempts + 1, reason = $2 where seq = $1"
+_LET_GO: Final = "delete from parked_record where seq = any($1::bigint[])"
+
+_PARKED_WAITS: Final = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120))
+_RELEASE_MAX: Final = 200
+_AWAY_WAIT_S: Final = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class Handling(Generic[S]):
+    """Handles batches for one service, in as many pipelines as there are callers."""
+
+    def __init__(self, handlers: Handlers[S], pool: Pool, now: Callable[[], datetime]) -> None:
+        self._handlers = handlers
+        self._pool = pool
+        self._now = now
+        self._deciding = Deciding(handlers)
+        self._reading = Reading(handlers.service, handlers.screen)
+        self._source = f"service:{handlers.service.name}"
+        self.wake: Callable[[], None] = lambda: None
+        """Called when there are new tasks."""
+
+    # Records from Kafka
+
+    async def records(self, records: Sequence[Record], positions: dict[Partition, int]) -> None:
+        """Handle records, and move `positions` (the next offset of each partition) on as they are committed.
+
+        Waits while the database is away.
+
+        Raises:
+            LostClaimError: another process has a partition now; nothing since the last commit happened.
+        """
+        await self._or_halves([self._reading.read(record) for record in records], positions)
+
+    async def _or_halves(self, arrivals: Sequence[Arrival], positions: dict[Partition, int]) -> None:
+        """Handle arrivals in one transaction; when the database refuses it, find the one at fault by halving."""
+        try:
+            await self._patiently(lambda: self._arrivals(arrivals, positions))
+        except LostClaimError:
+            raise
+        except Exception as error:
+            if len(arrivals) > 1:
+                middle = len(arrivals) // 2
+                await self._or_halves(arrivals[:middle], positions)
+                await self._or_halves(arrivals[middle:], positions)
+                return
+            log.exception("record failed", topic=arrivals[0].record and arrivals[0].record.topic)
+            failed = type(error).__name__
+            await self._patiently(lambda: self._arrivals(arrivals, positions, failed))
+
+    async def _patiently(self, step: Callable[[], Any]) -> None:
+        """Do a step again until the database is there; what it left half done was rolled back."""
+        while True:
+            try:
+                await step()
+            except AWAY as error:
+                metrics.DATABASE_AWAY.inc()
+                log.warning("database away", error_type=type(error).__name__)
+                await asyncio.sleep(_AWAY_WAIT_S)
+            else:
+                return
+
+    async def _arrivals(
+        self, arrivals: Sequence[Arrival], positions: dict[Partition, int], failed: str | None = None
+    ) -> None:
+        started = time.perf_counter()
+        after: dict[Partition, int] = {}
+        for arrival in arrivals:
+            record = arrival.record
+            after[record.topic, record.partition] = record.offset + 1  # type: ignore[union-attr]  # from Kafka
+        moves = {partition: (positions[partition], following) for partition, following in after.items()}
+        keys = list({arrival.key for arrival in arrivals})
+        effects: Effects[S] = Effects({}, self._now())
+        async with self._pool.acquire() as connection, connection.transaction():
+            fresh, waiting = await offsets.take(connection, moves, _identities(arrivals), keys)
+            if failed is None:
+                await self._decide(connection, effects, arrivals, fresh, waiting)
+            else:
+                effects.park(arrivals[0], failed)
+            await self._commit(connection, effects)
+        positions.update(after)
+        self._after(effects)
+        metrics.BATCH_SIZE.observe(len(arrivals))
+        metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
+
+    async def _decide(
+        self,
+        connection: Connection,
+        effects: Effects[S],
+        arrivals: Sequence[Arrival],
+        fresh: set[bytes],
+        waiting: set[str],
+    ) -> None:
+        messages = [
+            arrival.message
+            for arrival in arrivals
+            if arrival.message is not None and arrival.identity in fresh and arrival.key not in waiting
+        ]
+        if messages:
+            effects.before = await self._handlers.load(connection, messages)
+        self._deciding.decide(effects, arrivals, fresh, waiting)
+
+    # Results of tasks
+
+    async def results(self, finished: Sequence[tuple[tasks.Lease, Data]]) -> None:
+        """Decide about the results of tasks and delete them; results of a lost lease are dropped."""
+        try:
+            await self._patiently(lambda: self._results(finished))
+        except Exception as error:
+            if len(finished) > 1:
+                for one in finished:
+                    await self.results([one])
+                return
+            lease = finished[0][0]
+            log.exception("task result failed", kind=lease.kind, error_type=type(error).__name__)
+            wait = tasks.wait_before(min(lease.attempts, len(_PARKED_WAITS)), _PARKED_WAITS)
+            async with self._pool.acquire() as connection:
+                await tasks.again(connection, lease, self._now() + (wait or timedelta()))
+
+    async def _results(self, finished: Sequence[tuple[tasks.Lease, Data]]) -> None:
+        now = self._now()
+        async with self._pool.acquire() as connection, connection.transaction():
+            ours = await tasks.finish(connection, [lease for lease, _ in finished])
+            messages = [self._result(lease, data, now) for lease, data in finished if lease.id in ours]
+            metrics.LOST_CLAIMS.inc(len(finished) - len(messages))
+            effects: Effects[S] = Effects(await self._handlers.load(connection, messages), now)
+            for message in messages:
+                self._deciding.apply(effects, message, digest(message.source, message.id))
+            await self._commit(connection, effects)
+        self._after(effects)
+
+    def _result(self, lease: tasks.Lease, data: Data, now: datetime) -> Message[Any]:
+        return envelope(type(data))(
+            id=f"{lease.id.hex()}:{data.TYPE}",
+            source=self._source,
+            type=data.TYPE,
+            time=now,
+            subject=lease.key,
+            actor=self._source,
+            causationid=lease.cause.id,
+            correlationid=lease.cause.correlation,
+            traceparent=lease.cause.traceparent,
+            data=data,
+        )
+
+    # Parked records and dead letters
+
+    async def release(self, lease: tasks.Lease) -> None:
+        """Do one of the kit's own tasks: let a parked key go on, or replay a dead letter."""
+        own = {RELEASE: self._release, REPLAY: self._replay}
+        await self._patiently(lambda: own[lease.kind](lease))
+
+    async def _release(self, lease: tasks.Lease) -> None:
+        """Handle the records of a parked key in their order, up to the first that still has to wait."""
+        now = self._now()
+        async with self._pool.acquire() as connection, connection.transaction():
+            if not await tasks.finish(connection, [lease]):
+                return
+            rows = await connection.fetch(_PARKED, lease.key, _RELEASE_MAX)
+            arrivals = [self._kept(row) for row in rows]
+            effects = await self._noted(connection, arrivals, now)
+            await offsets.forget(connection, effects.undone())
+            still = [arrival for arrival, _ in effects.parked]
+            gone = [row["seq"] for row, arrival in zip(rows, arrivals, strict=True) if arrival not in still]
+            wait: timedelta | None = timedelta()
+            if still:
+                first, reason = effects.parked[0]
+                head = rows[arrivals.index(first)]["seq"]
+                wait = tasks.wait_before(first.attempts + 1, _PARKED_WAITS)
+                if wait is None:
+                    effects.dead.append((first, Fault("gave_up", reason)))
+                    gone.append(head)
+                await connection.execute(_TRIED, head, reason)
+            await connection.execute(_LET_GO, gone)
+            effects.parked = []
+            if still or len(rows) == _RELEASE_MAX:
+                due = now + (wait or timedelta())
+                effects.tasks.append(tasks.own_task(RELEASE, lease.key, due))
+            await self._commit(connection, effects)
+        self._after(effects)
+
+    async def _replay(self, lease: tasks.Lease) -> None:
+        """Handle a dead letter again: it is gone, or dead as before with one more attempt."""
+        now = self._now()
+        async with self._pool.acquire() as connection, connection.transaction():
+            await tasks.finish(connection, [lease])
+            rows = await connection.fetch(
+                "select record, attempts from dead_letter where id = $1 and state = 'replaying' for update",
+                lease.key,
+            )
+            arrivals = [self._kept(row) for row in rows]
+            effects = await self._noted(connection, arrivals, now)
+            effects.dead += [(arrival, Fault("gave_up", reason)) for arrival, reason in effects.parked]
+            effects.parked = []
+            if not effects.dead:
+                await connection.execute("delete from dead_letter where id = $1", lease.key)
+            await self._commit(connection, effects)
+        self._after(effects)
+
+    def _kept(self, row: Any) -> Arrival:
+        arrival = self._reading.read(record_from_json(row["record"]))
+        arrival.attempts = row["attempts"]
+        return arrival
+
+    async def _noted(self, connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> Effects[S]:
+        effects: Effects[S] = Effects({}, now)
+        fresh = await offsets.note(connection, _identities(arrivals))
+        await self._decide(connection, effects, arrivals, fresh, set())
+        return effects
+
+    # What a transaction leaves behind
+
+    async def _commit(self, connection: Connection, effects: Effects[S]) -> None:
+        """Write all effects; the caller's transaction commits them."""
+        changes = effects.changes()
+        if changes:
+            await self._handlers.save(connection, changes)
+        if undone := effects.undone():
+            await offsets.forget(connection, undone)
+        if effects.parked:
+            await self._park(connection, effects)
+        if effects.dead:
+            effects.rows += await bury(connection, self._handlers.service, effects.dead, effects.now)
+        await tasks.put(connection, effects.tasks)
+        # Last, so that rows of one key are numbered while its state is locked.
+        await outbox.put(connection, effects.rows)
+
+    async def _park(self, connection: Connection, effects: Effects[S]) -> None:
+        rows = []
+        for arrival, reason in effects.parked:
+            assert arrival.record is not None  # noqa: S101  # only records are parked
+            tried = reason != "behind"
+            rows.append((arrival.key, json.dumps(record_json(arrival.record)).encode(), reason, int(tried)))
+            if tried:
+                due = effects.now + (tasks.wait_before(1, _PARKED_WAITS) or timedelta())
+                effects.tasks.append(tasks.own_task(RELEASE, arrival.key, due))
+        await insert(connection, ParkedRecord, ("key", "record", "reason", "attempts"), rows)
+
+    def _after(self, effects: Effects[S]) -> None:
+        count(effects)
+        if effects.tasks:
+            self.wake()
+
+
+def _identities(arrivals: Sequence[Arrival]) -> list[bytes]:
+    """Return the identities in one order, so that two transactions with the same ones do not deadlock."""
+    return sorted(arrival.identity for arrival in arrivals if arrival.identity is not None)

@@ -1,0 +1,33 @@
+"""What an operator can see of the kit, as Prometheus metrics; names and labels only, never data."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+BATCH_SIZE: Final = Histogram(
+    "messaging_batch_size", "Records handled in one transaction", buckets=(1, 3, 10, 30, 100, 300, 1000, 3000)
+)
+BATCH_SECONDS: Final = Histogram("messaging_batch_seconds", "Time of one batch", buckets=_SECONDS)
+HANDLED: Final = Counter(
+    "messaging_handled_total", "Records by what became of them", ["result"]
+)  # done, refused, heard, repeat, ignored, parked, dead
+OUTCOME_SECONDS: Final = Histogram(
+    "messaging_outcome_seconds", "From a command's time to its outcome", buckets=_SECONDS
+)
+LAG: Final = Gauge("messaging_lag", "Records not yet handled", ["topic", "partition"])
+RELAYED: Final = Counter("messaging_relayed_total", "Outbox rows acknowledged by the broker")
+OUTBOX_ROWS: Final = Gauge("messaging_outbox_rows", "Outbox rows not yet sent")
+OUTBOX_AGE: Final = Gauge("messaging_outbox_age_seconds", "Age of the oldest row not yet sent")
+TASKS_DUE: Final = Gauge("messaging_tasks_due", "Tasks due and not done")
+TASKS_WAITING: Final = Gauge("messaging_tasks_waiting", "Tasks that are due later")
+TASK_AGE: Final = Gauge("messaging_task_age_seconds", "How long the oldest due task has waited")
+TASKS_UNDER_WAY: Final = Gauge("messaging_tasks_under_way", "Tasks being performed by this process")
+TASK_RESULTS: Final = Counter("messaging_task_results_total", "Attempts by what came of them", ["kind", "result"])
+PARKED: Final = Gauge("messaging_parked_records", "Records that wait with their key")
+DEAD: Final = Gauge("messaging_dead_letters", "Dead letters not replayed or discarded", ["reason"])
+LOST_CLAIMS: Final = Counter(
+    "messaging_lost_claims_total", "Batches rolled back since another process had the partition or task"
+)
+DATABASE_AWAY: Final = Counter("messaging_database_away_total", "Batches that had to wait for the database")

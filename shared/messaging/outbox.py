@@ -1,0 +1,186 @@
+"""The outbox: what a transaction has to say, sent to Kafka after it committed, in order for each key.
+
+Rows are written in the transaction of the batch that caused them. A relay sends them: it reads the oldest
+rows of its shards, sends them as whole record batches, awaits the broker's acknowledgement, and only then
+deletes them; a relay that dies in between sends again, and the events' ids say that it is the same event.
+
+Each shard of keys has one relay at a time, held by an advisory lock of its session. Processes share the shards
+evenly; when one dies, or stops answering, PostgreSQL ends its session and the others take over.
+"""
+
+import asyncio
+import contextlib
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from shared.database import AWAY, Connection, insert_statement
+from shared.messaging import metrics
+from shared.messaging.tables import OutboxRow
+
+SHARDS: Final = 8
+CHANNEL: Final = "outbox"
+_LOCK_CLASS: Final = 0x0B0C
+_PRESENCE: Final = 0x0B0D
+_ROWS_MAX: Final = 2000
+_IDLE_S: Final = 1.0
+_SESSION_IDLE_MAX_S: Final = 15
+
+log = structlog.get_logger(__name__)
+
+Outgoing = tuple[int, str, bytes | None, bytes]
+"""shard, topic, key, value"""
+
+_INSERT = (
+    f"with put as ({insert_statement(OutboxRow, ('shard', 'topic', 'key', 'value'))}) "
+    f"select pg_notify('{CHANNEL}', '')"
+)
+_SENT_AND_NEXT = """
+    with sent as (delete from outbox where seq = any($1::bigint[]))
+    select seq, topic, key, value from outbox
+    where shard = any($2::smallint[]) and seq <> all($1::bigint[]) order by seq limit $3
+"""
+_NEXT = "select seq, topic, key, value from outbox where shard = any($1::smallint[]) order by seq limit $2"
+_SENT = "delete from outbox where seq = any($1::bigint[])"
+
+
+def outgoing(topic: str, key: bytes | None, value: bytes) -> Outgoing:
+    """Return a row for the outbox; rows of one key share a shard, and so their order."""
+    return (zlib.crc32(key or b"") % SHARDS, topic, key, value)
+
+
+async def put(connection: Connection, rows: Sequence[Outgoing]) -> None:
+    """Write rows within the caller's transaction, and wake the relays when it commits."""
+    if rows:
+        await connection.execute(_INSERT, *map(list, zip(*rows, strict=True)))
+
+
+@lru_cache(maxsize=65536)
+def _hash(key: bytes) -> int:
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+class Relay:
+    """Sends the outbox rows of the shards that this process holds."""
+
+    def __init__(self, database_url: str, producer: AIOKafkaProducer, progress: Callable[[], None]) -> None:
+        self._url = database_url
+        self._producer = producer
+        self._progress = progress
+        self._woken = asyncio.Event()
+        self._partitions: dict[str, int] = {}
+        self._stopping = False
+        self.shards: set[int] = set()
+
+    def stop(self) -> None:
+        """End once what is there is sent."""
+        self._stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Relay until stopped; a lost session or broker is waited for."""
+        while not self._stopping:
+            try:
+                connection = await asyncpg.connect(self._url, timeout=10, command_timeout=60)
+            except AWAY as error:
+                log.warning("database away", error_type=type(error).__name__)
+                await asyncio.sleep(_IDLE_S)
+                continue
+            try:
+                await self._session(connection)
+            except (*AWAY, KafkaError) as error:
+                log.warning("relay session ended", error_type=type(error).__name__)
+                await asyncio.sleep(_IDLE_S)
+            finally:
+                self.shards = set()
+                # Closing ends the session and so gives up its shards; a dead one must not hold us.
+                connection.terminate()
+
+    async def _session(self, connection: Connection) -> None:
+        await connection.execute(f"set idle_session_timeout = '{_SESSION_IDLE_MAX_S}s'")
+        await connection.execute("select pg_advisory_lock_shared($1, 0)", _PRESENCE)
+        await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
+        while True:
+            await self._balance(connection)
+            self._woken.clear()
+            await self._drain(connection)
+            self._progress()
+            if self._stopping:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_IDLE_S):
+                    await self._woken.wait()
+
+    async def _balance(self, connection: Connection) -> None:
+        """Hold an even share of the shards: give up what is too much, take what is free."""
+        relays = await connection.fetchval(
+            "select count(*) from pg_locks where locktype = 'advisory' and classid = $1::int::oid"
+            " and granted and database = (select oid from pg_database where datname = current_database())",
+            _PRESENCE,
+        )
+        share = -(-SHARDS // max(relays, 1))
+        for shard in sorted(self.shards)[share:]:
+            await connection.execute("select pg_advisory_unlock($1, $2)", _LOCK_CLASS, shard)
+            self.shards.discard(shard)
+        for shard in range(SHARDS):
+            if len(self.shards) >= share:
+                break
+            if shard not in self.shards and await connection.fetchval(
+                "select pg_try_advisory_lock($1, $2)", _LOCK_CLASS, shard
+            ):
+                self.shards.add(shard)
+
+    async def _drain(self, connection: Connection) -> None:
+        """Send until nothing is left: each round deletes what was acknowledged and reads what is next."""
+        shards = sorted(self.shards)
+        if not shards:
+            return
+        rows = await connection.fetch(_NEXT, shards, _ROWS_MAX)
+        while rows:
+            await self._send(rows)
+            metrics.RELAYED.inc(len(rows))
+            self._progress()
+            sent = [row[0] for row in rows]
+            if len(rows) < _ROWS_MAX:
+                await connection.execute(_SENT, sent)
+                rows = await connection.fetch(_NEXT, shards, _ROWS_MAX)
+            else:
+                rows = await connection.fetch(_SENT_AND_NEXT, sent, shards, _ROWS_MAX)
+
+    async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
+        """Send rows in their order for each partition, and await all acknowledgements."""
+        by_partition: dict[tuple[str, int], list[tuple[bytes | None, bytes]]] = defaultdict(list)
+        for _, topic, key, value in rows:
+            count = self._partitions.get(topic) or await self._count(topic)
+            by_partition[topic, _hash(key or b"") % count].append((key, value))
+        async with asyncio.TaskGroup() as sending:
+            for (topic, partition), records in by_partition.items():
+                sending.create_task(self._send_partition(topic, partition, records))
+
+    async def _send_partition(
+        self, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes]]
+    ) -> None:
+        """Send the records of one partition, the next batch only once the last is acknowledged.
+
+        So a batch that fails leaves none behind it on the topic, and sending again keeps the order.
+        """
+        batch = self._producer.create_batch()
+        for key, value in records:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                await (await self._producer.send_batch(batch, topic, partition=partition))
+                batch = self._producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        await (await self._producer.send_batch(batch, topic, partition=partition))
+
+    async def _count(self, topic: str) -> int:
+        partitions = await self._producer.partitions_for(topic)
+        self._partitions[topic] = len(partitions)
+        return len(partitions)

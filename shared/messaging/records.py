@@ -1,0 +1,155 @@
+"""One raw Kafka record on its way in: read alone, so that a bad one spoils nothing, and kept whole.
+
+`Arrival` is a record with what could be made of it. `record_json` and `record_from_json` keep a record in
+the database, to the byte, while it is parked or dead.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from aiokafka import ConsumerRecord
+
+from shared.events.envelope import (
+    MESSAGE_BYTES_MAX,
+    Command,
+    Header,
+    InvalidDataError,
+    Message,
+    Reader,
+    UnknownTypeError,
+    UnreadableError,
+)
+from shared.events.topics import Service
+
+Record: TypeAlias = ConsumerRecord[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a record is no message: `reason` is snake_case and stable, `detail` never holds a value."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Arrival:
+    """What came: a message, or the fault that keeps it from being one, with the envelope if there is one.
+
+    Neither: a known type that this service has no use for. `identity` stands for the message's `(source, id)`;
+    `attempts` counts those before this one.
+    """
+
+    key: str
+    record: Record | None = None
+    message: Message[Any] | None = None
+    fault: Fault | None = None
+    header: Header | None = None
+    identity: bytes | None = None
+    attempts: int = 0
+
+
+class Reading:
+    """Reads the records of a service's topics, each topic with the types that belong on it."""
+
+    def __init__(self, service: Service, screen: Callable[[bytes], Fault | None]) -> None:
+        """Take what the service reads, and a look at commands that goes before everything else."""
+        self._readers = {heard.topic.name: Reader(*heard.heeds) for heard in service.reads}
+        self._known = {
+            heard.topic.name: frozenset(cls.TYPE for cls in heard.topic.carries) for heard in service.reads
+        }
+        self._screened = {
+            heard.topic.name for heard in service.reads if any(issubclass(c, Command) for c in heard.heeds)
+        }
+        self._screen = screen
+
+    def read(self, record: Record) -> Arrival:
+        """Return what came."""
+        value = record.value
+        if value is None:
+            return Arrival(_key(record), record, fault=Fault("null_value", "the record has no value"))
+        if record.topic in self._screened and (found := self._screen(value)) is not None:
+            withheld = replace(record, value=None)
+            return self._unread(withheld, value, found)
+        if len(value) > MESSAGE_BYTES_MAX:
+            detail = f"{len(value)} bytes, at most {MESSAGE_BYTES_MAX} are allowed"
+            return self._unread(record, value, Fault("too_large", detail))
+        try:
+            message = self._readers[record.topic].read(value)
+        except (UnreadableError, UnknownTypeError, InvalidDataError) as error:
+            return self._fault(record, error)
+        return Arrival(message.subject, record, message, identity=digest(message.source, message.id))
+
+    def _unread(self, record: Record, value: bytes, fault: Fault) -> Arrival:
+        """Return a record whose data nobody shall read; its envelope says whom to answer."""
+        header = self._readers[record.topic].header(value)
+        return _owed(record, fault, header) if header else Arrival(_key(record), record, fault=fault)
+
+    def _fault(self, record: Record, error: UnreadableError | UnknownTypeError | InvalidDataError) -> Arrival:
+        match error:
+            case InvalidDataError():
+                return _owed(record, Fault("invalid_data", str(error)), error.header)
+            case UnknownTypeError() if error.header.type in self._known[record.topic]:
+                return Arrival(error.header.subject, record)
+            case UnknownTypeError():
+                return Arrival(error.header.subject, record, fault=Fault("unknown_type", str(error)))
+            case UnreadableError():
+                return Arrival(_key(record), record, fault=Fault("unreadable", str(error)))
+
+
+def _owed(record: Record, fault: Fault, header: Header) -> Arrival:
+    """Return a record at fault whose sender is known, and may be owed an answer."""
+    identity = digest(header.source, header.id)
+    return Arrival(header.subject, record, fault=fault, header=header, identity=identity)
+
+
+def digest(first: str, second: str) -> bytes:
+    """Return 16 bytes that stand for two strings, such as a message's source and id."""
+    return hashlib.blake2b(f"{first}\0{second}".encode(), digest_size=16).digest()
+
+
+def _key(record: Record) -> str:
+    return (record.key or b"").decode("utf-8", "replace").replace("\x00", "�")
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """Return a record as JSON that loses nothing; nulls stay nulls."""
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "key_base64": _base64(record.key),
+        "value_base64": _base64(record.value),
+        "headers": [[name, _base64(value)] for name, value in record.headers],
+        "timestamp_ms": record.timestamp,
+    }
+
+
+def record_from_json(kept: str | bytes) -> Record:
+    """Return the record that `record_json` kept."""
+    told = json.loads(kept)
+    return ConsumerRecord(
+        topic=told["topic"],
+        partition=told["partition"],
+        offset=told["offset"],
+        timestamp=told["timestamp_ms"],
+        timestamp_type=0,
+        key=_bytes(told["key_base64"]),
+        value=_bytes(told["value_base64"]),
+        checksum=None,
+        serialized_key_size=-1,
+        serialized_value_size=-1,
+        headers=[(name, _bytes(value)) for name, value in told["headers"]],
+    )
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def _bytes(value: str | None) -> bytes | None:
+    return None if value is None else base64.b64decode(value)

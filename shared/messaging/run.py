@@ -1,0 +1,155 @@
+"""A service's messaging in one process: pipelines, relay and tasks together, and whether they make progress."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from faststream.kafka import KafkaBroker
+
+from shared.clock import Clock
+from shared.database import AWAY, Pool
+from shared.http import Check
+from shared.messaging import metrics
+from shared.messaging.consumer import Pipeline
+from shared.messaging.handlers import Handlers
+from shared.messaging.handling import Handling
+from shared.messaging.outbox import Relay
+from shared.messaging.tasks import Worker
+from shared.settings import KafkaSettings
+
+_PIPELINES: Final = 2
+_STUCK_S: Final = 60
+_BATCH_BYTES_MAX: Final = 512 * 1024
+_REQUEST_BYTES_MAX: Final = 5 * 1024 * 1024
+_DRAIN_S: Final = 15
+_WATCH_S: Final = 5
+_KEEP_DAYS: Final = 45
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG: Final = """
+    select (select count(*) from (select 1 from outbox limit 100000) o) as outbox_rows,
+        (select extract(epoch from now() - created_at) from outbox order by seq limit 1) as outbox_age,
+        (select count(*) from task where due_at <= $1) as due,
+        (select count(*) from task where due_at > $1) as later,
+        (select extract(epoch from $1 - min(due_at)) from task
+            where due_at <= $1 and leased_until is null) as task_age,
+        (select count(*) from parked_record) as parked
+"""
+_DEAD: Final = "select reason, count(*) from dead_letter where state <> 'discarded' group by reason"
+_FORGET: Final = "delete from handled_message where handled_at < now() - $1::int * interval '1 day'"
+
+
+class Messaging:
+    """Everything that moves messages for one service in one process."""
+
+    def __init__(
+        self, handlers: Handlers[Any], kafka: KafkaSettings, database_url: str, clock: Clock, pool: Pool
+    ) -> None:
+        self._handlers = handlers
+        self._kafka = kafka
+        self._clock = clock
+        self.pool = pool
+        self._progress: dict[str, float] = {}
+        self.handling = Handling(handlers, pool, clock.now)
+        self._worker = Worker(handlers, pool, clock.now, self.handling, self._note("tasks"))
+        self.handling.wake = self._worker.wake
+        self._database_url = database_url
+        self._broker = KafkaBroker(
+            kafka.bootstrap_servers,
+            security=kafka.security(),
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            graceful_timeout=_DRAIN_S,
+            logger=None,
+        )
+        name = handlers.service.name
+        topics = [heard.topic.name for heard in handlers.service.reads]
+        self._pipelines = [
+            Pipeline(self._broker, topics, kafka.group_id or name, self.handling, pool) for _ in range(_PIPELINES)
+        ]
+
+    def _note(self, loop: str) -> Callable[[], None]:
+        def note() -> None:
+            self._progress[loop] = time.monotonic()
+
+        note()
+        return note
+
+    async def run(self) -> None:
+        """Run until cancelled; then take no more, end what is under way, and leave the group."""
+        producer = AIOKafkaProducer(
+            **self._kafka.connection(),
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=_BATCH_BYTES_MAX,
+            max_request_size=_REQUEST_BYTES_MAX,
+        )
+        await producer.start()
+        relay = Relay(self._database_url, producer, self._note("relay"))
+        self._clock.when_moved(self._worker.wake)
+        try:
+            async with asyncio.TaskGroup() as loops:
+                moving = [loops.create_task(step()) for step in (self._worker.run, self._watch)]
+                relaying = loops.create_task(relay.run())
+                try:
+                    await self._broker.start()
+                    moving += [loops.create_task(pipeline.follow()) for pipeline in self._pipelines]
+                    await asyncio.Event().wait()
+                finally:
+                    await asyncio.shield(self._stop(moving, relay, relaying))
+        finally:
+            await producer.stop()
+
+    async def _stop(self, moving: list[asyncio.Task[None]], relay: Relay, relaying: asyncio.Task[None]) -> None:
+        """Take no more, end what is under way, and say what is to be said."""
+        await self._broker.stop()
+        for task in moving:
+            task.cancel()
+        relay.stop()
+        await asyncio.wait([relaying], timeout=_DRAIN_S)
+        relaying.cancel()
+
+    async def _watch(self) -> None:
+        """Measure the backlog, and forget messages so old that none can come again; until cancelled."""
+        while True:
+            try:
+                now = self._clock.now()
+                row = await self.pool.fetchrow(_BACKLOG, now)
+                dead = await self.pool.fetch(_DEAD)
+                await self.pool.execute(_FORGET, _KEEP_DAYS)
+            except AWAY as error:
+                log.warning("database away", error_type=type(error).__name__)
+            else:
+                assert row is not None  # noqa: S101  # a select of aggregates has one row
+                metrics.OUTBOX_ROWS.set(row["outbox_rows"])
+                metrics.OUTBOX_AGE.set(row["outbox_age"] or 0)
+                metrics.TASKS_DUE.set(row["due"])
+                metrics.TASKS_WAITING.set(row["later"])
+                metrics.TASK_AGE.set(row["task_age"] or 0)
+                metrics.PARKED.set(row["parked"])
+                metrics.DEAD.clear()
+                for reason, number in dead:
+                    metrics.DEAD.labels(reason).set(number)
+            await asyncio.sleep(_WATCH_S)
+
+    async def readiness(self) -> Mapping[str, Check]:
+        """Tell of each loop, the database and the broker whether they get on; never from a ping alone."""
+        checks = {name: self._moving(name) for name in self._progress}
+        for number, pipeline in enumerate(self._pipelines):
+            checks[f"consumer {number}"] = pipeline.check()
+        try:
+            await self.pool.fetchval("select 1", timeout=2)
+        except AWAY as error:
+            checks["database"] = Check(ok=False, detail=type(error).__name__)
+        else:
+            checks["database"] = Check(ok=True, detail="answers")
+        return checks
+
+    def _moving(self, loop: str) -> Check:
+        idle_s = time.monotonic() - self._progress[loop]
+        return Check(ok=idle_s < _STUCK_S, detail=f"moved {idle_s:.0f} s ago")

@@ -1,0 +1,270 @@
+"""Tasks: what has to be done outside, or later. A row each, in the same transaction as what caused it.
+
+A worker leases rows that are due (`skip locked`), performs them outside any transaction with a key that stays
+the same, and hands the results back to `decide` in batches; a task is deleted in the transaction of its result.
+So a worker that dies leaves a task whose lease runs out, and a worker that comes back too late finds its lease
+gone and its result is dropped. Due times follow the business's clock, leases the database's.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+import structlog
+
+from shared import telemetry
+from shared.database import AWAY, Connection, Pool, insert_statement
+from shared.events.envelope import Data
+from shared.messaging import metrics
+from shared.messaging.handlers import Handlers, TaskFailedError
+from shared.messaging.tables import TaskRow
+
+CHANNEL: Final = "task"
+_LEASE_S: Final = 30
+_IDLE_S: Final = 0.5
+_CLAIM_MAX: Final = 500
+_RESULTS_MAX: Final = 500
+_UNDER_WAY_MAX: Final = 6000
+
+log = structlog.get_logger(__name__)
+
+NewTask = tuple[bytes, str, str, str, datetime, str]
+"""id, kind, key, data, due_at, cause"""
+
+_INSERT = (
+    "with put as ("
+    + insert_statement(TaskRow, ("id", "kind", "key", "data", "due_at", "cause"), "do nothing")
+    + f") select pg_notify('{CHANNEL}', '')"
+)
+_CLAIM = """
+    update task set leased_until = now() + $2::float8 * interval '1 second', attempts = attempts + 1
+    where id in (
+        select id from task
+        where due_at <= $1 and (leased_until is null or leased_until < now()) and not kind = any($4::text[])
+        order by due_at limit $3 for update skip locked)
+    returning id, kind, key, data, attempts, cause, due_at
+"""
+_RENEW = """
+    update task t set leased_until = now() + $3::float8 * interval '1 second'
+    from unnest($1::bytea[], $2::smallint[]) u(id, attempts) where t.id = u.id and t.attempts = u.attempts
+"""
+_AGAIN = "update task set due_at = $3, leased_until = null where id = $1 and attempts = $2"
+_FINISH = """
+    delete from task t using unnest($1::bytea[], $2::smallint[]) u(id, attempts)
+    where t.id = u.id and t.attempts = u.attempts returning t.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Whence a task comes, so that its result continues the same chain."""
+
+    id: str
+    correlation: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A task that this worker holds; `attempts` counts this one."""
+
+    id: bytes
+    kind: str
+    key: str
+    data: str
+    attempts: int
+    cause: Cause
+
+
+class Results(Protocol):
+    """Where results go: each becomes a message for `decide`, in one transaction for many."""
+
+    async def results(self, finished: Sequence[tuple[Lease, Data]]) -> None:
+        """Decide about the results and delete their tasks."""
+
+    async def release(self, lease: Lease) -> None:
+        """Let go on with a parked key or a dead letter."""
+
+
+async def put(connection: Connection, tasks: Sequence[NewTask]) -> None:
+    """Write tasks within the caller's transaction; one that is there already stays as it is."""
+    if tasks:
+        await connection.execute(_INSERT, *map(list, zip(*tasks, strict=True)))
+
+
+async def finish(connection: Connection, leases: Sequence[Lease]) -> set[bytes]:
+    """Delete tasks that are still ours within the caller's transaction; return the ids of those that were."""
+    rows = await connection.fetch(_FINISH, [lease.id for lease in leases], [lease.attempts for lease in leases])
+    return {row["id"] for row in rows}
+
+
+async def again(connection: Connection, lease: Lease, due_at: datetime) -> None:
+    """Give a task back, to be tried at `due_at`."""
+    await connection.execute(_AGAIN, lease.id, lease.attempts, due_at)
+
+
+def wait_before(attempt: int, waits: Sequence[timedelta]) -> timedelta | None:
+    """Return how long to wait after a failed attempt, with up to a fifth of jitter; nothing after the last."""
+    if attempt > len(waits):
+        return None
+    return waits[attempt - 1] * (1 + random.random() / 5)  # noqa: S311  # spreads load, keeps no secret
+
+
+class Worker:
+    """Performs the tasks of a service in one process: thousands at once, and none holds up another."""
+
+    def __init__(
+        self,
+        handlers: Handlers[Any],
+        pool: Pool,
+        now: Callable[[], datetime],
+        results: Results,
+        progress: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._performers = {cls.TYPE: (cls, how) for cls, how in handlers.performers.items()}
+        self._timers = {cls.TYPE: cls for cls in handlers.timers}
+        self._now = now
+        self._results = results
+        self._progress = progress
+        self._woken = asyncio.Event()
+        self._under_way: dict[bytes, tuple[Lease, asyncio.Task[None]]] = {}
+        self._counts: Counter[str] = Counter()
+        self._finished: asyncio.Queue[tuple[Lease, Data, asyncio.Future[None]]] = asyncio.Queue()
+
+    def wake(self) -> None:
+        """Look for due tasks now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; then let go of what is under way, whose leases run out."""
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._forever(self._claim))
+                loops.create_task(self._forever(self._hand_back))
+                loops.create_task(self._forever(self._renew))
+        finally:
+            for _, task in self._under_way.values():
+                task.cancel()
+
+    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await step()
+            except AWAY as error:
+                log.warning("database away", error_type=type(error).__name__)
+                await asyncio.sleep(_IDLE_S)
+
+    async def _claim(self) -> None:
+        """Lease what is due and start it; leave kinds that have as many under way as they may."""
+        self._woken.clear()
+        room = min(_CLAIM_MAX, _UNDER_WAY_MAX - len(self._under_way))
+        full = [kind for kind, (_, how) in self._performers.items() if self._counts[kind] >= how.at_once_max]
+        rows = []
+        if room > 0:
+            rows = await self._pool.fetch(_CLAIM, self._now(), _LEASE_S, room, full)
+        self._progress()
+        for row in sorted(rows, key=lambda row: row["due_at"]):
+            cause = Cause(**json.loads(row["cause"]))
+            self._start(Lease(row["id"], row["kind"], row["key"], row["data"], row["attempts"], cause))
+        if not rows:
+            try:
+                async with asyncio.timeout(_IDLE_S):
+                    await self._woken.wait()
+            except TimeoutError:
+                return
+
+    def _start(self, lease: Lease) -> None:
+        task = asyncio.create_task(self._perform(lease))
+        self._under_way[lease.id] = (lease, task)
+        self._counts[lease.kind] += 1
+        metrics.TASKS_UNDER_WAY.inc()
+        task.add_done_callback(lambda _: self._ended(lease))
+
+    def _ended(self, lease: Lease) -> None:
+        self._under_way.pop(lease.id, None)
+        self._counts[lease.kind] -= 1
+        metrics.TASKS_UNDER_WAY.dec()
+        self._woken.set()
+
+    async def _perform(self, lease: Lease) -> None:
+        if lease.kind in self._timers:
+            await self._hand_in(lease, self._timers[lease.kind].model_validate_json(lease.data))
+            return
+        if lease.kind not in self._performers:
+            await self._results.release(lease)
+            return
+        cls, how = self._performers[lease.kind]
+        data = cls.model_validate_json(lease.data)
+        reason = "timeout"
+        try:
+            with telemetry.child(lease.cause.traceparent, lease.kind, {"task_kind": lease.kind}):
+                async with asyncio.timeout(how.timeout.total_seconds()):
+                    answer = await how.perform(data, lease.id.hex())
+        except TimeoutError:
+            pass
+        except TaskFailedError as error:
+            reason = error.reason
+        except Exception as error:
+            reason = type(error).__name__
+            log.exception("task failed", kind=lease.kind)
+        else:
+            metrics.TASK_RESULTS.labels(lease.kind, "done").inc()
+            await self._hand_in(lease, answer)
+            return
+        wait = wait_before(lease.attempts, how.waits)
+        if wait is None:
+            metrics.TASK_RESULTS.labels(lease.kind, "gave_up").inc()
+            await self._hand_in(lease, how.gave_up(data, reason))
+        else:
+            metrics.TASK_RESULTS.labels(lease.kind, "again").inc()
+            async with self._pool.acquire() as connection:
+                await again(connection, lease, self._now() + wait)
+
+    async def _hand_in(self, lease: Lease, answer: Data) -> None:
+        """Hand in a result and wait until it is decided; until then the lease is renewed."""
+        decided = asyncio.get_running_loop().create_future()
+        await self._finished.put((lease, answer, decided))
+        await decided
+
+    async def _hand_back(self) -> None:
+        """Hand finished tasks to `decide`, as many together as there are."""
+        finished = [await self._finished.get()]
+        while len(finished) < _RESULTS_MAX and not self._finished.empty():
+            finished.append(self._finished.get_nowait())
+        try:
+            await self._results.results([(lease, answer) for lease, answer, _ in finished])
+        finally:
+            for _, _, decided in finished:
+                decided.set_result(None)
+
+    async def _renew(self) -> None:
+        """Renew the leases of what is still under way, well before they run out."""
+        await asyncio.sleep(_LEASE_S / 3)
+        held = [lease for lease, _ in self._under_way.values()]
+        if held:
+            await self._pool.execute(
+                _RENEW, [lease.id for lease in held], [lease.attempts for lease in held], _LEASE_S
+            )
+
+
+def new_task(identity: bytes, data: Data, key: str, due_at: datetime, cause: Cause) -> NewTask:
+    """Return a row for a task."""
+    kept: dict[str, Any] = {
+        "id": cause.id,
+        "correlation": cause.correlation,
+        "traceparent": cause.traceparent,
+    }
+    return (identity, data.TYPE, key, data.model_dump_json(exclude_none=True), due_at, json.dumps(kept))
+
+
+def own_task(kind: str, key: str, due_at: datetime) -> NewTask:
+    """Return one of the kit's own tasks, for a parked key or a dead letter's id."""
+    identity = hashlib.blake2b(f"{kind}\0{key}\0{due_at}".encode(), digest_size=16).digest()
+    return (identity, kind, key, "{}", due_at, json.dumps({"id": key, "correlation": key, "traceparent": None}))

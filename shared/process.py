@@ -1,0 +1,156 @@
+"""One process of a service: from its settings to everything running, and from a signal to everything ended.
+
+`python -m services.NAME` runs it; `python -m services.NAME migrate` brings its database up to date and ends.
+"""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import structlog
+import uvloop
+from fastapi import APIRouter
+from prometheus_client import REGISTRY
+
+from shared import auth, database, http, logs, migrations, telemetry
+from shared.clock import Clock
+from shared.database import AWAY
+from shared.events.asyncapi import asyncapi
+from shared.events.topics import Service
+from shared.messaging.handlers import Handlers
+from shared.messaging.run import Messaging
+from shared.settings import AuthSettings, ClockSettings, KafkaSettings, ServiceSettings, read
+
+Own = TypeVar("Own", bound=ServiceSettings)
+
+_AGAIN_S: Final = 0.5
+_YOUNG_OBJECTS: Final = 100_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Application(Generic[Own]):
+    """What makes a process of one service.
+
+    Attributes:
+        service: its name and topics.
+        description: one paragraph for its documentation.
+        settings: the class of its own settings.
+        handlers: makes its handlers; what has to be closed in the end goes on the stack.
+        routers: its HTTP routes; they find the pool of connections and the clock in `request.app.state`.
+        revisions: the folder of its Alembic revisions.
+    """
+
+    service: Service
+    description: str
+    settings: type[Own]
+    handlers: Callable[[Own, AsyncExitStack], Coroutine[Any, Any, Handlers[Any]]]
+    routers: Sequence[APIRouter]
+    revisions: Path
+
+
+def main(application: Application[Any]) -> None:
+    """Run the command that the process was started with."""
+    name = application.service.name
+    match sys.argv[1:]:
+        case []:
+            step = _run
+        case ["migrate"]:
+            step = _migrate
+        case _:
+            sys.exit(f"usage: python -m services.{name} [migrate]")
+    logs.configure(name)
+    settings = read(application.settings)
+    try:
+        uvloop.run(step(application, settings))
+    except migrations.SchemaError as error:
+        sys.exit(f"{name} does not start: {error}")
+
+
+async def _migrate(application: Application[Any], settings: ServiceSettings) -> None:
+    await migrations.upgrade(settings.database_url.get_secret_value(), application.revisions)
+
+
+async def _run(application: Application[Any], settings: ServiceSettings) -> None:
+    name = application.service.name
+    kafka, believed, made_up = read(KafkaSettings), read(AuthSettings), read(ClockSettings)
+    telemetry.configure(name)
+    url = settings.database_url.get_secret_value()
+    ended = _on_signal()
+    async with AsyncExitStack() as stack:
+        await _when_there(lambda: migrations.check(url, application.revisions))
+        pool = await database.connect(url)
+        stack.push_async_callback(_close, pool)
+        clock = Clock()
+        handlers = await application.handlers(settings, stack)
+        messaging = Messaging(handlers, kafka, url, clock, pool)
+        verifier = auth.TokenVerifier(
+            auth.AuthSettings(believed.issuer, believed.audience, str(believed.jwks_url))
+        )
+        api = http.api(
+            name,
+            application.description,
+            routers=application.routers,
+            verifier=verifier,
+            readiness=messaging.readiness,
+            registry=REGISTRY,
+            asyncapi=asyncapi(name),
+        )
+        api.state.pool, api.state.clock = pool, clock
+        _spare_collections()
+        async with asyncio.TaskGroup() as group:
+            if made_up.url is not None:
+                await clock.catch_up(made_up.url)
+                following = [group.create_task(clock.follow(made_up.url))]
+            else:
+                following = []
+            running = [
+                group.create_task(messaging.run()),
+                group.create_task(http.serve(api, settings.http_host, settings.http_port)),
+                *following,
+            ]
+            await ended.wait()
+            log.info("draining")
+            for task in running:
+                task.cancel()
+
+
+def _on_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    return ended
+
+
+async def _when_there(step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do a step once the database is there; a service may be started before it."""
+    while True:
+        try:
+            await step()
+        except AWAY as error:
+            log.warning("database away", error_type=type(error).__name__)
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            return
+
+
+async def _close(pool: database.Pool) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            await pool.close()
+
+
+def _spare_collections() -> None:
+    """Collect garbage seldom: batches make many objects that reference counts free, and cycles are few."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)

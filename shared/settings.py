@@ -1,0 +1,130 @@
+"""Settings from the environment, checked before anything starts.
+
+A value that cannot be right, and a name that looks like a setting of the service and is none, stop the start with
+one clear line. Settings that could lose messages exist only with their safe values.
+"""
+
+import os
+import re
+import ssl
+import sys
+from typing import Any, Literal, TypeVar
+
+from aiokafka.helpers import create_ssl_context
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+T = TypeVar("T", bound=BaseSettings)
+
+# Kubernetes puts these into every container for each of its services.
+_SERVICE_LINK = re.compile(r"^\w+_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
+
+
+class KafkaSettings(BaseSettings):
+    """How to reach Kafka. The last five cannot be chosen: other values would lose or repeat messages."""
+
+    model_config = SettingsConfigDict(env_prefix="KAFKA_", frozen=True, extra="forbid")
+
+    bootstrap_servers: str = Field(min_length=1)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: str | None = None
+
+    group_id: str | None = Field(default=None, min_length=1)
+    acks: Literal["all"] = "all"
+    enable_idempotence: Literal["true"] = "true"
+    enable_auto_commit: Literal["false"] = "false"
+    auto_offset_reset: Literal["earliest"] = "earliest"
+
+    @model_validator(mode="after")
+    def _complete(self) -> "KafkaSettings":
+        if self.security_protocol.startswith("SASL") and not (
+            self.sasl_mechanism and self.sasl_username and self.sasl_password
+        ):
+            raise ValueError("SASL needs KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+        return self
+
+    def connection(self) -> dict[str, Any]:
+        """Return what aiokafka's clients need to connect."""
+        password = self.sasl_password.get_secret_value() if self.sasl_password else None
+        return {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": self.security_protocol,
+            "ssl_context": self.ssl_context(),
+            "sasl_mechanism": self.sasl_mechanism or "PLAIN",
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": password,
+        }
+
+    def security(self) -> BaseSecurity:
+        """Return the same for FastStream."""
+        context = self.ssl_context()
+        password = self.sasl_password.get_secret_value() if self.sasl_password else ""
+        username = self.sasl_username or ""
+        match self.security_protocol.startswith("SASL") and self.sasl_mechanism:
+            case "PLAIN":
+                return SASLPlaintext(username, password, ssl_context=context, use_ssl=context is not None)
+            case "SCRAM-SHA-256":
+                return SASLScram256(username, password, ssl_context=context, use_ssl=context is not None)
+            case "SCRAM-SHA-512":
+                return SASLScram512(username, password, ssl_context=context, use_ssl=context is not None)
+            case _:
+                return BaseSecurity(ssl_context=context, use_ssl=context is not None)
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """Return the context for TLS: the broker's certificate is always checked."""
+        return create_ssl_context(cafile=self.ssl_cafile) if "SSL" in self.security_protocol else None
+
+
+class AuthSettings(BaseSettings):
+    """Whose tokens are believed."""
+
+    model_config = SettingsConfigDict(env_prefix="AUTH_", frozen=True)
+
+    issuer: str = Field(min_length=1)
+    audience: str = "patient-portal"
+    jwks_url: AnyHttpUrl
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs; a service adds its own under the same prefix."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    database_url: SecretStr
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, ge=0, le=65535)
+
+
+class ClockSettings(BaseSettings):
+    """Where a made-up clock is told; never set in production."""
+
+    model_config = SettingsConfigDict(env_prefix="CLOCK_", frozen=True)
+
+    url: str | None = None
+
+
+def read(settings: type[T]) -> T:
+    """Read settings from the environment, or end the process with one line for each that cannot be right."""
+    prefix = settings.model_config.get("env_prefix", "")
+    own = issubclass(settings, ServiceSettings)
+    names = {f"{prefix}{name}".upper() for name in settings.model_fields}
+    unknown = sorted(
+        name
+        for name in os.environ
+        if own and name.startswith(prefix) and name not in names and not _SERVICE_LINK.match(name)
+    )
+    faults = [f"{name} is no setting" for name in unknown]
+    try:
+        found = settings()
+    except ValidationError as error:
+        for fault in error.errors(include_input=False, include_url=False):
+            name = f"{prefix}{'.'.join(str(part) for part in fault['loc'])}".upper().rstrip("_")
+            faults.append(f"{name}: {fault['msg']}")
+    if faults:
+        sys.stderr.write("\n".join(faults) + "\n")
+        raise SystemExit(2)
+    return found

@@ -1,0 +1,5 @@
+"""A fifth service, as small as one can be: visitors leave feedback about a visit. `docs/a-new-service.md` is about it.
+
+It owns feedback by visit, hears that visits ended, and says what was left; it thanks the visitor through an
+outside system.
+"""

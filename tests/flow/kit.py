@@ -1,0 +1,224 @@
+"""A service on real Kafka and PostgreSQL, with topics and a database of its own for each test."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+
+from local.infrastructure import Endpoints
+from shared.clock import Clock
+from shared.database import Pool, connect
+from shared.events.topics import Service
+from shared.messaging import topics
+from shared.messaging.handlers import Handlers
+from shared.messaging.run import Messaging
+from shared.migrations import upgrade
+from shared.settings import KafkaSettings
+from tests.example.handlers import Thank, handlers
+from tests.example.messages import service
+
+DEADLINE_S = 40
+REVISIONS = Path(__file__).parent.parent / "example" / "migrations"
+
+_numbers = count(1)
+
+
+async def eventually(holds: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    """Return what `holds` gives once it is true; fail with `what` when it is not in time."""
+    async with asyncio.timeout(deadline_s) as limit:
+        try:
+            while True:
+                found = holds()
+                found = await found if asyncio.iscoroutine(found) else found
+                if found:
+                    return found
+                await asyncio.sleep(0.02)
+        except TimeoutError:
+            if limit.expired():
+                raise AssertionError(f"not within {deadline_s} s: {what}") from None
+            raise
+
+
+class _Bytes(bytes):
+    """Bytes where a text is expected."""
+
+    def encode(self, *_: Any) -> bytes:
+        return bytes(self)
+
+
+class Feedback:
+    """The example service: what is published to it, what it says, and its processes."""
+
+    def __init__(self, infrastructure: Endpoints, own: Service, url: str, pool: Pool) -> None:
+        self.service = own
+        self.infrastructure = infrastructure
+        self.url = url
+        self.pool = pool
+        self.clock = Clock()
+        self.thanked: list[tuple[str, str]] = []
+        self.thank: Thank = self._thank
+        self.kafka = KafkaSettings(bootstrap_servers=infrastructure.kafka)
+        self._producer = AIOKafkaProducer(bootstrap_servers=infrastructure.kafka, max_request_size=2**22)
+        self._running: list[tuple[Messaging, asyncio.Task[None]]] = []
+
+    async def _thank(self, visit_id: str, key: str) -> None:
+        self.thanked.append((visit_id, key))
+
+    # Processes
+
+    async def start(self, handled: Handlers[Any] | None = None) -> Messaging:
+        """Start one more process of the service."""
+        # An own pool for each process: one that is killed takes its connections with it.
+        pool = await connect(self.url, connections_max=6)
+        made = handled or handlers(self.service, lambda visit_id, key: self.thank(visit_id, key))
+        messaging = Messaging(made, self.kafka, self.url, self.clock, pool)
+        self._running.append((messaging, asyncio.create_task(messaging.run())))
+        return messaging
+
+    async def stop(self, messaging: Messaging | None = None) -> None:
+        """Stop one process, or all, the way a signal does."""
+        for running, task in list(self._running):
+            if messaging in (None, running):
+                self._running.remove((running, task))
+                task.cancel()
+                await asyncio.wait([task])
+                await running.pool.close()
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
+
+    # What goes in
+
+    def message(self, data: dict[str, Any], kind: str, visit: str, **envelope: Any) -> dict[str, Any]:
+        """Return a message as a gateway or host would write it."""
+        number = next(_numbers)
+        return {
+            "specversion": "1.0",
+            "id": f"m-{number}",
+            "source": "test",
+            "type": kind,
+            "time": datetime.now(UTC).isoformat(),  # noqa: TID251  # a gateway's own clock
+            "subject": visit,
+            "actor": "patient:p-1",
+            "data": data,
+            **envelope,
+        }
+
+    def leave(
+        self, visit: str, feedback: str, stars: int = 5, comment: str = "", **envelope: Any
+    ) -> dict[str, Any]:
+        """Return a command to leave feedback."""
+        data = {"feedback_id": feedback, "visit_id": visit, "stars": stars, "comment": comment}
+        return self.message(data, "feedback.leave-feedback.v1", visit, **envelope)
+
+    def ended(self, visit: str, **envelope: Any) -> dict[str, Any]:
+        """Return the fact that a visit ended."""
+        return self.message({"visit_id": visit}, "visits.visit-ended.v1", visit, **envelope)
+
+    async def publish(self, *messages: dict[str, Any] | bytes | None, **record: Any) -> None:
+        """Publish commands, in order; `record` may set the topic, key, headers or partition."""
+        sent = []
+        topic = record.pop("topic", self.service.reads[0].topic.name)
+        for message in messages:
+            value = json.dumps(message).encode() if isinstance(message, dict) else message
+            key = message["subject"].encode() if isinstance(message, dict) else b"visit-1"
+            sent.append(await self._producer.send(topic, value, **{"key": key, **record}))
+        await asyncio.gather(*sent)
+
+    async def publish_with_header_name(self, value: bytes, name: bytes) -> None:
+        """Publish a command whose header has a name that is no text, as only other clients can."""
+        builder = _DefaultRecordBatchBuilderPy(2, 0, False, -1, -1, -1, 2**20)  # noqa: FBT003  # not transactional
+        builder.append(0, int(time.time() * 1000), b"visit-1", value, [(_Bytes(name), b"x")])
+        batch = self._producer.create_batch()
+        batch._builder = builder  # noqa: SLF001  # aiokafka's own builder takes text only
+        await (await self._producer.send_batch(batch, self.service.reads[0].topic.name, partition=0))
+
+    async def publish_facts(self, *messages: dict[str, Any] | bytes | None, **record: Any) -> None:
+        """Publish what the scheduling host says."""
+        await self.publish(*messages, topic=self.service.reads[1].topic.name, **record)
+
+    # What comes out
+
+    async def said(self, topic: str | None = None) -> list[dict[str, Any]]:
+        """Return all that is on the service's topic of events by now, in order within each key."""
+        name = topic or self.service.events.name
+        partitions = [TopicPartition(name, number) for number in await self._producer.partitions_for(name)]
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.infrastructure.kafka, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            found: list[dict[str, Any]] = []
+            while any([await consumer.position(one) < end for one, end in ends.items()]):
+                for records in (await consumer.getmany(timeout_ms=100)).values():
+                    found += [json.loads(record.value) for record in records if record.value]
+            return found
+        finally:
+            await consumer.stop()
+
+    async def outcomes(self) -> list[dict[str, Any]]:
+        """Return the events that ended commands."""
+        return [event for event in await self.said() if "outcome" in event]
+
+    async def dead(self) -> list[dict[str, Any]]:
+        """Return the dead letters on their topic."""
+        return await self.said(self.service.dead_letters.name)
+
+    async def settled(self) -> None:
+        """Wait until every published record is handled and all that was to be said is said."""
+        await eventually(self._settled, "every record handled and the outbox empty")
+
+    async def _settled(self) -> bool:
+        names = [heard.topic.name for heard in self.service.reads]
+        partitions = [TopicPartition(name, n) for name in names for n in await self._producer.partitions_for(name)]
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.infrastructure.kafka)
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(partitions)
+        finally:
+            await consumer.stop()
+        handled = await self.pool.fetchval("select coalesce(sum(next_offset), 0) from consumer_offset")
+        waiting = await self.pool.fetchval("select count(*) from outbox")
+        return bool(handled >= sum(ends.values()) and waiting == 0)
+
+
+@asynccontextmanager
+async def feedback(infrastructure: Endpoints, partitions: int = 8) -> AsyncIterator[Feedback]:
+    """Offer the example service with topics and a database of its own; its processes end with the block."""
+    own = service(f"feedback-{next(_numbers)}", partitions)
+    server = infrastructure.databases["inbox"]
+    name = own.name.replace("-", "_")
+    admin = await asyncpg.connect(server)
+    await admin.execute(f"create database {name}")
+    await admin.close()
+    url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    await upgrade(url, REVISIONS)
+    every = [*(heard.topic for heard in own.reads), own.events, own.dead_letters]
+    await topics.create({"bootstrap_servers": infrastructure.kafka}, every)
+    async with AsyncExitStack() as stack:
+        pool = await connect(url)
+        stack.push_async_callback(pool.close)
+        world = Feedback(infrastructure, own, url, pool)
+        await world._producer.start()  # noqa: SLF001  # its own
+        stack.push_async_callback(world._producer.stop)  # noqa: SLF001  # its own
+        stack.push_async_callback(world.stop)
+        yield world
+
+
+def move(clock: Clock, ahead: timedelta) -> None:
+    """Move a clock ahead."""
+    clock.move_to(clock.offset_s + ahead.total_seconds())
+
+
+def ids(events: Sequence[dict[str, Any]], field: str = "causationid") -> list[str]:
+    """Return one attribute of each event."""
+    return [event[field] for event in events]

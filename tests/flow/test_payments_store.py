@@ -1,0 +1,311 @@
+"""What payments keeps in PostgreSQL: how batches are loaded and saved, and what the database itself refuses."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import SQLModel
+
+from local.infrastructure import Endpoints
+from services.payments import tables
+from services.payments.app import APPLICATION
+from services.payments.domain.account import GuarantorAccount
+from services.payments.handlers import PAYMENTS
+from services.payments.store import load, numbers_of_person, show_accounts, show_payment
+from shared.database import Pool, connect, table
+from shared.events.envelope import Data, Message
+from shared.messaging.decision import Decision
+from shared.messaging.handlers import Change
+from shared.migrations import upgrade
+from tests.unit.payments.story import (
+    GUARANTOR,
+    NOW,
+    SECOND,
+    adjustment,
+    answer,
+    charge,
+    closed,
+    events,
+    message,
+    opened,
+    outcome,
+    statement,
+    submit,
+    visit,
+)
+
+numbers = (f"G-{count}" for count in itertools.count(100))
+
+
+@pytest.fixture(scope="module")
+async def pool(infrastructure: Endpoints) -> AsyncIterator[Pool]:
+    url = infrastructure.databases["payments"]
+    await upgrade(url, APPLICATION.revisions)
+    pool = await connect(url)
+    yield pool
+    await pool.close()
+
+
+def about(number: str, *said: Data) -> list[Message[Data]]:
+    """Return messages with this said of another account, a second apart."""
+    return [
+        message(data.model_copy(update={"account_number": number}), at=NOW + second * SECOND, actor=GUARANTOR)
+        for second, data in enumerate(said)
+    ]
+
+
+async def handle(pool: Pool, *messages: Message[Data]) -> list[Decision[GuarantorAccount]]:
+    """Load, decide about and save a batch, as the kit does."""
+    async with pool.acquire() as connection, connection.transaction():
+        before = await load(connection, messages)
+        after = dict(before)
+        decisions = []
+        for one in messages:
+            key = PAYMENTS.key(one)
+            decisions.append(PAYMENTS.decide(after.get(key), one, one.time))
+            after[key] = decisions[-1].state
+        changes = [Change(key, before.get(key), state) for key, state in after.items()]
+        await PAYMENTS.save(connection, changes)
+    return decisions
+
+
+async def kept(pool: Pool, number: str) -> GuarantorAccount:
+    (shown,) = await show_accounts(pool, [number])
+    return shown.account
+
+
+@pytest.mark.usefixtures("pool")
+async def test_the_tables_are_those_that_the_migrations_make(infrastructure: Endpoints) -> None:
+    def differences(connection: SqlConnection) -> list[object]:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_server_default": True,
+                "include_name": lambda name, kind, _: kind != "table" or name in ours,
+            },
+        )
+        return list(compare_metadata(context, SQLModel.metadata))
+
+    ours = {
+        table(model).name
+        for model in vars(tables).values()
+        if isinstance(model, type) and issubclass(model, SQLModel) and model is not SQLModel
+    }
+    assert len(ours) == 5
+    engine = create_async_engine(
+        infrastructure.databases["payments"].replace("postgresql:", "postgresql+asyncpg:")
+    )
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_what_a_batch_ends_in_is_what_the_next_one_finds(pool: Pool) -> None:
+    number = next(numbers)
+    decisions = await handle(
+        pool,
+        *about(
+            number,
+            charge(10_000, "V-1"),
+            opened(viewers=("P-2", "P-3")),
+            visit("V-1"),
+            visit("V-2"),
+            charge(300, "V-2"),
+            closed("V-2"),
+            adjustment(-1_000, "V-1"),
+            submit(2_000, f"{number}-pay"),
+        ),
+    )
+
+    ended = decisions[-1].state
+    assert ended.payments
+    assert await kept(pool, number) == replace(ended, posted=frozenset(), postings=())
+
+
+async def test_a_batch_of_any_size_ends_in_the_same_state(pool: Pool) -> None:
+    found = []
+    for size in (1, 2, 20):
+        number = next(numbers)
+        pay = f"{number}-pay"
+        story = about(
+            number,
+            charge(10_000, "V-1"),
+            statement("S-1"),
+            opened(),
+            charge(10_000, "V-1"),
+            adjustment(-1_000, "V-1"),
+            submit(2_000, pay),
+            submit(2_000, pay),
+            answer("unknown", payment_id=pay),
+            adjustment(-1_000, "V-1"),
+            answer("succeeded", query=1, payment_id=pay),
+            answer("succeeded", query=1, payment_id=pay),
+            statement("S-1"),
+            closed("V-2"),
+        )
+        told: list[tuple[str, str | None]] = []
+        for start in range(0, len(story), size):
+            for decision in await handle(pool, *story[start : start + size]):
+                told += [(event.data.TYPE, event.outcome) for event in decision.events]
+        account = await kept(pool, number)
+        lines = await pool.fetch(
+            "select kind, cause_id, ledger_account, amount_minor from ledger_line"
+            " where account_number = $1 order by at, ledger_account",
+            number,
+        )
+        posted = [tuple(str(value).replace(number, "G") for value in line) for line in lines]
+        found.append((told, account.visits, account.version, account.opened, posted))
+
+    assert found[0] == found[1] == found[2]
+    assert len(found[0][4]) == 6
+
+
+async def test_a_visit_owes_the_sum_of_its_lines_in_the_ledger(pool: Pool) -> None:
+    differing = await pool.fetch(
+        """
+        select v.account_number, v.number
+        from visit_account v left join ledger_line l
+            on l.account_number = v.account_number and l.ledger_account = 'receivable:' || v.number
+        group by v.account_number, v.number
+        having charges_minor - insurance_paid_minor + adjustments_minor - paid_minor
+            <> coalesce(sum(l.amount_minor), 0)
+        """
+    )
+
+    assert differing == []
+
+
+async def test_a_command_about_an_account_that_nobody_has_heard_of_leaves_nothing(pool: Pool) -> None:
+    number = next(numbers)
+    (decision,) = await handle(pool, *about(number, submit(100, f"{number}-pay")))
+
+    assert outcome(decision) == ("refused", "not_found")
+    assert await show_accounts(pool, [number]) == []
+
+
+async def test_a_payment_id_that_another_account_has_used_is_a_conflict(pool: Pool) -> None:
+    one, other = next(numbers), next(numbers)
+    for number in (one, other):
+        await handle(pool, *about(number, opened(), charge(1_000)))
+    await handle(pool, *about(one, submit(100, f"{one}-pay")))
+
+    (decision,) = await handle(pool, *about(other, submit(100, f"{one}-pay")))
+    assert outcome(decision) == ("refused", "idempotency_conflict")
+
+    both = (*about(one, submit(100, f"{one}-both")), *about(other, submit(100, f"{one}-both")))
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await handle(pool, *both)
+    assert await show_payment(pool, f"{one}-both") is None
+
+
+async def test_a_payment_that_has_ended_is_known_again_by_its_id(pool: Pool) -> None:
+    number = next(numbers)
+    pay = f"{number}-pay"
+    await handle(pool, *about(number, opened(), charge(1_000), submit(600, pay)))
+    await handle(pool, *about(number, answer("succeeded", payment_id=pay, charge_id="ch-1")))
+
+    same, other = await handle(pool, *about(number, submit(600, pay), submit(601, pay)))
+    assert outcome(same) == ("done", None)
+    assert outcome(other) == ("refused", "idempotency_conflict")
+    shown = await show_payment(pool, pay)
+    assert shown is not None
+    assert (shown[0].number, shown[1].status, shown[1].charge_id) == (number, "succeeded", "ch-1")
+
+
+async def test_statements_wait_in_the_database_for_their_account(pool: Pool) -> None:
+    number = next(numbers)
+    await handle(pool, *about(number, statement("S-1"), statement("S-2")))
+
+    first, again = await handle(pool, *about(number, opened())), await handle(pool, *about(number, opened()))
+
+    assert len(events(first[0])) == 2
+    assert events(again[0]) == []
+
+
+async def test_batches_that_hear_of_the_same_accounts_at_once_come_one_after_the_other(pool: Pool) -> None:
+    known = [next(numbers) for _ in range(20)]
+    batches = []
+    for place in range(8):
+        order = known[place:] + known[:place]
+        batches.append(
+            [one for number in order for one in about(number, opened(), charge(1, "V-1", f"C-{place}"))]
+        )
+
+    await asyncio.gather(*(handle(pool, *batch) for batch in batches))
+
+    assert {shown.account.balance_minor for shown in await show_accounts(pool, known)} == {8}
+
+
+async def test_of_payments_that_come_at_once_only_what_is_owed_is_accepted(pool: Pool) -> None:
+    number = next(numbers)
+    await handle(pool, *about(number, opened(), charge(1_000)))
+
+    decisions = await asyncio.gather(
+        *(handle(pool, *about(number, submit(400, f"{number}-{place}"))) for place in range(8))
+    )
+
+    ended = sorted(outcome(decision) for (decision,) in decisions)
+    assert ended == [("done", None)] * 2 + [("refused", "payment_in_progress")] * 6
+    assert (await kept(pool, number)).reserved_minor() == {"V-1": 800}
+
+
+async def test_a_person_sees_the_accounts_they_answer_for_or_view(pool: Pool) -> None:
+    mine, theirs, other = next(numbers), next(numbers), next(numbers)
+    guarantor = opened().guarantor.model_copy(update={"person_id": f"of {mine}"})
+    await handle(pool, *about(mine, opened(guarantor=guarantor, viewers=())))
+    await handle(pool, *about(theirs, opened(viewers=("P-2", f"of {mine}"))))
+    await handle(pool, *about(other, opened()))
+
+    assert await numbers_of_person(pool, f"of {mine}") == sorted([mine, theirs])
+
+
+async def test_the_newest_statement_is_shown(pool: Pool) -> None:
+    number = next(numbers)
+    newer = statement("S-2").model_copy(update={"issued_on": statement().issued_on.replace(month=3)})
+    await handle(pool, *about(number, opened(), newer, statement("S-1")))
+
+    (shown,) = await show_accounts(pool, [number])
+
+    assert shown.newest_statement is not None
+    assert shown.newest_statement.statement_id == "S-2"
+
+
+@pytest.mark.parametrize(
+    ("accounts", "amounts"),
+    [
+        (["receivable:V-1", "charges"], [100, -99]),
+        (["receivable:V-1"], [0]),
+        (["receivable:V-1", "charges"], [100, -50, -50]),
+        ([], []),
+    ],
+)
+async def test_the_database_refuses_a_posting_that_does_not_balance(
+    pool: Pool, accounts: list[str], amounts: list[int]
+) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        await pool.execute(
+            "insert into posting (account_number, kind, cause_id, at, accounts, amounts)"
+            " values ('G', 'charge', 'C', now(), $1, $2)",
+            accounts,
+            amounts,
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update posting set description = 'changed'",
+        "delete from posting where false",
+        "truncate posting",
+    ],
+)
+async def test_the_database_refuses_to_change_the_ledger(pool: Pool, change: str) -> None:
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await pool.execute(change)
