@@ -23,7 +23,7 @@ Mode = Literal["on", "off", "twice", "late", "out-of-order"]
 
 POLL_S = 0.1
 POST_TIMEOUT_S = 10
-RETRY_S_MAX = 60
+RETRY_DOUBLINGS_MAX = 6
 BATCH_MAX = 50
 
 
@@ -115,7 +115,7 @@ class Webhooks:
         if all([await self._taken(http, url, event["body"].encode()) for _ in range(copies)]):
             self._db.execute("delete from events where sequence = ?", (event["sequence"],))
             return
-        wait_s = min(2 ** event["attempts"], RETRY_S_MAX)
+        wait_s = 2 ** min(event["attempts"], RETRY_DOUBLINGS_MAX)
         log.warning("a webhook was not taken", attempts=event["attempts"] + 1, delay_s=wait_s)
         self._db.execute(
             "update events set attempts = attempts + 1, send_at = ? where sequence = ?",

@@ -1,0 +1,1 @@
+"""What all services share: the contract, the messaging kit, and small modules named for what they are."""

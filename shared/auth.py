@@ -26,6 +26,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.problems import Problem
 
@@ -41,13 +43,14 @@ FETCH_TIMEOUT_S = 5.0
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class AuthSettings:
-    """Whose tokens are accepted: `iss`, `aud`, and where the issuer publishes its keys."""
+class AuthSettings(BaseSettings):
+    """Whose tokens are accepted (`AUTH_…`): `iss`, `aud`, and where the issuer publishes its keys."""
 
-    issuer: str
-    audience: str
-    jwks_url: str
+    model_config = SettingsConfigDict(env_prefix="AUTH_", frozen=True)
+
+    issuer: str = Field(min_length=1)
+    audience: str = Field(default="patient-portal", min_length=1)
+    jwks_url: str = Field(pattern="^https?://")
 
 
 @dataclass(frozen=True, slots=True)

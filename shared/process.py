@@ -26,7 +26,7 @@ from shared.events.asyncapi import asyncapi
 from shared.events.topics import Service
 from shared.messaging.handlers import Handlers
 from shared.messaging.run import Messaging
-from shared.settings import AuthSettings, ClockSettings, KafkaSettings, ServiceSettings, read
+from shared.settings import ClockSettings, KafkaSettings, ServiceSettings, read
 
 Own = TypeVar("Own", bound=ServiceSettings)
 
@@ -52,7 +52,7 @@ class Application(Generic[Own]):
     service: Service
     description: str
     settings: type[Own]
-    handlers: Callable[[Own, AsyncExitStack], Coroutine[Any, Any, Handlers[Any]]]
+    handlers: Callable[[Own, Clock, AsyncExitStack], Coroutine[Any, Any, Handlers[Any]]]
     routers: Sequence[APIRouter]
     revisions: Path
 
@@ -81,7 +81,7 @@ async def _migrate(application: Application[Any], settings: ServiceSettings) -> 
 
 async def _run(application: Application[Any], settings: ServiceSettings) -> None:
     name = application.service.name
-    kafka, believed, made_up = read(KafkaSettings), read(AuthSettings), read(ClockSettings)
+    kafka, believed, made_up = read(KafkaSettings), read(auth.AuthSettings), read(ClockSettings)
     telemetry.configure(name)
     url = settings.database_url.get_secret_value()
     ended = _on_signal()
@@ -90,11 +90,9 @@ async def _run(application: Application[Any], settings: ServiceSettings) -> None
         pool = await database.connect(url)
         stack.push_async_callback(_close, pool)
         clock = Clock()
-        handlers = await application.handlers(settings, stack)
+        handlers = await application.handlers(settings, clock, stack)
         messaging = Messaging(handlers, kafka, url, clock, pool)
-        verifier = auth.TokenVerifier(
-            auth.AuthSettings(believed.issuer, believed.audience, str(believed.jwks_url))
-        )
+        verifier = auth.TokenVerifier(believed)
         api = http.api(
             name,
             application.description,

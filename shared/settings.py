@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 T = TypeVar("T", bound=BaseSettings)
@@ -77,16 +77,6 @@ class KafkaSettings(BaseSettings):
     def ssl_context(self) -> ssl.SSLContext | None:
         """Return the context for TLS: the broker's certificate is always checked."""
         return create_ssl_context(cafile=self.ssl_cafile) if "SSL" in self.security_protocol else None
-
-
-class AuthSettings(BaseSettings):
-    """Whose tokens are believed."""
-
-    model_config = SettingsConfigDict(env_prefix="AUTH_", frozen=True)
-
-    issuer: str = Field(min_length=1)
-    audience: str = "patient-portal"
-    jwks_url: AnyHttpUrl
 
 
 class ServiceSettings(BaseSettings):

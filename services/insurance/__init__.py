@@ -1,0 +1,1 @@
+"""Insurance owns coverages and their verification. Its topics are in `shared/events/insurance.py`."""

@@ -1,0 +1,1 @@
+"""Notifications owns contacts, consent and alerts. Its topics are in `shared/events/notifications.py`."""

@@ -101,7 +101,7 @@ async def _list(connection: Connection, reason: str | None) -> None:
     for letter in letters:
         _say(
             f"{letter['id']}  {letter['reason']:<16} {letter['topic']}/{letter['partition']}/{letter['offset']}"
-            f"  attempts {letter['attempts']}  {letter['state']}  since {letter['first_seen_at']:%Y-%m-%d %H:%M:%S}"
+            f"  attempts {letter['attempts']}  {letter['state']}  since {letter['first_seen_at']:%Y-%m-%d %H:%M}"
         )
     parked = await dead_letters.parked_keys(connection)
     for key in parked:

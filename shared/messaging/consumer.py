@@ -25,6 +25,7 @@ from shared.messaging import metrics, offsets
 from shared.messaging.handling import Handling
 from shared.messaging.offsets import LostClaimError, Partition
 from shared.messaging.records import Record
+from shared.messaging.unreadable import guard
 
 _BATCH_MAX: Final = 1000
 _POLL_MS: Final = 10
@@ -52,6 +53,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         self._handling = handling
         self._pool = pool
         self._moved_at = time.monotonic()
+        self._guarded: AIOKafkaConsumer | None = None
         self._busy = asyncio.Lock()
         self.positions: dict[Partition, int] = {}
         self._subscriber = broker.subscriber(
@@ -91,6 +93,10 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go on where the database says."""
         async with self._busy:
+            if self._guarded is not self.consumer:
+                # Before this consumer's first record.
+                guard(self.consumer)
+                self._guarded = self.consumer
             await self._find(assigned)
 
     async def _find(self, assigned: set[TopicPartition]) -> None:

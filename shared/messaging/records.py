@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from aiokafka import ConsumerRecord
 
@@ -24,6 +24,9 @@ from shared.events.envelope import (
     UnreadableError,
 )
 from shared.events.topics import Service
+
+STAND_IN: Final = -1
+"""The timestamp of a record that stands in for one that the client cannot read; no real one has it."""
 
 Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
@@ -53,6 +56,10 @@ class Arrival:
     attempts: int = 0
 
 
+_NULL: Final = Fault("null_value", "the record has no value")
+_UNREAD: Final = Fault("unreadable_header", "a header's name is no text; the record is in Kafka at this offset")
+
+
 class Reading:
     """Reads the records of a service's topics, each topic with the types that belong on it."""
 
@@ -71,7 +78,8 @@ class Reading:
         """Return what came."""
         value = record.value
         if value is None:
-            return Arrival(_key(record), record, fault=Fault("null_value", "the record has no value"))
+            unread = record.timestamp == STAND_IN
+            return Arrival(_key(record), record, fault=_UNREAD if unread else _NULL)
         if record.topic in self._screened and (found := self._screen(value)) is not None:
             withheld = replace(record, value=None)
             return self._unread(withheld, value, found)

@@ -71,6 +71,9 @@ class Feedback:
         self._producer = AIOKafkaProducer(bootstrap_servers=infrastructure.kafka, max_request_size=2**22)
         self._running: list[tuple[Messaging, asyncio.Task[None]]] = []
 
+    async def _outside(self, visit_id: str, key: str) -> None:
+        await self.thank(visit_id, key)
+
     async def _thank(self, visit_id: str, key: str) -> None:
         self.thanked.append((visit_id, key))
 
@@ -80,7 +83,7 @@ class Feedback:
         """Start one more process of the service."""
         # An own pool for each process: one that is killed takes its connections with it.
         pool = await connect(self.url, connections_max=6)
-        made = handled or handlers(self.service, lambda visit_id, key: self.thank(visit_id, key))
+        made = handled or handlers(self.service, self._outside)
         messaging = Messaging(made, self.kafka, self.url, self.clock, pool)
         self._running.append((messaging, asyncio.create_task(messaging.run())))
         return messaging
@@ -136,10 +139,10 @@ class Feedback:
 
     async def publish_with_header_name(self, value: bytes, name: bytes) -> None:
         """Publish a command whose header has a name that is no text, as only other clients can."""
-        builder = _DefaultRecordBatchBuilderPy(2, 0, False, -1, -1, -1, 2**20)  # noqa: FBT003  # not transactional
+        builder = _DefaultRecordBatchBuilderPy(2, 0, False, -1, -1, -1, 2**20)
         builder.append(0, int(time.time() * 1000), b"visit-1", value, [(_Bytes(name), b"x")])
         batch = self._producer.create_batch()
-        batch._builder = builder  # noqa: SLF001  # aiokafka's own builder takes text only
+        batch._builder, batch._relative_offset = builder, 1  # noqa: SLF001  # its own builder takes text only
         await (await self._producer.send_batch(batch, self.service.reads[0].topic.name, partition=0))
 
     async def publish_facts(self, *messages: dict[str, Any] | bytes | None, **record: Any) -> None:

@@ -102,7 +102,7 @@ async def test_the_published_keys_are_public(world: World) -> None:
 
 async def test_a_services_verifier_accepts_a_scripts_token(world: World) -> None:
     _, told = await world.get("/identity/.well-known/openid-configuration")
-    verifier = TokenVerifier(AuthSettings(told["issuer"], "patient-portal", told["jwks_uri"]))
+    verifier = TokenVerifier(AuthSettings(issuer=told["issuer"], jwks_url=told["jwks_uri"]))
     caller = await verifier.verify(await script_token(world, sub="staff:ann", roles=["billing", "ops"]))
     assert caller == Caller("staff:ann", frozenset({"billing", "ops"}))
     with pytest.raises(InvalidTokenError):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.webhooks import MANNERS, RETRY_S_MAX
+from sandbox.webhooks import MANNERS, RETRY_DOUBLINGS_MAX
 from tests.unit.sandbox.world import DAY_S, World, served
 
 QUIET_S = 0.5
@@ -72,7 +72,7 @@ async def test_a_webhook_is_sent_again_until_it_is_taken(world: World) -> None:
     events = []
     for _ in range(3):
         events.append(await world.receiver.event())
-        await world.advance(RETRY_S_MAX)
+        await world.advance(2**RETRY_DOUBLINGS_MAX)
     assert [event["answered"] for event in events] == [500, 302, 204]
     assert len({event["event_id"] for event in events}) == 1
     with pytest.raises(TimeoutError):

@@ -46,7 +46,7 @@ class Identity:
 
     @property
     def settings(self) -> AuthSettings:
-        return AuthSettings(ISSUER, AUDIENCE, str(self.server.make_url("/jwks")))
+        return AuthSettings(issuer=ISSUER, audience=AUDIENCE, jwks_url=str(self.server.make_url("/jwks")))
 
     def token(self, *roles: str, key: RSAKey | ECKey | None = None, alg: str = "RS256", **claims: Any) -> str:
         """Return a good token; `claims` change it, and those that are None are left out."""

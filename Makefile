@@ -1,0 +1,49 @@
+# Everything runs on a machine that has only Python 3.11 or newer and make; each target installs what it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help install demo up test check bench faults docs clean
+
+help: ## Show this list.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON to one")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "This Python cannot make environments: install its venv module (Debian: python3-venv)" >&2; exit 1; }
+	@echo "installing what requirements.txt pins (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@touch $@
+
+demo: $(INSTALLED) ## Start everything, play the stories, and show what happened to each message.
+	@$(BIN)/python -m local demo
+
+up: $(INSTALLED) ## Start everything and stay, until Ctrl-C.
+	@$(BIN)/python -m local up
+
+test: check ## Every test that proves the system, on real Kafka and PostgreSQL.
+	$(BIN)/python -m pytest tests/system tests/flow tests/faults
+
+check: $(INSTALLED) ## Lint, types, import contracts, tidiness and unit tests, in seconds.
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo > .venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@$(BIN)/python -m shared.events --check
+	@$(BIN)/python -m pytest --quiet tests/unit
+
+bench: $(INSTALLED) ## Figures beside their yardsticks, in one run.
+	@$(BIN)/python -m benchmarks
+
+faults: $(INSTALLED) ## The fault campaign; FAULT_SECONDS and FAULT_SEED set its length and course.
+	@$(BIN)/python -m tests.faults
+
+docs: $(INSTALLED) ## Generate docs/events from the code.
+	@$(BIN)/python -m shared.events
+
+clean: ## Remove what was installed and what runs left behind.
+	rm -rf .venv .local .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

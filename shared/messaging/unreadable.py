@@ -1,0 +1,49 @@
+"""Records that aiokafka itself cannot read: those with a header whose name is no UTF-8.
+
+Java clients cannot write one, others can, and aiokafka raises at it for ever, so that its partition would stand
+still. `guard` finds the record, steps over it, and hands on a stand-in without key, value or headers, which
+becomes a dead letter; the record itself stays in Kafka at the dead letter's coordinates.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from shared.messaging.records import STAND_IN, Record
+
+_FETCH_MS: Final = 1000
+
+
+def guard(consumer: AIOKafkaConsumer) -> None:
+    """Make `consumer.getmany` give a stand-in for a record that it cannot read."""
+    getmany = consumer.getmany
+
+    async def guarded(
+        *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, Sequence[Record]]:
+        try:
+            return dict(await getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records))
+        except UnicodeDecodeError:
+            found: dict[TopicPartition, Sequence[Record]] = {}
+            for partition in consumer.assignment():
+                if records := await _one_by_one(consumer, getmany, partition):
+                    found[partition] = records
+            return found
+
+    consumer.getmany = guarded
+
+
+async def _one_by_one(consumer: AIOKafkaConsumer, getmany: Any, partition: TopicPartition) -> list[Record]:
+    """Read up to and with the first record that cannot be read, or what there is without one."""
+    records: list[Record] = []
+    try:
+        while fetched := await getmany(partition, timeout_ms=_FETCH_MS, max_records=1):
+            records += fetched[partition]
+    except UnicodeDecodeError:
+        offset = await consumer.position(partition)
+        consumer.seek(partition, offset + 1)
+        records.append(
+            ConsumerRecord(partition.topic, partition.partition, offset, STAND_IN, 0, None, None, None, -1, -1, ())
+        )
+    return records

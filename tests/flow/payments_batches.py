@@ -1,0 +1,38 @@
+"""Batches of messages for payments on a real database, without Kafka."""
+
+import itertools
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.handlers import PAYMENTS
+from services.payments.store import load
+from shared.database import Pool
+from shared.events.envelope import Data, Message
+from shared.messaging.decision import Decision
+from shared.messaging.handlers import Change
+from tests.unit.payments.story import GUARANTOR, NOW, SECOND, message
+
+numbers = (f"G-{count}" for count in itertools.count(100))
+"""Accounts that no other test has."""
+
+
+def about(number: str, *said: Data) -> list[Message[Data]]:
+    """Return messages with all this said of another account, a second apart."""
+    return [
+        message(data.model_copy(update={"account_number": number}), at=NOW + second * SECOND, actor=GUARANTOR)
+        for second, data in enumerate(said)
+    ]
+
+
+async def handle(pool: Pool, *messages: Message[Data]) -> list[Decision[GuarantorAccount]]:
+    """Load, decide about and save a batch, as the kit does."""
+    async with pool.acquire() as connection, connection.transaction():
+        before = await load(connection, messages)
+        after = dict(before)
+        decisions = []
+        for one in messages:
+            key = PAYMENTS.key(one)
+            decisions.append(PAYMENTS.decide(after.get(key), one, one.time))
+            after[key] = decisions[-1].state
+        changes = [Change(key, before.get(key), state) for key, state in after.items()]
+        await PAYMENTS.save(connection, changes)
+    return decisions

@@ -1,0 +1,174 @@
+"""What payments shows over HTTP, to whom, on a real database."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from prometheus_client import CollectorRegistry
+
+from local.infrastructure import Endpoints
+from services.payments.app import APPLICATION
+from shared.auth import TokenVerifier
+from shared.database import Pool, connect
+from shared.http import api
+from shared.migrations import upgrade
+from tests.flow.payments_batches import about, handle, numbers
+from tests.unit.payments.story import (
+    adjustment,
+    answer,
+    charge,
+    closed,
+    opened,
+    shares,
+    statement,
+    submit,
+    visit,
+)
+from tests.unit.shared.servers import Identity, identity, served
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Api:
+    """The served API, and the database behind it."""
+
+    client: ClientSession
+    provider: Identity
+    pool: Pool
+
+    async def get(self, path: str, *, person: str | None = None, role: str = "gateway") -> tuple[int, Json]:
+        """Ask on behalf of a person, or as staff with a role."""
+        headers = {"Authorization": f"Bearer {self.provider.token(role)}"}
+        if person:
+            headers["on-behalf-of"] = person
+        async with self.client.get(path, headers=headers) as found:
+            return found.status, await found.json()
+
+
+@pytest.fixture(scope="module", name="payments")
+async def served_payments(infrastructure: Endpoints) -> AsyncIterator[Api]:
+    url = infrastructure.databases["payments"]
+    await upgrade(url, APPLICATION.revisions)
+    pool = await connect(url)
+    async with identity() as provider:
+        app = api(
+            "payments",
+            APPLICATION.description,
+            routers=APPLICATION.routers,
+            verifier=TokenVerifier(provider.settings),
+            readiness=_nothing_to_check,
+            registry=CollectorRegistry(),
+            asyncapi={},
+        )
+        app.state.pool = pool
+        async with served(app) as client:
+            yield Api(client, provider, pool)
+    await pool.close()
+
+
+async def _nothing_to_check() -> dict[str, Any]:
+    return {}
+
+
+async def test_an_account_shows_what_is_owed_and_what_is_under_way(payments: Api) -> None:
+    number, pay = (name := next(numbers)), f"{name}-pay"
+    await handle(
+        payments.pool,
+        *about(
+            number,
+            opened(),
+            visit("V-2", date(2025, 1, 2)),
+            visit("V-1", date(2025, 1, 1)),
+            charge(10_000, "V-1"),
+            adjustment(-6_000, "V-1"),
+            adjustment(-500, "V-1", "A-2", "contractual"),
+            charge(700, "V-2"),
+            closed("V-2"),
+            statement("S-1"),
+            submit(2_000, pay),
+        ),
+    )
+
+    status, account = await payments.get(f"/v1/accounts/{number}", person="P-1")
+
+    assert status == 200
+    assert (account["balance_minor"], account["currency"]) == (3_500, "USD")
+    oldest, newest = account["visit_accounts"]
+    assert oldest == {
+        "visit_account_number": "V-1",
+        "patient_id": "M-1",
+        "visit_date": "2025-01-01",
+        "description": "Office visit",
+        "closed": False,
+        "balance_minor": 3_500,
+        "charges_minor": 10_000,
+        "insurance_paid_minor": 6_000,
+        "adjustments_minor": -500,
+        "paid_minor": 0,
+    }
+    assert (newest["visit_account_number"], newest["closed"]) == ("V-2", True)
+    assert account["newest_statement"]["statement_id"] == "S-1"
+    assert [payment["payment_id"] for payment in account["payments_in_progress"]] == [pay]
+
+
+async def test_a_payment_shows_how_it_stands_and_never_its_token(payments: Api) -> None:
+    number, pay = (name := next(numbers)), f"{name}-pay"
+    await handle(payments.pool, *about(number, opened(), charge(1_000), submit(600, pay)))
+
+    status, under_way = await payments.get(f"/v1/payments/{pay}", person="P-2")
+    assert (status, under_way["status"], under_way["reason"]) == (200, "processing", None)
+    assert under_way["allocation"] == [share.model_dump() for share in shares(V1=600)]
+    assert under_way["method"] == {"kind": "card", "last4": "4242", "brand": "visa"}
+    assert "tok_ok" not in str(under_way)
+
+    await handle(payments.pool, *about(number, answer("declined", payment_id=pay, reason="card_declined")))
+    _, ended = await payments.get(f"/v1/payments/{pay}", person="P-2")
+    assert (ended["status"], ended["reason"]) == ("failed", "card_declined")
+    _, account = await payments.get(f"/v1/accounts/{number}", person="P-2")
+    assert account["payments_in_progress"] == []
+
+
+async def test_the_summary_shows_all_accounts_of_the_person_and_no_others(payments: Api) -> None:
+    mine, viewed, other = next(numbers), next(numbers), next(numbers)
+    guarantor = opened().guarantor.model_copy(update={"person_id": f"of-{mine}"})
+    await handle(payments.pool, *about(mine, opened(guarantor=guarantor, viewers=()), charge(100)))
+    await handle(payments.pool, *about(viewed, opened(viewers=(f"of-{mine}",)), charge(200)))
+    await handle(payments.pool, *about(other, opened(), charge(300)))
+
+    status, summary = await payments.get("/v1/billing-summary", person=f"of-{mine}")
+
+    assert status == 200
+    assert [(one["account_number"], one["balance_minor"]) for one in summary["accounts"]] == [
+        (mine, 100),
+        (viewed, 200),
+    ]
+    assert await payments.get("/v1/billing-summary", person="nobody") == (200, {"accounts": []})
+
+
+async def test_what_one_may_not_see_is_not_found(payments: Api) -> None:
+    number, pay = (name := next(numbers)), f"{name}-pay"
+    await handle(payments.pool, *about(number, opened(), charge(1_000), submit(600, pay)))
+
+    for path in (f"/v1/accounts/{number}", f"/v1/payments/{pay}"):
+        stranger, problem = await payments.get(path, person="P-3")
+        nothing, same = await payments.get(f"{path}-and-more", person="P-1")
+        assert (stranger, nothing) == (404, 404)
+        assert {**problem, "instance": ""} == {**same, "instance": ""}
+        assert (await payments.get(path, role="billing"))[0] == 200
+        assert (await payments.get(path, role="clinical"))[0] == 403
+
+
+async def test_an_account_that_was_never_opened_is_not_found(payments: Api) -> None:
+    number = next(numbers)
+    await handle(payments.pool, *about(number, charge(1_000)))
+
+    assert (await payments.get(f"/v1/accounts/{number}", role="billing"))[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/accounts/%00", "/v1/payments/" + "x" * 129])
+async def test_an_id_that_cannot_be_one_is_refused(payments: Api, path: str) -> None:
+    assert (await payments.get(path, role="billing"))[0] == 422
