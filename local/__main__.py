@@ -1,13 +1,18 @@
-"""Commands: `python -m local up` starts everything and stays, `… lock` pins the jars of Kafka anew."""
+"""Commands: `python -m local up` starts everything and stays, `… demo` plays the stories on it as well.
+
+`… lock` pins the jars of Kafka anew. The demo stays afterwards when a terminal is attached, unless `ONCE=1`.
+"""
 
 import argparse
+import asyncio
+import json
 import os
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
 
-from local import StartError, kafka
+from local import StartError, demo, kafka
 from local.jars import write_lock
 from local.plan import PLAN, Plan
 from local.up import up
@@ -18,14 +23,18 @@ _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main(plan: Plan = PLAN) -> int:
     """Run one command and return its exit code: 0 also when a signal ended it orderly."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("command", choices=("up", "lock"))
+    parser.add_argument("command", choices=("up", "demo", "lock"))
     for number in _STOPS:
         signal.signal(number, _interrupt)
+    directory = Path(os.environ.get("LOCAL_DIR") or ".local")
     try:
-        if parser.parse_args().command == "lock":
-            write_lock(kafka.COORDINATES, kafka.LOCK)
-        else:
-            up(Path(os.environ.get("LOCAL_DIR") or ".local"), plan)
+        match parser.parse_args().command:
+            case "lock":
+                write_lock(kafka.COORDINATES, kafka.LOCK)
+            case "demo":
+                up(directory, plan, _play)
+            case _:
+                up(directory, plan)
     except KeyboardInterrupt:
         return 0
     except StartError as error:
@@ -36,6 +45,21 @@ def main(plan: Plan = PLAN) -> int:
     else:
         return 0
     return 1
+
+
+def _play(endpoints: Path) -> bool:
+    """Play the demo; say whether to stay up for whoever looks on.
+
+    Raises:
+        StartError: a story did not end as it should, and nobody looks on.
+    """
+    stays = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("ONCE") != "1"
+    ended_well = asyncio.run(demo.play(json.loads(endpoints.read_text())))
+    if not ended_well and not stays:
+        raise StartError("The demo did not end as it should.")
+    if stays:
+        print("Everything stays up until Ctrl-C; the addresses are above.", flush=True)
+    return stays
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

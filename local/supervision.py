@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable
-from typing import NoReturn
 
 from local.processes import Process
 
@@ -11,7 +10,7 @@ _STEADY_S = 60.0
 _POLL_S = 0.1
 
 
-def keep_running(processes: Iterable[Process]) -> NoReturn:
+def keep_running(processes: Iterable[Process]) -> None:
     """Start these running processes again when they end, and tell so, until a signal interrupts."""
     watches = [_Watch(process) for process in processes]
     while True:

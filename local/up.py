@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,12 +23,13 @@ _HIGHEST_PORT = 65_535
 _ENDPOINTS = "endpoints.json"
 
 
-def up(directory: Path, plan: Plan) -> None:
+def up(directory: Path, plan: Plan, play: Callable[[Path], bool] | None = None) -> None:
     """Start what the plan names, say `ready`, and keep it running until a signal interrupts.
 
     Args:
         directory: holds the data, the logs and, while everything runs, `endpoints.json`.
         plan: what is started beside Kafka and PostgreSQL.
+        play: what is done when all is ready, given `endpoints.json`; everything stops when it says false.
 
     Raises:
         StartError: something cannot start; what had started is stopped.
@@ -53,7 +54,8 @@ def up(directory: Path, plan: Plan) -> None:
         for stage in plan.stages:
             running += stack.enter_context(_stage([process(program) for program in stage]))
         stack.enter_context(_told(at, directory / _ENDPOINTS))
-        keep_running(running)
+        if play is None or play(directory / _ENDPOINTS):
+            keep_running(running)
 
 
 def _process(at: Addresses, logs: Path, tether: Tether, program: Program) -> Process:

@@ -98,7 +98,7 @@ SMALL = (
                 ),
             ),
             _visit(LEO, 41, "Well-child visit", 19_500, 15_600),
-            _visit(MARIA, 120, "Blood test", 8_800, 8_800, closed=True),
+            _visit(MARIA, 120, "Blood test", 8_800, 7_000, closed=True),
         ),
         affiliate=CHILDRENS,
         has_statement=True,

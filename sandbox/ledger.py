@@ -209,7 +209,7 @@ class Ledger:
 
     def _claim(self, kind: Literal["ch", "re"], key: str, content: str, now: datetime) -> Claim:
         """Say what `key` made within its lifetime, or take it for something new."""
-        fingerprint = hashlib.sha256(f"{kind} {content}".encode()).hexdigest()
+        fingerprint = hashlib.sha256(content.encode()).hexdigest()
         seen = self._db.execute(
             "select * from keys where idempotency_key = ? and used_at > ?",
             (key, (now - KEY_LIFETIME).timestamp()),

@@ -81,21 +81,17 @@ def _update(model: type[SQLModel], columns: tuple[str, ...]) -> str:
 
 
 async def insert(
-    connection: Connection,
-    model: type[SQLModel],
-    columns: tuple[str, ...],
-    rows: Sequence[tuple[Any, ...]],
-    on_conflict: str = "",
+    connection: Connection, model: type[SQLModel], columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Insert rows (tuples in the order of `columns`) in one statement; nothing happens without rows."""
+    """Insert new rows (tuples in the order of `columns`) by COPY; a key that is there already is an error."""
     if rows:
-        await connection.execute(
-            insert_statement(model, columns, on_conflict), *map(list, zip(*rows, strict=True))
-        )
+        await connection.copy_records_to_table(table(model).name, records=rows, columns=columns)
 
 
 async def upsert(
     connection: Connection, model: type[SQLModel], columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
 ) -> None:
     """Insert rows, or update those whose primary key is there already, in one statement."""
-    await insert(connection, model, columns, rows, _update(model, columns))
+    if rows:
+        statement = insert_statement(model, columns, _update(model, columns))
+        await connection.execute(statement, *map(list, zip(*rows, strict=True)))

@@ -103,7 +103,7 @@ async def _run(application: Application[Any], settings: ServiceSettings) -> None
             asyncapi=asyncapi(name),
         )
         api.state.pool, api.state.clock = pool, clock
-        _spare_collections()
+        spare_collections()
         async with asyncio.TaskGroup() as group:
             if made_up.url is not None:
                 await clock.catch_up(made_up.url)
@@ -147,7 +147,7 @@ async def _close(pool: database.Pool) -> None:
             await pool.close()
 
 
-def _spare_collections() -> None:
+def spare_collections() -> None:
     """Collect garbage seldom: batches make many objects that reference counts free, and cycles are few."""
     gc.collect()
     gc.freeze()

@@ -123,7 +123,6 @@ def _may_see(caller: Caller, opened: Opened | None) -> bool:
 
 def _account_view(shown: Shown) -> AccountView:
     account, statement = shown.account, shown.newest_statement
-    in_progress = (payment for payment in account.payments.values() if payment.is_open)
     return AccountView(
         account_number=account.number,
         balance_minor=account.balance_minor,
@@ -135,7 +134,7 @@ def _account_view(shown: Shown) -> AccountView:
         newest_statement=_statement_view(statement) if statement else None,
         payments_in_progress=[
             _payment_view(account, payment)
-            for payment in sorted(in_progress, key=lambda payment: payment.created_at)
+            for payment in sorted(account.payments.values(), key=lambda payment: payment.created_at)
         ],
     )
 

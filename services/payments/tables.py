@@ -83,7 +83,7 @@ class PaymentRow(SQLModel, table=True):
 
     __tablename__ = "payment"
     __table_args__ = (
-        Index("payment_account", "account_number"),
+        Index("payment_account", "account_number", "created_at"),
         # Few at any time: what every decision about an account has to see.
         Index(
             "payment_open",

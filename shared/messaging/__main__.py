@@ -105,7 +105,7 @@ async def _list(connection: Connection, reason: str | None) -> None:
         )
     parked = await dead_letters.parked_keys(connection)
     for key in parked:
-        _say(f"parked  {key['reason']:<16} {key['records']} records  attempts {key['attempts']}")
+        _say(f"parked  {key['reason']:<16} {key['topic']}  {key['records']} records  attempts {key['attempts']}")
     _say(f"{len(letters)} dead letters, {len(parked)} parked keys")
 
 

@@ -62,7 +62,8 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             group_id=group,
             max_records=_BATCH_MAX,
             batch_timeout_ms=_POLL_MS,
-            auto_offset_reset="earliest",
+            # Where to go on is read in the database, also when the broker has no record there any more.
+            auto_offset_reset="none",
             ack_policy=AckPolicy.MANUAL,
             max_partition_fetch_bytes=_FETCH_BYTES_MAX,
             session_timeout_ms=10_000,
@@ -95,41 +96,41 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         async with self._busy:
             if self._guarded is not self.consumer:
                 # Before this consumer's first record.
-                guard(self.consumer)
+                guard(self.consumer, self._find_again)
                 self._guarded = self.consumer
             await self._find(assigned)
 
     async def _find(self, assigned: set[TopicPartition]) -> None:
-        """Seek each partition to its stored offset; one that was never read begins at its first record."""
+        """Seek each partition to its stored offset, or to its first record if there is none at that offset."""
         while True:
             try:
                 first = await self.consumer.beginning_offsets(list(assigned))
                 end = await self.consumer.end_offsets(list(assigned))
                 await offsets.begin(self._pool, first)
                 stored = await offsets.read(self._pool, assigned)
-                beyond = {
-                    partition: first[partition] for partition in assigned if stored[partition] > end[partition]
+                moves = {
+                    one: (stored[one], first[one]) for one in assigned if not first[one] <= stored[one] <= end[one]
                 }
-                if beyond:
-                    # The topic was made anew; what it holds was never read.
-                    log.error("topic is younger than the stored offsets", count=len(beyond))
-                    await offsets.restart(self._pool, beyond)
-                    stored |= beyond
+                if moves:
+                    await offsets.restart(self._pool, moves)
                 break
             except (*AWAY, KafkaError) as error:
                 log.warning("offsets cannot be read", error_type=type(error).__name__)
                 await asyncio.sleep(_AGAIN_S)
+        for (topic, partition), (before, after) in moves.items():
+            if before < after:
+                log.error("records were deleted unread", topic=topic, partition=partition, count=after - before)
+            else:
+                log.error("topic is younger than the stored offset", topic=topic, partition=partition)
+            stored[topic, partition] = after
         for partition in assigned:
-            lost = first[partition] - stored[partition]
-            if lost > 0:
-                log.error(
-                    "records were deleted unread",
-                    topic=partition.topic,
-                    partition=partition.partition,
-                    count=lost,
-                )
             self.consumer.seek(partition, stored[partition])
         self.positions = stored
+
+    async def _find_again(self) -> None:
+        """Find where to go on when the broker has no record at the place where we are."""
+        async with self._busy:
+            await self._find(self.consumer.assignment())
 
     async def _take(self, records: Sequence[Record]) -> None:
         """Handle a batch, as far as its partitions are still ours and its records not yet handled."""

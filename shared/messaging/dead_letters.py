@@ -31,9 +31,9 @@ _MATCHING: Final = """
     order by first_seen_at, id
 """
 _PARKED: Final = """
-    select key, count(*) as records, (array_agg(reason order by seq))[1] as reason,
-        (array_agg(attempts order by seq))[1] as attempts
-    from parked_record group by key order by min(seq)
+    select split_part(lane, '/', 1) as topic, count(*) as records,
+        (array_agg(reason order by seq))[1] as reason, (array_agg(attempts order by seq))[1] as attempts
+    from parked_record group by lane order by min(seq)
 """
 REPLAY: Final = "messaging.replay-dead-letter"
 """The kind of the kit's task that replays a dead letter; its key is the letter's id."""
@@ -92,7 +92,7 @@ async def matching(
 
 
 async def parked_keys(connection: Connection) -> list[asyncpg.Record]:
-    """Return for each parked key how many records wait, why, and how often the first was tried."""
+    """Return for each parked key on its topic how many records wait, why, and how often the first was tried."""
     return list(await connection.fetch(_PARKED))
 
 

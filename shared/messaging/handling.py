@@ -7,10 +7,11 @@ time has come, and dead letters that are replayed. Only this module commits.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic
 
+import asyncpg
 import structlog
 
 from shared.database import AWAY, Connection, Pool, insert
@@ -23,14 +24,15 @@ from shared.messaging.offsets import LostClaimError, Partition
 from shared.messaging.records import Arrival, Fault, Reading, Record, digest, record_from_json, record_json
 from shared.messaging.tables import ParkedRecord
 
-RELEASE: Final = "messaging.release-key"
-"""The kind of the kit's task that lets a parked key go on."""
+RELEASE: Final = "messaging.release-lane"
+"""The kind of the kit's task that lets a parked lane go on."""
 
 _PARKED: Final = """
-    select seq, record, attempts from parked_record where key = $1 order by seq limit $2 for update
+    select seq, record, attempts from parked_record where lane = $1 order by seq limit $2 for update
 """
 _TRIED: Final = "update parked_record set attempts = attempts + 1, reason = $2 where seq = $1"
 _LET_GO: Final = "delete from parked_record where seq = any($1::bigint[])"
+_MORE: Final = "select exists (select from parked_record where lane = $1)"
 
 _PARKED_WAITS: Final = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120))
 _RELEASE_MAX: Final = 200
@@ -49,6 +51,8 @@ class Handling(Generic[S]):
         self._deciding = Deciding(handlers)
         self._reading = Reading(handlers.service, handlers.screen)
         self._source = f"service:{handlers.service.name}"
+        self.own = {RELEASE: self._release, REPLAY: self._replay}
+        """How the kit's own tasks are done, by kind."""
         self.wake: Callable[[], None] = lambda: None
         """Called when there are new tasks."""
 
@@ -66,25 +70,37 @@ class Handling(Generic[S]):
 
     async def _or_halves(self, arrivals: Sequence[Arrival], positions: dict[Partition, int]) -> None:
         """Handle arrivals in one transaction; when the database refuses it, find the one at fault by halving."""
+        if len(arrivals) == 1:
+            await self._or_failed(lambda failed: self._arrivals(arrivals, positions, failed))
+            return
         try:
             await self._patiently(lambda: self._arrivals(arrivals, positions))
         except LostClaimError:
             raise
+        except Exception:  # noqa: BLE001  # logged where the record at fault is found
+            middle = len(arrivals) // 2
+            await self._or_halves(arrivals[:middle], positions)
+            await self._or_halves(arrivals[middle:], positions)
+
+    async def _or_failed(self, step: Callable[[str | None], Awaitable[None]]) -> None:
+        """Do a step with one record; when the database refuses it, do it again with the name of the error."""
+        try:
+            await self._patiently(lambda: step(None))
+        except LostClaimError:
+            raise
         except Exception as error:
-            if len(arrivals) > 1:
-                middle = len(arrivals) // 2
-                await self._or_halves(arrivals[:middle], positions)
-                await self._or_halves(arrivals[middle:], positions)
-                return
-            log.exception("record failed", topic=arrivals[0].record and arrivals[0].record.topic)
+            log.exception("record failed")
             failed = type(error).__name__
-            await self._patiently(lambda: self._arrivals(arrivals, positions, failed))
+            await self._patiently(lambda: step(failed))
 
     async def _patiently(self, step: Callable[[], Any]) -> None:
         """Do a step again until the database is there; what it left half done was rolled back."""
         while True:
             try:
                 await step()
+            except asyncpg.DataError:
+                # What asyncpg cannot encode it calls an interface error; it is the message that is at fault.
+                raise
             except AWAY as error:
                 metrics.DATABASE_AWAY.inc()
                 log.warning("database away", error_type=type(error).__name__)
@@ -101,10 +117,10 @@ class Handling(Generic[S]):
             record = arrival.record
             after[record.topic, record.partition] = record.offset + 1  # type: ignore[union-attr]  # from Kafka
         moves = {partition: (positions[partition], following) for partition, following in after.items()}
-        keys = list({arrival.key for arrival in arrivals})
+        lanes = list({arrival.lane for arrival in arrivals})
         effects: Effects[S] = Effects({}, self._now())
         async with self._pool.acquire() as connection, connection.transaction():
-            fresh, waiting = await offsets.take(connection, moves, _identities(arrivals), keys)
+            fresh, waiting = await offsets.take(connection, moves, _identities(arrivals), lanes)
             if failed is None:
                 await self._decide(connection, effects, arrivals, fresh, waiting)
             else:
@@ -126,7 +142,7 @@ class Handling(Generic[S]):
         messages = [
             arrival.message
             for arrival in arrivals
-            if arrival.message is not None and arrival.identity in fresh and arrival.key not in waiting
+            if arrival.message is not None and arrival.identity in fresh and arrival.lane not in waiting
         ]
         if messages:
             effects.before = await self._handlers.load(connection, messages)
@@ -177,20 +193,22 @@ class Handling(Generic[S]):
 
     # Parked records and dead letters
 
-    async def release(self, lease: tasks.Lease) -> None:
-        """Do one of the kit's own tasks: let a parked key go on, or replay a dead letter."""
-        own = {RELEASE: self._release, REPLAY: self._replay}
-        await self._patiently(lambda: own[lease.kind](lease))
-
     async def _release(self, lease: tasks.Lease) -> None:
-        """Handle the records of a parked key in their order, up to the first that still has to wait."""
+        """Let a parked lane go on; when the database refuses its records together, with the first alone."""
+        try:
+            await self._patiently(lambda: self._let_go(lease, _RELEASE_MAX))
+        except Exception:  # noqa: BLE001  # logged where the record at fault is found
+            await self._or_failed(lambda failed: self._let_go(lease, 1, failed))
+
+    async def _let_go(self, lease: tasks.Lease, records_max: int, failed: str | None = None) -> None:
+        """Handle the records of a parked lane in their order, up to the first that still has to wait."""
         now = self._now()
         async with self._pool.acquire() as connection, connection.transaction():
             if not await tasks.finish(connection, [lease]):
                 return
-            rows = await connection.fetch(_PARKED, lease.key, _RELEASE_MAX)
+            rows = await connection.fetch(_PARKED, lease.key, records_max)
             arrivals = [self._kept(row) for row in rows]
-            effects = await self._noted(connection, arrivals, now)
+            effects = await self._noted(connection, arrivals, now, failed)
             await offsets.forget(connection, effects.undone())
             still = [arrival for arrival, _ in effects.parked]
             gone = [row["seq"] for row, arrival in zip(rows, arrivals, strict=True) if arrival not in still]
@@ -205,23 +223,28 @@ class Handling(Generic[S]):
                 await connection.execute(_TRIED, head, reason)
             await connection.execute(_LET_GO, gone)
             effects.parked = []
-            if still or len(rows) == _RELEASE_MAX:
+            # Asked again: a batch may have parked some while its locks were waited for above.
+            if await connection.fetchval(_MORE, lease.key):
                 due = now + (wait or timedelta())
                 effects.tasks.append(tasks.own_task(RELEASE, lease.key, due))
             await self._commit(connection, effects)
         self._after(effects)
 
     async def _replay(self, lease: tasks.Lease) -> None:
+        await self._or_failed(lambda failed: self._replayed(lease, failed))
+
+    async def _replayed(self, lease: tasks.Lease, failed: str | None) -> None:
         """Handle a dead letter again: it is gone, or dead as before with one more attempt."""
         now = self._now()
         async with self._pool.acquire() as connection, connection.transaction():
-            await tasks.finish(connection, [lease])
+            if not await tasks.finish(connection, [lease]):
+                return
             rows = await connection.fetch(
                 "select record, attempts from dead_letter where id = $1 and state = 'replaying' for update",
                 lease.key,
             )
             arrivals = [self._kept(row) for row in rows]
-            effects = await self._noted(connection, arrivals, now)
+            effects = await self._noted(connection, arrivals, now, failed)
             effects.dead += [(arrival, Fault("gave_up", reason)) for arrival, reason in effects.parked]
             effects.parked = []
             if not effects.dead:
@@ -234,10 +257,15 @@ class Handling(Generic[S]):
         arrival.attempts = row["attempts"]
         return arrival
 
-    async def _noted(self, connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> Effects[S]:
+    async def _noted(
+        self, connection: Connection, arrivals: Sequence[Arrival], now: datetime, failed: str | None
+    ) -> Effects[S]:
         effects: Effects[S] = Effects({}, now)
-        fresh = await offsets.note(connection, _identities(arrivals))
-        await self._decide(connection, effects, arrivals, fresh, set())
+        if failed is None:
+            fresh = await offsets.note(connection, _identities(arrivals))
+            await self._decide(connection, effects, arrivals, fresh, set())
+        else:
+            effects.park(arrivals[0], failed)
         return effects
 
     # What a transaction leaves behind
@@ -262,11 +290,11 @@ class Handling(Generic[S]):
         for arrival, reason in effects.parked:
             assert arrival.record is not None  # noqa: S101  # only records are parked
             tried = reason != "behind"
-            rows.append((arrival.key, json.dumps(record_json(arrival.record)).encode(), reason, int(tried)))
+            rows.append((arrival.lane, json.dumps(record_json(arrival.record)).encode(), reason, int(tried)))
             if tried:
                 due = effects.now + (tasks.wait_before(1, _PARKED_WAITS) or timedelta())
-                effects.tasks.append(tasks.own_task(RELEASE, arrival.key, due))
-        await insert(connection, ParkedRecord, ("key", "record", "reason", "attempts"), rows)
+                effects.tasks.append(tasks.own_task(RELEASE, arrival.lane, due))
+        await insert(connection, ParkedRecord, ("lane", "record", "reason", "attempts"), rows)
 
     def _after(self, effects: Effects[S]) -> None:
         count(effects)

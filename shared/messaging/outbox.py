@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from shared.database import AWAY, Connection, insert_statement
+from shared.database import AWAY, Connection, insert
 from shared.messaging import metrics
 from shared.messaging.tables import OutboxRow
 
@@ -39,10 +39,7 @@ log = structlog.get_logger(__name__)
 Outgoing = tuple[int, str, bytes | None, bytes]
 """shard, topic, key, value"""
 
-_INSERT = (
-    f"with put as ({insert_statement(OutboxRow, ('shard', 'topic', 'key', 'value'))}) "
-    f"select pg_notify('{CHANNEL}', '')"
-)
+_NOTIFY = f"select pg_notify('{CHANNEL}', '')"
 _SENT_AND_NEXT = """
     with sent as (delete from outbox where seq = any($1::bigint[]))
     select seq, topic, key, value from outbox
@@ -60,7 +57,8 @@ def outgoing(topic: str, key: bytes | None, value: bytes) -> Outgoing:
 async def put(connection: Connection, rows: Sequence[Outgoing]) -> None:
     """Write rows within the caller's transaction, and wake the relays when it commits."""
     if rows:
-        await connection.execute(_INSERT, *map(list, zip(*rows, strict=True)))
+        await insert(connection, OutboxRow, ("shard", "topic", "key", "value"), rows)
+        await connection.execute(_NOTIFY)
 
 
 @lru_cache(maxsize=65536)
@@ -96,8 +94,9 @@ class Relay:
                 continue
             try:
                 await self._session(connection)
-            except (*AWAY, KafkaError) as error:
-                log.warning("relay session ended", error_type=type(error).__name__)
+            except* (*AWAY, KafkaError) as errors:
+                # A group: the partitions are sent to side by side.
+                log.warning("relay session ended", error_type=type(errors.exceptions[0]).__name__)
                 await asyncio.sleep(_IDLE_S)
             finally:
                 self.shards = set()

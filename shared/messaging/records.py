@@ -55,6 +55,15 @@ class Arrival:
     identity: bytes | None = None
     attempts: int = 0
 
+    @property
+    def lane(self) -> str:
+        """The records that this one keeps its order with: those of its key on its topic.
+
+        Nothing orders two topics, or a message could not wait for what another topic has yet to say.
+        """
+        assert self.record is not None  # noqa: S101  # only records have one
+        return f"{self.record.topic}/{self.key}"
+
 
 _NULL: Final = Fault("null_value", "the record has no value")
 _UNREAD: Final = Fault("unreadable_header", "a header's name is no text; the record is in Kafka at this offset")

@@ -21,6 +21,8 @@ from shared.messaging.tasks import Worker
 from shared.settings import KafkaSettings
 
 _PIPELINES: Final = 2
+# A topic that is made after the service has started is found within this time.
+_METADATA_MS: Final = 5000
 _STUCK_S: Final = 60
 _BATCH_BYTES_MAX: Final = 512 * 1024
 _REQUEST_BYTES_MAX: Final = 5 * 1024 * 1024
@@ -63,6 +65,7 @@ class Messaging:
             security=kafka.security(),
             consumer_only=True,
             allow_auto_create_topics=False,
+            metadata_max_age_ms=_METADATA_MS,
             apply_types=False,
             graceful_timeout=_DRAIN_S,
             logger=None,

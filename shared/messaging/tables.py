@@ -56,7 +56,7 @@ class TaskRow(SQLModel, table=True):
     """A task: due at a time of the business's clock, leased by the database's clock, tried so many times."""
 
     __tablename__ = "task"
-    __table_args__ = (Index("task_due", "due_at"),)
+    __table_args__ = (Index("task_due", "kind", "due_at"),)
 
     id: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     kind: str = Field(sa_column=Column(Text, nullable=False))
@@ -70,13 +70,13 @@ class TaskRow(SQLModel, table=True):
 
 
 class ParkedRecord(SQLModel, table=True):
-    """A record that waits, or that stands behind one of its key which waits; released in order of `seq`."""
+    """A record that waits, or that stands behind one of its lane which waits; released in order of `seq`."""
 
     __tablename__ = "parked_record"
-    __table_args__ = (Index("parked_record_key", "key", "seq"),)
+    __table_args__ = (Index("parked_record_lane", "lane", "seq"),)
 
     seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
-    key: str = Field(sa_column=Column(Text, nullable=False))
+    lane: str = Field(sa_column=Column(Text, nullable=False))
     # JSON as bytes: a header's name may hold what PostgreSQL's own JSON refuses.
     record: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))

@@ -11,7 +11,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -25,7 +25,6 @@ from shared.messaging import metrics
 from shared.messaging.handlers import Handlers, TaskFailedError
 from shared.messaging.tables import TaskRow
 
-CHANNEL: Final = "task"
 _LEASE_S: Final = 30
 _IDLE_S: Final = 0.5
 _CLAIM_MAX: Final = 500
@@ -37,17 +36,15 @@ log = structlog.get_logger(__name__)
 NewTask = tuple[bytes, str, str, str, datetime, str]
 """id, kind, key, data, due_at, cause"""
 
-_INSERT = (
-    "with put as ("
-    + insert_statement(TaskRow, ("id", "kind", "key", "data", "due_at", "cause"), "do nothing")
-    + f") select pg_notify('{CHANNEL}', '')"
-)
+_INSERT = insert_statement(TaskRow, ("id", "kind", "key", "data", "due_at", "cause"), "do nothing")
+# Of each kind as many as there is room for: one kind's backlog hides no other kind.
 _CLAIM = """
     update task set leased_until = now() + $2::float8 * interval '1 second', attempts = attempts + 1
     where id in (
-        select id from task
-        where due_at <= $1 and (leased_until is null or leased_until < now()) and not kind = any($4::text[])
-        order by due_at limit $3 for update skip locked)
+        select due.id from unnest($3::text[], $4::int[]) wanted(kind, room), lateral (
+            select id from task
+            where kind = wanted.kind and due_at <= $1 and (leased_until is null or leased_until < now())
+            order by due_at limit wanted.room for update skip locked) due)
     returning id, kind, key, data, attempts, cause, due_at
 """
 _RENEW = """
@@ -88,8 +85,9 @@ class Results(Protocol):
     async def results(self, finished: Sequence[tuple[Lease, Data]]) -> None:
         """Decide about the results and delete their tasks."""
 
-    async def release(self, lease: Lease) -> None:
-        """Let go on with a parked key or a dead letter."""
+    @property
+    def own(self) -> Mapping[str, Callable[[Lease], Awaitable[None]]]:
+        """How the kit's own tasks are done, by kind."""
 
 
 async def put(connection: Connection, tasks: Sequence[NewTask]) -> None:
@@ -134,7 +132,7 @@ class Worker:
         self._results = results
         self._progress = progress
         self._woken = asyncio.Event()
-        self._under_way: dict[bytes, tuple[Lease, asyncio.Task[None]]] = {}
+        self._under_way: dict[Lease, asyncio.Task[None]] = {}
         self._counts: Counter[str] = Counter()
         self._finished: asyncio.Queue[tuple[Lease, Data, asyncio.Future[None]]] = asyncio.Queue()
 
@@ -150,7 +148,7 @@ class Worker:
                 loops.create_task(self._forever(self._hand_back))
                 loops.create_task(self._forever(self._renew))
         finally:
-            for _, task in self._under_way.values():
+            for task in self._under_way.values():
                 task.cancel()
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
@@ -162,13 +160,13 @@ class Worker:
                 await asyncio.sleep(_IDLE_S)
 
     async def _claim(self) -> None:
-        """Lease what is due and start it; leave kinds that have as many under way as they may."""
+        """Lease what is due and start it; kinds that this process does not know are left to those that do."""
         self._woken.clear()
-        room = min(_CLAIM_MAX, _UNDER_WAY_MAX - len(self._under_way))
-        full = [kind for kind, (_, how) in self._performers.items() if self._counts[kind] >= how.at_once_max]
-        rows = []
-        if room > 0:
-            rows = await self._pool.fetch(_CLAIM, self._now(), _LEASE_S, room, full)
+        room = max(min(_CLAIM_MAX, _UNDER_WAY_MAX - len(self._under_way)), 0)
+        wanted = dict.fromkeys([*self._timers, *self._results.own], room)
+        for kind, (_, how) in self._performers.items():
+            wanted[kind] = max(min(room, how.at_once_max - self._counts[kind]), 0)
+        rows = await self._pool.fetch(_CLAIM, self._now(), _LEASE_S, list(wanted), list(wanted.values()))
         self._progress()
         for row in sorted(rows, key=lambda row: row["due_at"]):
             cause = Cause(**json.loads(row["cause"]))
@@ -182,23 +180,25 @@ class Worker:
 
     def _start(self, lease: Lease) -> None:
         task = asyncio.create_task(self._perform(lease))
-        self._under_way[lease.id] = (lease, task)
+        self._under_way[lease] = task
         self._counts[lease.kind] += 1
         metrics.TASKS_UNDER_WAY.inc()
         task.add_done_callback(lambda _: self._ended(lease))
 
     def _ended(self, lease: Lease) -> None:
-        self._under_way.pop(lease.id, None)
+        task = self._under_way.pop(lease)
         self._counts[lease.kind] -= 1
         metrics.TASKS_UNDER_WAY.dec()
         self._woken.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("attempt ended without a result; its lease runs out", kind=lease.kind, exc_info=error)
 
     async def _perform(self, lease: Lease) -> None:
         if lease.kind in self._timers:
             await self._hand_in(lease, self._timers[lease.kind].model_validate_json(lease.data))
             return
-        if lease.kind not in self._performers:
-            await self._results.release(lease)
+        if lease.kind in self._results.own:
+            await self._results.own[lease.kind](lease)
             return
         cls, how = self._performers[lease.kind]
         data = cls.model_validate_json(lease.data)
@@ -247,7 +247,7 @@ class Worker:
     async def _renew(self) -> None:
         """Renew the leases of what is still under way, well before they run out."""
         await asyncio.sleep(_LEASE_S / 3)
-        held = [lease for lease, _ in self._under_way.values()]
+        held = list(self._under_way)
         if held:
             await self._pool.execute(
                 _RENEW, [lease.id for lease in held], [lease.attempts for lease in held], _LEASE_S
@@ -265,6 +265,6 @@ def new_task(identity: bytes, data: Data, key: str, due_at: datetime, cause: Cau
 
 
 def own_task(kind: str, key: str, due_at: datetime) -> NewTask:
-    """Return one of the kit's own tasks, for a parked key or a dead letter's id."""
+    """Return one of the kit's own tasks, for a parked lane or a dead letter's id."""
     identity = hashlib.blake2b(f"{kind}\0{key}\0{due_at}".encode(), digest_size=16).digest()
     return (identity, kind, key, "{}", due_at, json.dumps({"id": key, "correlation": key, "traceparent": None}))

@@ -1,22 +1,28 @@
-"""Records that aiokafka itself cannot read: those with a header whose name is no UTF-8.
+"""What aiokafka raises at for ever, so that a partition would stand still; `guard` gets it over that.
 
-Java clients cannot write one, others can, and aiokafka raises at it for ever, so that its partition would stand
-still. `guard` finds the record, steps over it, and hands on a stand-in without key, value or headers, which
-becomes a dead letter; the record itself stays in Kafka at the dead letter's coordinates.
+Records with a header whose name is no UTF-8: Java clients cannot write one, others can. Each is stepped over,
+and handed on as a stand-in without key, value or headers, which becomes a dead letter; the record itself stays
+in Kafka at the dead letter's coordinates.
+
+Offsets that the broker has no record at: they were deleted unread, or their topic was made anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.messaging.records import STAND_IN, Record
 
 _FETCH_MS: Final = 1000
 
 
-def guard(consumer: AIOKafkaConsumer) -> None:
-    """Make `consumer.getmany` give a stand-in for a record that it cannot read."""
+def guard(consumer: AIOKafkaConsumer, find_again: Callable[[], Awaitable[None]]) -> None:
+    """Make `consumer.getmany` give a stand-in for a record that it cannot read.
+
+    `find_again` seeks to where the partitions go on when there is no record at their offsets.
+    """
     getmany = consumer.getmany
 
     async def guarded(
@@ -30,6 +36,12 @@ def guard(consumer: AIOKafkaConsumer) -> None:
                 if records := await _one_by_one(consumer, getmany, partition):
                     found[partition] = records
             return found
+        except NoOffsetForPartitionError:
+            # Kafka's own offsets are not used; those in the database are being read.
+            return {}
+        except OffsetOutOfRangeError:
+            await find_again()
+            return {}
 
     consumer.getmany = guarded
 

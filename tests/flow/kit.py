@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -172,9 +173,29 @@ class Feedback:
         """Return the events that ended commands."""
         return [event for event in await self.said() if "outcome" in event]
 
+    async def outcomes_by_key(self) -> dict[str, list[str]]:
+        """Return the commands that have an outcome, by key, in the order of their outcomes."""
+        return self.by_key(await self.outcomes(), "causationid")
+
+    @staticmethod
+    def by_key(messages: Sequence[dict[str, Any]], field: str = "id") -> dict[str, list[str]]:
+        """Return one attribute of messages, by key, in their order."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for message in messages:
+            found[message["subject"]].append(message[field])
+        return found
+
     async def dead(self) -> list[dict[str, Any]]:
         """Return the dead letters on their topic."""
         return await self.said(self.service.dead_letters.name)
+
+    async def parked(self) -> int:
+        """Return how many records wait."""
+        return int(await self.pool.fetchval("select count(*) from parked_record"))
+
+    async def none(self, table: str) -> bool:
+        """Return whether a table is empty."""
+        return not await self.pool.fetchval(f"select exists (select from {table})")
 
     async def settled(self) -> None:
         """Wait until every published record is handled and all that was to be said is said."""

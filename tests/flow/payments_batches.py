@@ -14,13 +14,17 @@ from tests.unit.payments.story import GUARANTOR, NOW, SECOND, message
 numbers = (f"G-{count}" for count in itertools.count(100))
 """Accounts that no other test has."""
 
+_ids = itertools.count()
+
 
 def about(number: str, *said: Data) -> list[Message[Data]]:
     """Return messages with all this said of another account, a second apart."""
-    return [
-        message(data.model_copy(update={"account_number": number}), at=NOW + second * SECOND, actor=GUARANTOR)
-        for second, data in enumerate(said)
-    ]
+    messages = []
+    for second, data in enumerate(said):
+        of_account = data.model_copy(update={"account_number": number})
+        one = message(of_account, at=NOW + second * SECOND, actor=GUARANTOR)
+        messages.append(one.model_copy(update={"id": f"m-{next(_ids)}", "subject": number}))
+    return messages
 
 
 async def handle(pool: Pool, *messages: Message[Data]) -> list[Decision[GuarantorAccount]]:

@@ -13,6 +13,12 @@ _NOW = sa.func.now()
 
 
 def upgrade() -> None:
+    _taken()
+    _to_say_and_do()
+    _to_wait_and_dead()
+
+
+def _taken() -> None:
     op.create_table(
         "consumer_offset",
         sa.Column("topic", sa.Text, primary_key=True),
@@ -27,6 +33,9 @@ def upgrade() -> None:
         sa.Column("handled_at", _MOMENT, nullable=False, server_default=_NOW),
     )
     op.create_index("handled_message_at", "handled_message", ["handled_at"], postgresql_using="brin")
+
+
+def _to_say_and_do() -> None:
     op.create_table(
         "outbox",
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=True),
@@ -51,17 +60,20 @@ def upgrade() -> None:
         sa.Column("created_at", _MOMENT, nullable=False, server_default=_NOW),
         postgresql_with={"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "20000"},
     )
-    op.create_index("task_due", "task", ["due_at"])
+    op.create_index("task_due", "task", ["kind", "due_at"])
+
+
+def _to_wait_and_dead() -> None:
     op.create_table(
         "parked_record",
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=True),
-        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("lane", sa.Text, nullable=False),
         sa.Column("record", sa.LargeBinary, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
         sa.Column("parked_at", _MOMENT, nullable=False, server_default=_NOW),
     )
-    op.create_index("parked_record_key", "parked_record", ["key", "seq"])
+    op.create_index("parked_record_lane", "parked_record", ["lane", "seq"])
     op.create_table(
         "dead_letter",
         sa.Column("id", sa.Text, primary_key=True),

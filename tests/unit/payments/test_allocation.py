@@ -61,7 +61,7 @@ def test_the_payers_own_choice_is_taken_as_it_is() -> None:
         shares(V1=100),
         shares(V1=100, V2=30),
         shares(V1=150, V2=-30),
-        shares(V1=120, V2=0),
+        shares(V1=100, V2=20, V3=0),
         shares(V1=101, V2=19),
         shares(V1=100, V9=20),
         (*shares(V1=60), *shares(V1=60)),
@@ -69,7 +69,7 @@ def test_the_payers_own_choice_is_taken_as_it_is() -> None:
     ids=["too little", "too much", "negative", "nothing", "more than owed", "no such visit", "twice"],
 )
 def test_a_choice_that_does_not_fit_is_an_allocation_mismatch(chosen: Allocation) -> None:
-    assert allocate(owing(V1=100, V2=100), 120, chosen) == "allocation_mismatch"
+    assert allocate(owing(V1=100, V2=100, V3=5), 120, chosen) == "allocation_mismatch"
 
 
 def test_more_than_is_owed_exceeds_the_balance() -> None:

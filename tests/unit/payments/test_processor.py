@@ -154,11 +154,14 @@ class Misbehaving:
         self.server = TestServer(app)
 
     async def _handle(self, request: web.Request) -> web.Response:
+        if request.path == "/elsewhere":
+            return web.json_response({"charge_id": "ch-1", "status": "succeeded"})
         status, body = self._answer
         if status == 0:
             assert request.transport is not None
             request.transport.abort()
-        return web.Response(status=status or 200, body=body.encode(), content_type="application/json")
+        headers = {"Location": "/elsewhere", "Content-Type": "application/json"}
+        return web.Response(status=status or 200, body=body.encode(), headers=headers)
 
 
 @asynccontextmanager

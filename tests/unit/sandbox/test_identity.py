@@ -215,6 +215,7 @@ async def test_an_exchange_must_be_whole(browser: Browser) -> None:
         ("response_type", "token"),
         ("redirect_uri", "javascript:alert(1)"),
         ("redirect_uri", "/callback"),
+        ("redirect_uri", "http:///callback"),
         ("redirect_uri", "http://127.0.0.1:9/#fragment"),
         ("client_id", ""),
     ],

@@ -140,7 +140,14 @@ def test_weekends_are_no_banking_days(charged_on: tuple[int, int, int], returned
     assert turn.at(datetime(*charged_on, 9, 30, tzinfo=UTC)) == datetime(*returned_on, 9, 30, tzinfo=UTC)
 
 
-async def test_a_dispute_opens_a_day_later_whatever_the_day(world: World) -> None:
+def test_a_dispute_may_open_on_a_weekend() -> None:
+    turn = TOKENS["tok_dispute"].turn
+    assert isinstance(turn, Turn)
+    friday, saturday = datetime(2026, 3, 6, tzinfo=UTC), datetime(2026, 3, 7, tzinfo=UTC)
+    assert turn.at(friday) == saturday
+
+
+async def test_a_dispute_opens_a_day_later(world: World) -> None:
     await world.charge("key-1", "tok_dispute")
     await world.advance(DAY_S - 60)
     assert (await world.happened())[0]["status"] == "succeeded"

@@ -79,6 +79,14 @@ async def test_a_webhook_is_sent_again_until_it_is_taken(world: World) -> None:
         await world.receiver.event(QUIET_S)
 
 
+async def test_a_webhook_that_was_not_taken_is_not_sent_again_at_once(world: World) -> None:
+    world.receiver.statuses = [500]
+    await world.charge("key-1")
+    await world.receiver.event()
+    with pytest.raises(TimeoutError):
+        await world.receiver.event(QUIET_S)
+
+
 async def test_twice_sends_each_event_twice_under_one_id(world: World) -> None:
     await world.webhooks("twice")
     await world.charge("key-1")
@@ -114,6 +122,15 @@ async def test_out_of_order_tells_the_refund_before_its_charge(world: World) -> 
     await world.advance(MANNERS["out-of-order"].hold_s)
     events = [await world.receiver.event() for _ in range(2)]
     assert [event["type"] for event in events] == ["refund.succeeded", "charge.succeeded"]
+
+
+async def test_out_of_order_tells_nothing_before_it_happens(world: World) -> None:
+    await world.webhooks("out-of-order")
+    await world.charge("key-1", "tok_dispute")
+    await world.advance(MANNERS["out-of-order"].hold_s)
+    assert (await world.receiver.event())["type"] == "charge.succeeded"
+    with pytest.raises(TimeoutError):
+        await world.receiver.event(QUIET_S)
 
 
 async def test_what_was_not_sent_before_a_restart_is_sent_after_it(tmp_path: Path) -> None:
