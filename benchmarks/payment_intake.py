@@ -5,6 +5,7 @@ import statistics
 import time
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -137,8 +138,8 @@ _SENT = "delete from yardstick_outbox where seq = any($1::bigint[])"
 
 async def yardstick(endpoints: Endpoints, first: int) -> float:
     """Return messages a second of the database's share of the job alone, by one connection, without Kafka."""
-    read = Reader(TakePayment).read
-    messages = [read(value) for _, value in requests(first, RUN)]
+    reader = Reader(TakePayment)
+    messages: list[Any] = [reader.read(value) for _, value in requests(first, RUN)]
     values = [value for _, value in requests(first, RUN)]
     connection = await asyncpg.connect(endpoints.databases["payments"])
     started = time.perf_counter()

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -76,7 +77,7 @@ class Tail:
         self._consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
         self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
 
-    async def __aenter__(self) -> "Tail":
+    async def __aenter__(self) -> Self:
         """Connect."""
         await self._consumer.start()
         return self

@@ -19,6 +19,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 Json = dict[str, Any]
 
 _DEADLINE_S = 30
+_LINES = (
+    "select unnest(accounts) as account, unnest(amounts) as amount from posting where account_number = any($1)"
+)
 _COMMANDS, _EVENTS, _DEAD = "payments.commands.v1", "payments.events.v1", "payments.dead-letters.v1"
 
 
@@ -297,10 +300,7 @@ async def _sum_up(gateway: Gateway, story: Story, accounts: list[Json]) -> None:
     charged = sum([sum(charge["amount_minor"] for charge in await gateway.charges(one)) for one in accounts])
     numbers = [account["account_number"] for account in accounts]
     connection = await asyncpg.connect(gateway.endpoints["databases"]["payments"])
-    lines = await connection.fetch(
-        "select unnest(accounts) as account, unnest(amounts) as amount from posting where account_number = any($1)",
-        numbers,
-    )
+    lines = await connection.fetch(_LINES, numbers)
     await connection.close()
     clearing = sum(int(line["amount"]) for line in lines if line["account"] == "processor:clearing")
     total = sum(int(line["amount"]) for line in lines)

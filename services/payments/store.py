@@ -65,8 +65,9 @@ _READ_VISITS: Final = f"select {', '.join(_VISIT)} from visit_account where acco
 _READ_PAYMENTS: Final = f"""
     select {", ".join(_PAYMENT)} from payment
     where account_number = any($1::text[]) and status in ('processing', 'unknown')
-        or payment_id = any($2::text[])
+    union all select {", ".join(_PAYMENT)} from payment where payment_id = any($2::text[])
 """
+# Two selects, for with `or` a plan that was made while the table was small would scan it when it is large.
 _READ_POSTED: Final = """
     select account_number, kind, cause_id from posting
     where (account_number, kind, cause_id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
@@ -78,6 +79,13 @@ _READ_STATEMENTS: Final = f"""
 _READ_NEWEST_STATEMENTS: Final = f"""
     select distinct on (account_number) {", ".join(_STATEMENT)} from statement
     where account_number = any($1::text[]) order by account_number, issued_on desc, statement_id desc
+"""
+_MOVE_PAYMENTS: Final = """
+    update payment p set status = u.status, reason = u.reason, charge_id = u.charge_id, queries = u.queries,
+        updated_at = u.updated_at
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::timestamptz[])
+        u(payment_id, status, reason, charge_id, queries, updated_at)
+    where p.payment_id = u.payment_id
 """
 _READ_NUMBERS_OF_PERSON: Final = """
     select number from guarantor_account where person_id = $1 or viewers ? $1 order by number
@@ -211,7 +219,7 @@ async def save(connection: Connection, changes: Sequence[Change[GuarantorAccount
                 if known is None:
                     new_payments.append(_payment_row(number, payment))
                 elif known is not payment:
-                    payments.append(_payment_row(number, payment))
+                    payments.append(_progress(payment))
         statements += [
             _statement_row(number, statement)
             for statement in after.statements.values()
@@ -220,13 +228,12 @@ async def save(connection: Connection, changes: Sequence[Change[GuarantorAccount
         postings += _posting_rows(after)
     await upsert(connection, GuarantorAccountRow, _ACCOUNT, accounts)
     await upsert(connection, VisitAccountRow, _VISIT, visits)
-    # Not an upsert: an id that another account took meanwhile must not be overwritten.
+    # Never over another: an id that another account took meanwhile is an error.
     await insert(connection, PaymentRow, _PAYMENT, new_payments)
-    await upsert(connection, PaymentRow, _PAYMENT, payments)
+    if payments:
+        await connection.execute(_MOVE_PAYMENTS, *_columns(payments))
     await upsert(connection, StatementRow, _STATEMENT, statements)
-    if postings:
-        # Rows that hold arrays cannot come as one array for each column.
-        await connection.copy_records_to_table(PostingRow.__tablename__, records=postings, columns=_POSTING)
+    await insert(connection, PostingRow, _POSTING, postings)
 
 
 # Reads for the API
@@ -335,6 +342,12 @@ def _payment_row(account_number: str, payment: Payment) -> Row:
         payment.charge_id,
         payment.queries,
     )
+
+
+def _progress(payment: Payment) -> Row:
+    """Return what may change of a payment; what was asked for never does."""
+    reached = (payment.status, payment.reason, payment.charge_id)
+    return (payment.payment_id, *reached, payment.queries, payment.updated_at)
 
 
 def _statement_row(account_number: str, statement: Statement) -> Row:

@@ -83,7 +83,6 @@ class PaymentRow(SQLModel, table=True):
 
     __tablename__ = "payment"
     __table_args__ = (
-        Index("payment_account", "account_number", "created_at"),
         # Few at any time: what every decision about an account has to see.
         Index(
             "payment_open",
@@ -102,7 +101,7 @@ class PaymentRow(SQLModel, table=True):
     method_brand: str | None = Field(sa_column=_text(nullable=True))
     allocation: str = Field(sa_column=Column(JSONB, nullable=False))
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    processor_key: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    processor_key: str = Field(sa_column=_text())
     submitted_by: str = Field(sa_column=_text())
     created_at: datetime = Field(sa_column=_moment())
     updated_at: datetime = Field(sa_column=_moment())

@@ -30,11 +30,9 @@ class Times(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Show the counts, each bucket with those below it."""
-        sums = accumulate(self._counts)
-        buckets = [
-            (str(float(bound)), float(total)) for bound, total in zip((*_SECONDS, "inf"), sums, strict=True)
-        ]
-        buckets[-1] = ("+Inf", buckets[-1][1])
+        bounds = [*map(str, _SECONDS), "+Inf"]
+        counts = [float(count) for count in accumulate(self._counts)]
+        buckets = list(zip(bounds, counts, strict=True))
         yield HistogramMetricFamily(self._name, self._documentation, buckets, self._sum_s)
 
 
@@ -47,9 +45,9 @@ HANDLED: Final = Counter(
 )  # done, refused, heard, repeat, ignored, parked, dead
 OUTCOME_SECONDS: Final = Times("messaging_outcome_seconds", "From a command's time to its outcome")
 LAG: Final = Gauge("messaging_lag", "Records not yet handled", ["topic", "partition"])
-RELAYED: Final = Counter("messaging_relayed_total", "Outbox rows acknowledged by the broker")
-OUTBOX_ROWS: Final = Gauge("messaging_outbox_rows", "Outbox rows not yet sent")
-OUTBOX_AGE: Final = Gauge("messaging_outbox_age_seconds", "Age of the oldest row not yet sent")
+RELAYED: Final = Counter("messaging_relayed_total", "Records acknowledged by the broker")
+OUTBOX_RECORDS: Final = Gauge("messaging_outbox_records", "Records in the outbox not yet sent")
+OUTBOX_AGE: Final = Gauge("messaging_outbox_age_seconds", "Age of the oldest record not yet sent")
 TASKS_DUE: Final = Gauge("messaging_tasks_due", "Tasks due and not done")
 TASKS_WAITING: Final = Gauge("messaging_tasks_waiting", "Tasks that are due later")
 TASK_AGE: Final = Gauge("messaging_task_age_seconds", "How long the oldest due task has waited")

@@ -1,19 +1,21 @@
 """The outbox: what a transaction has to say, sent to Kafka after it committed, in order for each key.
 
-Rows are written in the transaction of the batch that caused them. A relay sends them: it reads the oldest
-rows of its shards, sends them as whole record batches, awaits the broker's acknowledgement, and only then
-deletes them; a relay that dies in between sends again, and the events' ids say that it is the same event.
+A transaction writes what it has to say in few rows: one for each shard of keys and topic, which holds all its
+records one behind the other (see docs/adr/0004). A relay sends them: it reads the oldest rows of its shards, sends
+their records as whole record batches, awaits the broker's acknowledgement, and only then deletes the rows; a
+relay that dies in between sends again, and the events' ids say that it is the same event.
 
-Each shard of keys has one relay at a time, held by an advisory lock of its session. Processes share the shards
-evenly; when one dies, or stops answering, PostgreSQL ends its session and the others take over.
+Each shard has one relay at a time, held by an advisory lock of its session. Processes share the shards evenly;
+when one dies, or stops answering, PostgreSQL ends its session and the others take over.
 """
 
 import asyncio
 import contextlib
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from struct import Struct
 from typing import Final
 
 import asyncpg
@@ -22,7 +24,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from shared.database import AWAY, Connection, insert
+from shared.database import AWAY, Connection, insert_statement
 from shared.messaging import metrics
 from shared.messaging.tables import OutboxRow
 
@@ -30,7 +32,8 @@ SHARDS: Final = 8
 CHANNEL: Final = "outbox"
 _LOCK_CLASS: Final = 0x0B0C
 _PRESENCE: Final = 0x0B0D
-_ROWS_MAX: Final = 2000
+_ROWS_MAX: Final = 32
+_ROW_BYTES_MAX: Final = 512 * 1024
 _IDLE_S: Final = 1.0
 _SESSION_IDLE_MAX_S: Final = 15
 
@@ -39,26 +42,55 @@ log = structlog.get_logger(__name__)
 Outgoing = tuple[int, str, bytes | None, bytes]
 """shard, topic, key, value"""
 
-_NOTIFY = f"select pg_notify('{CHANNEL}', '')"
+_PUT = (
+    f"with put as ({insert_statement(OutboxRow, ('shard', 'topic', 'count', 'records'))}) "
+    f"select pg_notify('{CHANNEL}', '')"
+)
+_NEXT = "select seq, topic, records from outbox where shard = any($1::smallint[]) order by seq limit $2"
 _SENT_AND_NEXT = """
-    with sent as (delete from outbox where seq = any($1::bigint[]))
-    select seq, topic, key, value from outbox
-    where shard = any($2::smallint[]) and seq <> all($1::bigint[]) order by seq limit $3
+    with sent as (delete from outbox where seq = any($3::bigint[]))
+    select seq, topic, records from outbox
+    where shard = any($1::smallint[]) and seq <> all($3::bigint[]) order by seq limit $2
 """
-_NEXT = "select seq, topic, key, value from outbox where shard = any($1::smallint[]) order by seq limit $2"
-_SENT = "delete from outbox where seq = any($1::bigint[])"
+_FRAME = Struct(">iI")
+"""Before each record: the length of its key, -1 for none, and of its value."""
 
 
 def outgoing(topic: str, key: bytes | None, value: bytes) -> Outgoing:
-    """Return a row for the outbox; rows of one key share a shard, and so their order."""
+    """Return a record for the outbox; those of one key share a shard, and so their order."""
     return (zlib.crc32(key or b"") % SHARDS, topic, key, value)
 
 
-async def put(connection: Connection, rows: Sequence[Outgoing]) -> None:
-    """Write rows within the caller's transaction, and wake the relays when it commits."""
-    if rows:
-        await insert(connection, OutboxRow, ("shard", "topic", "key", "value"), rows)
-        await connection.execute(_NOTIFY)
+async def put(connection: Connection, records: Sequence[Outgoing]) -> None:
+    """Write records within the caller's transaction, and wake the relays when it commits."""
+    if records:
+        await connection.execute(_PUT, *map(list, zip(*_rows(records), strict=True)))
+
+
+def _rows(records: Sequence[Outgoing]) -> Iterator[tuple[int, str, int, bytes]]:
+    """Put the records of each shard and topic together, up to a bounded size."""
+    gathered: dict[tuple[int, str], list[bytes]] = defaultdict(list)
+    sizes: dict[tuple[int, str], int] = defaultdict(int)
+    for shard, topic, key, value in records:
+        place = (shard, topic)
+        if sizes[place] > _ROW_BYTES_MAX:
+            yield shard, topic, len(gathered[place]) // 3, b"".join(gathered[place])
+            gathered[place], sizes[place] = [], 0
+        gathered[place] += (_FRAME.pack(-1 if key is None else len(key), len(value)), key or b"", value)
+        sizes[place] += len(value)
+    for (shard, topic), parts in gathered.items():
+        yield shard, topic, len(parts) // 3, b"".join(parts)
+
+
+def _records(row: bytes) -> Iterator[tuple[bytes | None, bytes]]:
+    """Take the records of a row apart again."""
+    at, end = 0, len(row)
+    while at < end:
+        key_length, value_length = _FRAME.unpack_from(row, at)
+        start = at + _FRAME.size
+        middle = start + max(key_length, 0)
+        at = middle + value_length
+        yield None if key_length < 0 else row[start:middle], row[middle:at]
 
 
 @lru_cache(maxsize=65536)
@@ -144,25 +176,21 @@ class Relay:
             return
         rows = await connection.fetch(_NEXT, shards, _ROWS_MAX)
         while rows:
-            await self._send(rows)
-            metrics.RELAYED.inc(len(rows))
+            metrics.RELAYED.inc(await self._send(rows))
             self._progress()
-            sent = [row[0] for row in rows]
-            if len(rows) < _ROWS_MAX:
-                await connection.execute(_SENT, sent)
-                rows = await connection.fetch(_NEXT, shards, _ROWS_MAX)
-            else:
-                rows = await connection.fetch(_SENT_AND_NEXT, sent, shards, _ROWS_MAX)
+            rows = await connection.fetch(_SENT_AND_NEXT, shards, _ROWS_MAX, [row[0] for row in rows])
 
-    async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
-        """Send rows in their order for each partition, and await all acknowledgements."""
+    async def _send(self, rows: Sequence[asyncpg.Record]) -> int:
+        """Send the records of rows in their order for each partition, await all acknowledgements, count."""
         by_partition: dict[tuple[str, int], list[tuple[bytes | None, bytes]]] = defaultdict(list)
-        for _, topic, key, value in rows:
+        for _, topic, records in rows:
             count = self._partitions.get(topic) or await self._count(topic)
-            by_partition[topic, _hash(key or b"") % count].append((key, value))
+            for key, value in _records(records):
+                by_partition[topic, _hash(key or b"") % count].append((key, value))
         async with asyncio.TaskGroup() as sending:
-            for (topic, partition), records in by_partition.items():
-                sending.create_task(self._send_partition(topic, partition, records))
+            for (topic, partition), those in by_partition.items():
+                sending.create_task(self._send_partition(topic, partition, those))
+        return sum(map(len, by_partition.values()))
 
     async def _send_partition(
         self, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes]]

@@ -33,7 +33,7 @@ _KEEP_DAYS: Final = 45
 log = structlog.get_logger(__name__)
 
 _BACKLOG: Final = """
-    select (select count(*) from (select 1 from outbox limit 100000) o) as outbox_rows,
+    select (select coalesce(sum(count), 0)::bigint from outbox) as outbox_records,
         (select extract(epoch from now() - created_at) from outbox order by seq limit 1) as outbox_age,
         (select count(*) from task where due_at <= $1) as due,
         (select count(*) from task where due_at > $1) as later,
@@ -72,7 +72,7 @@ class Messaging:
         )
         name = handlers.service.name
         topics = [heard.topic.name for heard in handlers.service.reads]
-        self._pipelines = [
+        self.pipelines = [
             Pipeline(self._broker, topics, kafka.group_id or name, self.handling, pool) for _ in range(_PIPELINES)
         ]
 
@@ -101,7 +101,7 @@ class Messaging:
                 relaying = loops.create_task(relay.run())
                 try:
                     await self._broker.start()
-                    moving += [loops.create_task(pipeline.follow()) for pipeline in self._pipelines]
+                    moving += [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]
                     await asyncio.Event().wait()
                 finally:
                     await asyncio.shield(self._stop(moving, relay, relaying))
@@ -129,7 +129,7 @@ class Messaging:
                 log.warning("database away", error_type=type(error).__name__)
             else:
                 assert row is not None  # noqa: S101  # a select of aggregates has one row
-                metrics.OUTBOX_ROWS.set(row["outbox_rows"])
+                metrics.OUTBOX_RECORDS.set(row["outbox_records"])
                 metrics.OUTBOX_AGE.set(row["outbox_age"] or 0)
                 metrics.TASKS_DUE.set(row["due"])
                 metrics.TASKS_WAITING.set(row["later"])
@@ -143,7 +143,7 @@ class Messaging:
     async def readiness(self) -> Mapping[str, Check]:
         """Tell of each loop, the database and the broker whether they get on; never from a ping alone."""
         checks = {name: self._moving(name) for name in self._progress}
-        for number, pipeline in enumerate(self._pipelines):
+        for number, pipeline in enumerate(self.pipelines):
             checks[f"consumer {number}"] = pipeline.check()
         try:
             await self.pool.fetchval("select 1", timeout=2)

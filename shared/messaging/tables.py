@@ -7,7 +7,7 @@ said (outbox), to be done (tasks), to wait (parked records), and what could not 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, SmallInteger, Text, func
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, SmallInteger, Text, func
 from sqlmodel import Field, SQLModel
 
 NOW = func.now()
@@ -40,15 +40,15 @@ class HandledMessage(SQLModel, table=True):
 
 
 class OutboxRow(SQLModel, table=True):
-    """A record still to be sent; deleted when the broker has acknowledged it."""
+    """Records of one transaction still to be sent, of one shard and topic; deleted when acknowledged."""
 
     __tablename__ = "outbox"
 
     seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
     shard: int = Field(sa_column=Column(SmallInteger, nullable=False))
     topic: str = Field(sa_column=Column(Text, nullable=False))
-    key: bytes | None = Field(sa_column=Column(LargeBinary))
-    value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    count: int = Field(sa_column=Column(Integer, nullable=False))
+    records: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = Field(sa_column=_moment(default=True))
 
 

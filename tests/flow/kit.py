@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from prometheus_client import REGISTRY
 
 from local.infrastructure import Endpoints
 from shared.clock import Clock
@@ -25,6 +27,7 @@ from shared.messaging.handlers import Handlers
 from shared.messaging.run import Messaging
 from shared.migrations import upgrade
 from shared.settings import KafkaSettings
+from tests.example.domain import Visit
 from tests.example.handlers import Thank, handlers
 from tests.example.messages import service
 
@@ -67,16 +70,23 @@ class Feedback:
         self.pool = pool
         self.clock = Clock()
         self.thanked: list[tuple[str, str]] = []
-        self.thank: Thank = self._thank
+        """Each attempt to thank: the visit and the key."""
         self.kafka = KafkaSettings(bootstrap_servers=infrastructure.kafka)
-        self._producer = AIOKafkaProducer(bootstrap_servers=infrastructure.kafka, max_request_size=2**22)
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=infrastructure.kafka, max_request_size=2**22, enable_idempotence=True
+        )
         self._running: list[tuple[Messaging, asyncio.Task[None]]] = []
 
-    async def _outside(self, visit_id: str, key: str) -> None:
-        await self.thank(visit_id, key)
+    def handlers(self, thank: Thank | None = None, **how: Any) -> Handlers[Visit]:
+        """Return the service with an outside system that thanks; `how` changes what a `Performer` says."""
 
-    async def _thank(self, visit_id: str, key: str) -> None:
-        self.thanked.append((visit_id, key))
+        async def outside(visit_id: str, key: str) -> None:
+            self.thanked.append((visit_id, key))
+            if thank is not None:
+                await thank(visit_id, key)
+
+        made = handlers(self.service, outside)
+        return replace(made, performers={task: replace(one, **how) for task, one in made.performers.items()})
 
     # Processes
 
@@ -84,7 +94,7 @@ class Feedback:
         """Start one more process of the service."""
         # An own pool for each process: one that is killed takes its connections with it.
         pool = await connect(self.url, connections_max=6)
-        made = handled or handlers(self.service, self._outside)
+        made = handled or self.handlers()
         messaging = Messaging(made, self.kafka, self.url, self.clock, pool)
         self._running.append((messaging, asyncio.create_task(messaging.run())))
         return messaging
@@ -150,6 +160,25 @@ class Feedback:
         """Publish what the scheduling host says."""
         await self.publish(*messages, topic=self.service.reads[1].topic.name, **record)
 
+    @asynccontextmanager
+    async def load(self, visits: Sequence[str]) -> AsyncIterator[list[dict[str, Any]]]:
+        """Publish commands about the visits all the while, as a busy gateway does; gives the list of them."""
+        commands: list[dict[str, Any]] = []
+        ended = asyncio.Event()
+
+        async def publish() -> None:
+            while not ended.is_set():
+                first = len(commands)
+                some = [self.leave(visits[n % len(visits)], f"f-{n}") for n in range(first, first + 50)]
+                commands.extend(some)
+                await self.publish(*some)
+                await asyncio.sleep(0.05)
+
+        publishing = asyncio.create_task(publish())
+        yield commands
+        ended.set()
+        await publishing
+
     # What comes out
 
     async def said(self, topic: str | None = None) -> list[dict[str, Any]]:
@@ -188,6 +217,21 @@ class Feedback:
     async def dead(self) -> list[dict[str, Any]]:
         """Return the dead letters on their topic."""
         return await self.said(self.service.dead_letters.name)
+
+    async def has_outcome(self, command: dict[str, Any]) -> bool:
+        """Return whether a command was answered."""
+        return command["id"] in ids(await self.outcomes())
+
+    async def gets_on(self) -> None:
+        """Wait until more feedback is taken in."""
+        before = await self.pool.fetchval("select count(*) from feedback")
+        more = "select count(*) > $1 from feedback"
+        await eventually(lambda: self.pool.fetchval(more, before), "more feedback is taken in")
+
+    async def waits_for_a_lock(self) -> bool:
+        """Return whether some transaction waits for another."""
+        waits = "select exists (select from pg_locks where not granted and database is not null)"
+        return bool(await self.pool.fetchval(waits))
 
     async def parked(self) -> int:
         """Return how many records wait."""
@@ -236,6 +280,19 @@ async def feedback(infrastructure: Endpoints, partitions: int = 8) -> AsyncItera
         stack.push_async_callback(world._producer.stop)  # noqa: SLF001  # its own
         stack.push_async_callback(world.stop)
         yield world
+
+
+def first_told(events: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the commands by key in the order of their outcomes; an event that was sent again counts once."""
+    firsts: dict[str, dict[str, Any]] = {}
+    for event in events:
+        firsts.setdefault(event["id"], event)
+    return Feedback.by_key(list(firsts.values()), "causationid")
+
+
+def lost_claims() -> float:
+    """Return how often something was dropped here because somebody else had taken it over."""
+    return REGISTRY.get_sample_value("messaging_lost_claims_total") or 0
 
 
 def move(clock: Clock, ahead: timedelta) -> None:

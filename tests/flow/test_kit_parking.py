@@ -152,18 +152,9 @@ async def test_a_command_parked_just_while_its_key_is_let_go_on_is_not_forgotten
                 " insert into parked_record (lane, record, reason) select lane, record, 'behind' from last"
             )
             move(world.clock, LONGER_THAN_ANY_WAIT)
-            await eventually(lambda: waits_for_a_lock(world), "the key is let go on meanwhile")
+            await eventually(world.waits_for_a_lock, "the key is let go on meanwhile")
         await let_go(world)
         assert ids(await world.outcomes()) == ids(commands, "id")
-
-
-async def waits_for_a_lock(world: Feedback) -> bool:
-    return bool(
-        await world.pool.fetchval(
-            "select exists (select from pg_stat_activity where wait_event_type = 'Lock'"
-            " and datname = current_database() and query like '%parked_record%')"
-        )
-    )
 
 
 async def let_go(world: Feedback) -> None:

@@ -1,6 +1,5 @@
 """What the broker has no longer, or anew: the consumer says so, and goes on."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -27,7 +26,7 @@ async def test_a_topic_made_anew_while_nobody_read_it_is_read_from_its_beginning
         await world.publish(command)
         with capture_logs() as logs:
             await world.start()
-            await eventually(lambda: has_outcome(world, command["id"]), "the new topic's command is handled")
+            await eventually(lambda: world.has_outcome(command), "the new topic's command is handled")
         assert YOUNGER in [entry["event"] for entry in logs]
 
 
@@ -40,7 +39,7 @@ async def test_a_topic_made_anew_under_a_running_consumer_is_read_from_its_begin
             await make_commands_anew(world)
             command = world.leave("visit-1", "anew")
             await world.publish(command)
-            await eventually(lambda: has_outcome(world, command["id"]), "the new topic's command is handled")
+            await eventually(lambda: world.has_outcome(command), "the new topic's command is handled")
         assert YOUNGER in [entry["event"] for entry in logs]
 
 
@@ -87,7 +86,7 @@ async def test_records_deleted_under_a_running_consumer_are_told_and_the_rest_is
         async with world.pool.acquire() as other, other.transaction():
             await other.execute("select from visit for update")
             await world.publish(*commands)
-            await eventually(lambda: waits(world), "the consumer waits with its batch")
+            await eventually(world.waits_for_a_lock, "the consumer waits with its batch")
             await delete_before(world, len(handled) + 58)
             with capture_logs() as logs:
                 await other.execute("commit")
@@ -107,19 +106,6 @@ async def with_history(world: Feedback) -> list[dict[str, object]]:
     await world.publish(*commands)
     await world.settled()
     return commands
-
-
-async def has_outcome(world: Feedback, command: str) -> bool:
-    return command in ids(await world.outcomes())
-
-
-async def waits(world: Feedback) -> bool:
-    return bool(
-        await world.pool.fetchval(
-            "select exists (select from pg_stat_activity where wait_event_type = 'Lock'"
-            " and datname = current_database())"
-        )
-    )
 
 
 @asynccontextmanager

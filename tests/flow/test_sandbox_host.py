@@ -62,7 +62,7 @@ async def test_a_scenario_that_is_posted_again_repeats_the_same_messages_whateve
     assert status == 200
     before = await records(topic, first["messages"])
     await world.advance(3 * DAY_S)
-    assert await world.post("/host/scenarios/small") == (200, first)
+    assert await world.post("/host/scenarios/small", params={"seed": 9}) == (200, first)
     after = await records(topic, first["messages"])
     assert sorted(record.value or b"" for record in after) == sorted(record.value or b"" for record in before)
 

@@ -11,9 +11,19 @@ depends_on = None
 
 _MOMENT = sa.DateTime(timezone=True)
 
+# In plpgsql, for as a check of each row it is several times faster than in SQL.
 _SUM_MINOR = """
-    create function sum_minor(amounts bigint[]) returns numeric language sql immutable strict parallel safe
-    return (select coalesce(sum(amount), 0) from unnest(amounts) amount)
+    create function sum_minor(amounts bigint[]) returns numeric
+    language plpgsql immutable strict parallel safe as $$
+    declare
+        total numeric := 0;
+        amount bigint;
+    begin
+        foreach amount in array amounts loop
+            total := total + amount;
+        end loop;
+        return total;
+    end $$
 """
 _REFUSE_CHANGE = """
     create function refuse_change_of_ledger() returns trigger language plpgsql as $$
@@ -97,7 +107,7 @@ def _payments() -> None:
         sa.Column("method_brand", sa.Text),
         sa.Column("allocation", JSONB, nullable=False),
         sa.Column("fingerprint", sa.LargeBinary, nullable=False),
-        sa.Column("processor_key", sa.Text, nullable=False, unique=True),
+        sa.Column("processor_key", sa.Text, nullable=False),
         sa.Column("submitted_by", sa.Text, nullable=False),
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.Column("updated_at", _MOMENT, nullable=False),
@@ -108,7 +118,6 @@ def _payments() -> None:
         sa.CheckConstraint("amount_minor > 0", name="payment_amount"),
         postgresql_with={"fillfactor": "80"},
     )
-    op.create_index("payment_account", "payment", ["account_number", "created_at"])
     op.create_index(
         "payment_open",
         "payment",

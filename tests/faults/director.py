@@ -1,0 +1,195 @@
+"""Does faults to the system, one after another, each at a moment that chance chooses, and waits until it goes on."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from typing import Final
+
+import psutil
+
+from local.infrastructure import Server
+from local.processes import Process
+from tests.faults.load import Load
+from tests.faults.system import POLL_S, System
+
+Say = Callable[[str], None]
+
+_RUSH: Final = 400
+_SESSION_S: Final = 12.0
+"""Longer than the broker waits for a sign of life of a consumer."""
+
+_GOES_ON_WITHIN_S: Final = 90.0
+_HELD_WITHIN_S: Final = 3.0
+_CUTS: Final = 5
+_STALL_S: Final = 4.0
+
+# Locks that hold payments half way: with everything written but nothing committed; with events sent, and their
+# rows still in the outbox; or wherever it is.
+_MOMENTS: Final = {
+    "before a commit": "lock table outbox in share row exclusive mode",
+    "after sending": "select from outbox for update",
+    "any time": "select",
+}
+_HELD: Final = "select from pg_locks where not granted"
+_CUT: Final = """
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()
+"""
+
+
+class Director:
+    """Knows every kind of fault by its name: `faults`."""
+
+    def __init__(self, system: System, load: Load, seed: int, say: Say) -> None:
+        self._system = system
+        self._load = load
+        self._random = random.Random(seed)  # noqa: S311  # repeatable on purpose
+        self._say = say
+        self.faults: Mapping[str, Callable[[], Awaitable[str]]] = {
+            "kill one": self._kill_one,
+            "kill all": self._kill_all,
+            "pause one": self._pause_one,
+            "scale orderly": self._scale_orderly,
+            "scale by force": self._scale_by_force,
+            "kill broker": self._kill_broker,
+            "restart broker": self._restart_broker,
+            "kill database": self._kill_database,
+            "restart database": self._restart_database,
+            "cut connections": self._cut_connections,
+            "stall processor": self._stall_processor,
+        }
+
+    def deck(self) -> Iterator[str]:
+        """Yield the names of all faults in a random order, again and again."""
+        while True:
+            names = list(self.faults)
+            self._random.shuffle(names)
+            yield from names
+
+    async def do(self, name: str) -> None:
+        """Do a fault, and wait until what was published before its end is handled."""
+        began = time.monotonic()
+        told = await self.faults[name]()
+        took_s = time.monotonic() - began
+        await self._system.revive()
+        after_s = await self._system.catches_up(_GOES_ON_WITHIN_S)
+        self._say(f"  {name:<17} {told:<58} {took_s:5.1f} s, caught up after {after_s:4.1f} s")
+
+    # Processes of payments
+
+    async def _kill_one(self) -> str:
+        victim = self._random.choice(self._system.running())
+        async with self._moment() as when:
+            victim.kill()
+        await self._system.start([victim])
+        return f"1 of {len(self._system.running())}, {when}"
+
+    async def _kill_all(self) -> str:
+        victims = self._system.running()
+        async with self._moment() as when:
+            for victim in victims:
+                victim.kill()
+        await self._system.start(victims)
+        return f"{len(victims)} of {len(victims)}, {when}"
+
+    async def _pause_one(self) -> str:
+        """Stop one for longer than its session lasts, so that others have its partitions when it comes back."""
+        if len(self._system.running()) == 1:
+            await self._system.start(self._system.resting()[:1])
+        victim = self._random.choice(self._system.running())
+        began = time.monotonic()
+        with ExitStack() as paused:
+            async with self._moment() as when:
+                paused.enter_context(_paused(victim))
+            # The others must not need it.
+            without_s = await self._system.catches_up(_GOES_ON_WITHIN_S)
+            while time.monotonic() - began < _SESSION_S:
+                await asyncio.sleep(POLL_S)
+            await self._load.rush(_RUSH)
+        return f"1 of {len(self._system.running())}, {when}; without it after {without_s:.1f} s"
+
+    async def _scale_orderly(self) -> str:
+        return await self._scale(Process.stop)
+
+    async def _scale_by_force(self) -> str:
+        return await self._scale(Process.kill)
+
+    async def _scale(self, end: Callable[[Process], None]) -> str:
+        """Go from however many there are to all, and back to one."""
+        before = len(self._system.running())
+        await self._system.start(self._system.resting())
+        most = self._system.running()
+        leaving = self._random.sample(most, len(most) - 1)
+        async with self._moment() as when:
+            ending = [asyncio.create_task(asyncio.to_thread(end, member)) for member in leaving]
+        await asyncio.gather(*ending)
+        return f"{before} to {len(most)} to 1, {when}"
+
+    # What they depend on
+
+    async def _kill_broker(self) -> str:
+        return await self._again(self._system.servers.broker, Server.kill)
+
+    async def _restart_broker(self) -> str:
+        return await self._again(self._system.servers.broker, Server.stop)
+
+    async def _kill_database(self) -> str:
+        return await self._again(self._system.servers.postgres, Server.kill)
+
+    async def _restart_database(self) -> str:
+        return await self._again(self._system.servers.postgres, Server.stop)
+
+    async def _again(self, server: Server, end: Callable[[Server], None]) -> str:
+        async with self._moment() as when:
+            ending = asyncio.create_task(asyncio.to_thread(end, server))
+        await ending
+        await asyncio.to_thread(server.restart)
+        return when
+
+    async def _cut_connections(self) -> str:
+        cut, moments = 0, []
+        for _ in range(_CUTS):
+            async with self._moment() as when:
+                cut += len(await self._system.rows(_CUT))
+            moments.append(when)
+        return f"{cut} of them: {', '.join(moments)}"
+
+    async def _stall_processor(self) -> str:
+        """Let the processor answer nobody for a while; what it was asked meanwhile it does later."""
+        began = time.monotonic()
+        with _paused(self._system.sandbox):
+            await self._load.rush(_RUSH)
+            while time.monotonic() - began < _STALL_S:
+                await asyncio.sleep(POLL_S)
+        return "longer than payments waits for it"
+
+    @asynccontextmanager
+    async def _moment(self) -> AsyncIterator[str]:
+        """Hold payments where a fault hurts most, while there is much to do; tell where that is."""
+        await self._load.rush(self._random.randrange(_RUSH))
+        name, holding = self._random.choice(list(_MOMENTS.items()))
+        connection = await self._system.connection()
+        try:
+            await connection.execute("begin")
+            until = time.monotonic() + _HELD_WITHIN_S
+            while await connection.execute(holding) == "SELECT 0" and time.monotonic() < until:
+                await asyncio.sleep(0)
+            while name != "any time" and time.monotonic() < until and not await connection.fetch(_HELD):
+                await asyncio.sleep(0)
+            await asyncio.sleep(self._random.random() / 20)
+            yield name
+        finally:
+            connection.terminate()
+
+
+@contextmanager
+def _paused(process: Process) -> Iterator[None]:
+    """Stop a process where it stands, and let it go on at the end."""
+    running = psutil.Process(process.pid)
+    running.suspend()
+    try:
+        yield
+    finally:
+        running.resume()

@@ -1,0 +1,142 @@
+"""The outbox: shared out among processes, sent in order, sent again rather than lost, and empty in the end."""
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from local.infrastructure import Endpoints
+from shared.messaging.outbox import SHARDS
+from tests.flow.kit import Feedback, eventually, feedback, first_told, ids
+
+VISITS = [f"visit-{number}" for number in range(40)]
+SHARD_LOCKS = 0x0B0C
+
+
+async def test_processes_share_the_shards_evenly_as_they_come_and_go(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        first = await world.start()
+        await eventually(lambda: shares(world, [8]), "one process has all shards")
+        second = await world.start()
+        await eventually(lambda: shares(world, [4, 4]), "two have half of them each")
+        await world.start()
+        await eventually(lambda: shares(world, [2, 3, 3]), "three have a third of them each")
+        await world.stop(second)
+        await world.stop(first)
+        await eventually(lambda: shares(world, [8]), "the last has all of them")
+
+
+async def test_when_a_relay_loses_its_session_or_its_process_stops_others_go_on_in_order(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(*map(world.ended, VISITS))
+        first = await world.start()
+        await world.start()
+        await world.settled()
+        await eventually(lambda: shares(world, [4, 4]), "two have half of the shards each")
+        commands = [world.leave(VISITS[n % 40], f"f-{n}") for n in range(4000)]
+        publishing = asyncio.create_task(world.publish(*commands))
+        for _ in range(3):
+            holders = set(await shards(world))
+            await world.pool.execute("select pg_terminate_backend(pid) from unnest($1::int[]) pid", [min(holders)])
+            await eventually(lambda cut=min(holders): taken_over(world, cut), "all its shards are taken over")
+        await world.stop(first)
+        await publishing
+        await world.settled()
+        told = await world.outcomes()
+        assert first_told(told) == world.by_key(commands)
+        assert await world.none("outbox")
+
+
+async def test_events_that_were_sent_but_not_deleted_are_sent_again_as_the_same_events(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(*map(world.ended, VISITS))
+        await world.start()
+        await world.settled()
+        # The relay dies between the broker's acknowledgement and the deletion.
+        await world.pool.execute(
+            """
+            create function die() returns trigger language plpgsql
+                as $$ begin raise exception using errcode = '57P01'; end $$;
+            create trigger die before delete on outbox execute function die();
+            """
+        )
+        commands = [world.leave(VISITS[n % 40], f"f-{n}") for n in range(200)]
+        await world.publish(*commands)
+        await eventually(lambda: each_told(world, commands, times=2), "each event is sent twice at least")
+        await world.start()
+        await world.pool.execute("drop trigger die on outbox")
+        await world.settled()
+        told = await world.outcomes()
+        assert first_told(told) == world.by_key(commands)
+        assert len({event["id"] for event in told}) == len(commands)
+        same = defaultdict(list)
+        for event in told:
+            same[event["id"]].append(event)
+        assert all(event == events[0] for events in same.values() for event in events)
+
+
+async def test_events_that_the_broker_refuses_are_sent_once_it_takes_them(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(*map(world.ended, VISITS))
+        await world.start()
+        await world.settled()
+        await limit_events(world, message_bytes_max=10)
+        commands = [world.leave(VISITS[n % 40], f"f-{n}") for n in range(200)]
+        await world.publish(*commands)
+        await eventually(lambda: all_in_outbox(world, commands), "every event waits in the outbox")
+        await limit_events(world, message_bytes_max=1024 * 1024)
+        await world.settled()
+        assert await world.outcomes_by_key() == world.by_key(commands)
+
+
+async def shards(world: Feedback) -> dict[int, list[int]]:
+    """Return the shards that are held, by the session that holds them."""
+    rows = await world.pool.fetch(
+        "select pid, array_agg(objid::int) as shards from pg_locks, pg_database"
+        " where locktype = 'advisory' and classid = $1::int::oid and granted"
+        " and database = pg_database.oid and datname = current_database() group by pid",
+        SHARD_LOCKS,
+    )
+    return {row["pid"]: row["shards"] for row in rows}
+
+
+async def shares(world: Feedback, wanted: list[int]) -> bool:
+    held = await shards(world)
+    assert len(set().union(*held.values())) == sum(map(len, held.values()))
+    return sorted(map(len, held.values())) == wanted
+
+
+async def taken_over(world: Feedback, cut: int) -> bool:
+    held = await shards(world)
+    return cut not in held and sum(map(len, held.values())) == SHARDS
+
+
+async def each_told(world: Feedback, commands: list[dict[str, Any]], times: int) -> bool:
+    told = Counter(ids(await world.outcomes()))
+    return all(told[command["id"]] >= times for command in commands)
+
+
+async def all_in_outbox(world: Feedback, commands: list[dict[str, Any]]) -> bool:
+    waiting = await world.pool.fetch("select value from outbox where topic = $1", world.service.events.name)
+    told = {json.loads(row["value"])["causationid"] for row in waiting}
+    return told >= set(ids(commands, "id"))
+
+
+async def limit_events(world: Feedback, message_bytes_max: int) -> None:
+    """Set how large a record the broker takes on the topic of events."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.infrastructure.kafka)
+    await admin.start()
+    try:
+        limit = {"max.message.bytes": str(message_bytes_max)}
+        await admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, world.service.events.name, configs=limit)]
+        )
+    finally:
+        await admin.close()

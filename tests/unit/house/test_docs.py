@@ -1,0 +1,70 @@
+"""What the documents say of the code stands in it, and what they link to is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from services.payments.app import Settings as PaymentsSettings
+from shared.auth import AuthSettings
+from shared.settings import ClockSettings, KafkaSettings
+from tests.unit.house.test_tidiness import ROOT, name, tracked
+
+GUIDES = [ROOT / "docs" / "a-new-service.md", ROOT / "docs" / "how-a-message-travels.md"]
+PAGES = tracked("*.md")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def excerpts(guide: Path) -> list[tuple[str, str]]:
+    """Return each excerpt of Python, with the line that names its file."""
+    text = guide.read_text()
+    return [
+        (text[: found.start()].rstrip().rpartition("\n")[2], found[2])
+        for found in FENCE.finditer(text)
+        if found[1] == "python"
+    ]
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what the headings of a page are called in links, as GitHub makes it."""
+    plain = (re.sub(r"[^\w\- ]", "", heading) for heading in HEADING.findall(prose(page)))
+    return {heading.lower().replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=name)
+def test_an_excerpt_stands_in_the_file_that_it_names(guide: Path) -> None:
+    shown = excerpts(guide)
+    assert shown
+    for named, excerpt in shown:
+        file = re.fullmatch(r"\[(.+)\]\(\.\./\1\)", named)
+        assert file, f"no file is named above: {excerpt}"
+        assert f"\n{excerpt}" in (ROOT / file[1]).read_text(), f"not in {file[1]}: {excerpt}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_relative_link_leads_somewhere(page: Path) -> None:
+    for path, anchor in LINK.findall(prose(page)):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{path} is not there"
+        assert not anchor or anchor in anchors(target), f"{path} has no #{anchor}"
+
+
+@pytest.mark.parametrize("settings", [PaymentsSettings, KafkaSettings, AuthSettings, ClockSettings])
+def test_every_setting_is_explained(settings: type[BaseSettings]) -> None:
+    names = {f"{settings.model_config['env_prefix']}{field}".upper() for field in settings.model_fields}
+    assert names <= set(re.findall(r"`([A-Z_]+)`", OPERATIONS))
+
+
+def test_every_metric_is_explained_and_no_other() -> None:
+    code = (ROOT / "shared" / "messaging" / "metrics.py").read_text()
+    explained = re.findall(r"^\| `(messaging_\w+)", OPERATIONS, re.MULTILINE)
+    assert sorted(explained) == sorted(re.findall(r'"(messaging_\w+)"', code))
