@@ -1,6 +1,5 @@
 """Measure everything, each figure beside its yardsticks: `make bench`, or `python -m benchmarks NAME …`."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -9,11 +8,14 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from benchmarks import figures, payment_intake
+from benchmarks import backlog, figures, latency, payment_intake, payment_path
 from local.infrastructure import Endpoints, infrastructure
 
 BENCHMARKS: dict[str, Callable[[Endpoints], Awaitable[figures.Figure]]] = {
     "payment_intake": payment_intake.run,
+    "payment_path": payment_path.run,
+    "click_to_outcome": latency.run,
+    "memory_with_backlog": backlog.run,
 }
 
 
@@ -23,16 +25,16 @@ def main() -> None:
     found = []
     for name in names:
         with TemporaryDirectory(prefix="bench-") as directory, infrastructure(Path(directory)) as endpoints:
-            figure = uvloop.run(_measure(BENCHMARKS[name], endpoints))
+            figure = uvloop.run(_measured(BENCHMARKS[name], endpoints))
         print(figures.show(figure), flush=True)
         found.append(figure)
     figures.keep(found, Path(os.environ.get("LOCAL_DIR") or ".local") / "bench.json")
 
 
-async def _measure(
+async def _measured(
     benchmark: Callable[[Endpoints], Awaitable[figures.Figure]], endpoints: Endpoints
 ) -> figures.Figure:
-    return await asyncio.ensure_future(benchmark(endpoints))
+    return await benchmark(endpoints)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ async def _round(service: Child, endpoints: Endpoints, pool: Pool, records: Reco
 
 async def kit(endpoints: Endpoints, pool: Pool) -> tuple[list[float], float, float, float]:
     """Return messages a second of each round, those with repeats, memory in MB, CPU µs a message."""
-    with child("benchmarks.intake_process", "kit", env=environment(endpoints, "payments")) as service:
+    with child("benchmarks.child", "kit", env=environment(endpoints, "payments")) as service:
         done = 0
         while done < WARM_UP:
             await _round(service, endpoints, pool, requests(done, RUN), 120)
@@ -109,7 +109,7 @@ async def naive(endpoints: Endpoints) -> float:
     async with Tail(endpoints.kafka, naive_way.EVENTS.name) as tail:
         begun = await tail.ends()
         await produce(endpoints.kafka, naive_way.COMMANDS.name, requests(0, warm_up))
-        with child("benchmarks.intake_process", "naive", env=environment(endpoints, "payments")) as service:
+        with child("benchmarks.child", "naive", env=environment(endpoints, "payments")) as service:
             await tail.grown(begun, warm_up, 120)
             since = await tail.ends()
             service.hold()

@@ -19,10 +19,14 @@ from sqlmodel import SQLModel
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+_HALF_WAY_S_MAX = 10
+
 AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # What asyncpg makes of a connection that breaks while it is being put back into the pool.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -42,8 +46,12 @@ async def connect(url: str, *, connections_max: int = 10) -> Pool:
         command_timeout=60,
         timeout=10,
         max_inactive_connection_lifetime=300,
-        # Estimates for arrays are guesses; compiling for them costs more than the statements do.
-        server_settings={"jit": "off"},
+        server_settings={
+            # Estimates for arrays are guesses; compiling for them costs more than the statements do.
+            "jit": "off",
+            # A process that was stopped, or lost its network, half way holds its locks no longer than this.
+            "idle_in_transaction_session_timeout": f"{_HALF_WAY_S_MAX}s",
+        },
     )
     return pool
 

@@ -65,9 +65,8 @@ _READ_VISITS: Final = f"select {', '.join(_VISIT)} from visit_account where acco
 _READ_PAYMENTS: Final = f"""
     select {", ".join(_PAYMENT)} from payment
     where account_number = any($1::text[]) and status in ('processing', 'unknown')
-    union all select {", ".join(_PAYMENT)} from payment where payment_id = any($2::text[])
+        or payment_id = any($2::text[])
 """
-# Two selects, for with `or` a plan that was made while the table was small would scan it when it is large.
 _READ_POSTED: Final = """
     select account_number, kind, cause_id from posting
     where (account_number, kind, cause_id) in (select * from unnest($1::text[], $2::text[], $3::text[]))

@@ -17,9 +17,10 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
+from aiokafka.errors import KafkaError
 
 from shared.database import AWAY, Connection
 from shared.events.topics import SERVICES, TOPICS
@@ -37,10 +38,21 @@ def main() -> None:
             asyncio.run(_with_database(arguments))
     except AWAY as error:
         sys.exit(f"the database cannot be reached ({type(error).__name__})")
+    except asyncpg.PostgresError as error:
+        sys.exit(f"the database refuses ({type(error).__name__})")
+    except KafkaError as error:
+        sys.exit(f"Kafka cannot be reached or refuses ({type(error).__name__})")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong; `--help` has the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m shared.messaging", description="Dead letters and topics.")
+    parser = _Parser(prog="python -m shared.messaging", description="Dead letters and topics.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (
         ("list", "list dead letters and parked keys"),
@@ -112,7 +124,7 @@ async def _list(connection: Connection, reason: str | None) -> None:
 async def _show(connection: Connection, service: str, identity: str) -> None:
     letters = await dead_letters.matching(connection, ids=[identity])
     if not letters:
-        sys.exit("no such dead letter")
+        sys.exit(f"no such dead letter: {identity}")
     _say(json.dumps(dead_letters.told(service, letters[0]), indent=2))
 
 
@@ -120,6 +132,8 @@ async def _change(connection: Connection, arguments: argparse.Namespace) -> None
     if not (arguments.id or arguments.reason or arguments.all):
         sys.exit("say which: --id, --reason or --all")
     letters = await dead_letters.matching(connection, ids=arguments.id, reason=arguments.reason)
+    if unknown := set(arguments.id) - {letter["id"] for letter in letters}:
+        sys.exit(f"no such dead letter: {', '.join(sorted(unknown))}")
     ids = [letter["id"] for letter in letters if letter["state"] == "dead"]
     if not arguments.dry_run:
         if arguments.command == "replay":

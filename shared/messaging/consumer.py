@@ -33,6 +33,7 @@ _FETCH_BYTES_MAX: Final = 512 * 1024
 _REVOKED_WAIT_S: Final = 20
 _AGAIN_S: Final = 0.5
 _FOLLOW_S: Final = 2
+_METADATA_S: Final = 0.1
 _STUCK_S: Final = 60
 _NEVER: Final = 1 << 63
 
@@ -97,6 +98,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             if self._guarded is not self.consumer:
                 # Before this consumer's first record.
                 guard(self.consumer, self._find_again)
+                _calm(self.consumer)
                 self._guarded = self.consumer
             await self._find(assigned)
 
@@ -188,6 +190,22 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             except KafkaError as error:
                 # Refused during a rebalance; the database has the truth.
                 log.info("offset commit refused", error_type=type(error).__name__)
+
+
+def _calm(consumer: AIOKafkaConsumer) -> None:
+    """Have a consumer ask where its partitions are ten times a second at most.
+
+    While a partition has no leader, aiokafka asks again as soon as it has failed, and takes a whole core for it.
+    """
+    client = consumer._client  # noqa: SLF001  # there is no setting for it
+    update = client._metadata_update  # noqa: SLF001
+
+    async def updated(*arguments: Any) -> bool:
+        known: bool = await update(*arguments)
+        await asyncio.sleep(_METADATA_S)
+        return known
+
+    client._metadata_update = updated  # noqa: SLF001
 
 
 async def _whole(batch: tuple[Record, ...]) -> KafkaMessage:

@@ -1,6 +1,7 @@
-"""`python -m tests.faults`: a campaign of FAULT_SECONDS (300) with FAULT_SEED (any); ends with 1 if a check fails."""
+"""`python -m tests.faults`: a campaign of FAULT_SECONDS (300) with FAULT_SEED (any); 1 if a check fails."""
 
 import asyncio
+import logging
 import os
 import random
 import shutil
@@ -23,6 +24,8 @@ def main() -> int:
     seed = given or str(random.randrange(10**6))  # noqa: S311  # any will do
     if not seconds.isdecimal() or not seed.isdecimal():
         sys.exit("FAULT_SECONDS and FAULT_SEED must be whole numbers.")
+    # What it has to say of a broker that is away is no news here.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     directory = Path(mkdtemp(prefix="faults-"))
     try:
         checks = asyncio.run(run(Course(int(seed), int(seconds)), directory, say))

@@ -11,6 +11,9 @@ from tests.faults.intents import Intent
 from tests.faults.load import Published
 from tests.faults.truth import Json, Truth
 
+Cause = tuple[str, str, str]
+"""The account of a posting, its kind, and the id of what caused it."""
+
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
@@ -66,9 +69,9 @@ class Course:
         return [event for event in self.events if "outcome" in event]
 
     @cached_property
-    def postings(self) -> dict[tuple[str, str, str], Json]:
-        """Postings by account, kind and cause."""
-        return {(one["account_number"], one["kind"], one["cause_id"]): one for one in self.truth.postings}
+    def postings(self) -> list[tuple[Cause, Json]]:
+        """Postings with their account, kind and cause."""
+        return [((one["account_number"], one["kind"], one["cause_id"]), one) for one in self.truth.postings]
 
     @cached_property
     def letters(self) -> dict[str, Json]:
@@ -185,25 +188,27 @@ def _charged_once(course: Course) -> Check:
             faults.append(f"{charge['payment_id']} was charged and is {payment and payment['status']}")
         elif charge["amount_minor"] != payment["amount_minor"]:
             faults.append(f"{charge['payment_id']} was charged {charge['amount_minor']}")
-    for one in kept.values():
-        if one["status"] == "succeeded" and one["payment_id"] not in charged:
-            faults.append(f"{one['payment_id']} succeeded and was not charged")
+    faults += [
+        f"{one} succeeded and was not charged"
+        for one, payment in kept.items()
+        if payment["status"] == "succeeded" and one not in charged
+    ]
     return Check("the processor charged what succeeded, and once", f"{len(course.truth.charges)} charges", faults)
 
 
 def _the_ledger_balances(course: Course) -> Check:
     sums: Counter[str] = Counter()
-    faults = []
-    for key, one in course.postings.items():
-        if sum(one["amounts"]) != 0:
-            faults.append(f"posting {key} sums to {sum(one['amounts'])}")
+    faults = [f"posting {key} is {one['amounts']}" for key, one in course.postings if sum(one["amounts"])]
+    for _, one in course.postings:
         for account, amount in zip(one["accounts"], one["amounts"], strict=True):
             sums[account] += amount
     if sum(sums.values()) != 0:
         faults.append(f"debits and credits differ by {sum(sums.values())}")
-    for visit in course.truth.visits:
-        if visit["balance_minor"] != sums[f"receivable:{visit['number']}"]:
-            faults.append(f"visit {visit['number']} owes {visit['balance_minor']}, and not by its postings")
+    faults += [
+        f"visit {visit['number']} owes {visit['balance_minor']}, and not by its postings"
+        for visit in course.truth.visits
+        if visit["balance_minor"] != sums[f"receivable:{visit['number']}"]
+    ]
     debits = sum(amount for amount in sums.values() if amount > 0)
     counted = f"{len(course.postings)} postings, {len(course.truth.visits)} visits, {debits} on each side"
     return Check("postings, visits and the trial balance agree", counted, faults)
@@ -219,13 +224,15 @@ def _posted_once(course: Course) -> Check:
     for one in course.truth.payments:
         if one["status"] == "succeeded":
             wanted[one["account_number"], "payment", one["payment_id"]] = one["amount_minor"]
-    posted = {key: one["amounts"][0] for key, one in course.postings.items()}
+    posted = {key: one["amounts"][0] for key, one in course.postings}
+    times = Counter(key for key, _ in course.postings)
     faults = [
         f"{key} is posted as {posted.get(key)}, not {amount}"
         for key, amount in wanted.items()
         if posted.get(key) != amount
     ]
     faults += [f"{key} is posted, and nobody asked for it" for key in posted.keys() - wanted.keys()]
+    faults += [f"{key} is posted {number} times" for key, number in times.items() if number > 1]
     kinds = Counter(kind for _, kind, _ in posted)
     counted = ", ".join(f"{number} {kind}s" for kind, number in sorted(kinds.items()))
     return Check("the ledger has what happened, and once", counted, faults)
@@ -251,13 +258,14 @@ def _poison_is_dead(course: Course) -> Check:
 
 
 def _all_are_accounted_for(course: Course) -> Check:
+    posted = {key for key, _ in course.postings}
     opened = {account["number"] for account in course.truth.accounts}
     visits = {visit["number"] for visit in course.truth.visits if visit["opened"]}
     effects = 0
     for fact in course.facts:
         data = fact.data or {}
         if cause := _cause(data):
-            effects += (fact.key, *cause) in course.postings
+            effects += (fact.key, *cause) in posted
         else:
             effects += data["visit_account_number"] in visits if "visit_date" in data else fact.key in opened
     outcomes, dead = len(course.outcomes), len(course.letters)
@@ -274,7 +282,7 @@ def _nothing_is_left(course: Course) -> Check:
     left = course.truth.counts
     published = Counter(one.place for one in course.ledger)
     faults = [
-        f"{place[0]}/{place[1]} is at {course.truth.offsets.get(place)} of {end}, and {published[place]} were published"
+        f"{place} is at {course.truth.offsets.get(place)} of {end}, with {published[place]} published"
         for place, end in course.truth.ends.items()
         if not course.truth.offsets.get(place) == end == published[place]
     ]

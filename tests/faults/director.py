@@ -1,4 +1,4 @@
-"""Does faults to the system, one after another, each at a moment that chance chooses, and waits until it goes on."""
+"""Does faults to the system, one after another, at moments that chance chooses, and waits until it goes on."""
 
 import asyncio
 import random

@@ -65,6 +65,7 @@ class World:
         self._poison_share = poison_share
         self._recent: deque[Intent] = deque(maxlen=300)
         self._payments: deque[Intent] = deque(maxlen=300)
+        self._charges: deque[Intent] = deque(maxlen=300)
 
     def opening(self) -> Iterator[Intent]:
         """Yield what is known of each account at first, shuffled, with poison in front and between."""
@@ -88,6 +89,7 @@ class World:
             self._pay_again: 8,
             self._pay_otherwise: 3,
             self._post_charge: 10,
+            self._post_again: 3,
             self._post_adjustment: 5,
             self._open_again: 4,
         }
@@ -165,7 +167,15 @@ class World:
 
     def _post_charge(self) -> Intent:
         amount_minor = self._random.randrange(100, 900)
-        return self._charge(self._random.choice(self._accounts), self._random.randrange(2), amount_minor)
+        charge = self._charge(self._random.choice(self._accounts), self._random.randrange(2), amount_minor)
+        self._charges.append(charge)
+        return charge
+
+    def _post_again(self) -> Intent:
+        """Tell of the same charge in a new message, as a host does that was restored from its backup."""
+        known = self._random.choice(self._charges) if self._charges else self._post_charge()
+        assert known.data is not None
+        return self._fact("charge-posted", known.key, known.data)
 
     def _post_adjustment(self) -> Intent:
         number = self._random.choice(self._accounts)
