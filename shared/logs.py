@@ -99,6 +99,10 @@ def configure(service: str, *, level: str = "INFO", stream: TextIO | None = None
         logger_factory=structlog.PrintLoggerFactory(stream),
     )
     logging.basicConfig(handlers=[_Gate()], level=level, force=True)
+    for known in logging.root.manager.loggerDict.values():
+        if isinstance(known, logging.Logger):
+            # A library that brings a handler of its own (FastStream does) would go round the gate.
+            known.handlers, known.propagate = [], True
     # Its complaints about a call that does not fit its message would print the arguments.
     logging.raiseExceptions = False
     sys.excepthook = _log_uncaught

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -30,6 +32,9 @@ async def upgrade(database_url: str, revisions: Path) -> None:
     Args:
         database_url: `postgresql://…`.
         revisions: the folder of the service's own revisions.
+
+    Raises:
+        SchemaError: it is newer than this code.
     """
     await _with_connection(database_url, lambda connection: _upgrade(connection, _config(revisions)))
 
@@ -45,11 +50,17 @@ async def check(database_url: str, revisions: Path) -> None:
 
 async def _with_connection(database_url: str, step: Callable[[Connection], None]) -> None:
     engine = create_async_engine(
-        database_url.replace("postgresql://", "postgresql+asyncpg://"), poolclass=NullPool
+        "postgresql+asyncpg://",
+        # asyncpg reads the URL itself, with all that may stand in it, as it does for the pool.
+        async_creator=lambda: asyncpg.connect(database_url, timeout=10),
+        poolclass=NullPool,
     )
     try:
         async with engine.begin() as connection:
             await connection.run_sync(step)
+    except DBAPIError as error:
+        # What asyncpg raised, so that a database that is away is known as such.
+        raise (error.orig and error.orig.__cause__) or error from None
     finally:
         await engine.dispose()
 
@@ -64,15 +75,20 @@ def _config(revisions: Path) -> Config:
 
 def _upgrade(connection: Connection, config: Config) -> None:
     connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    _known_heads(connection, ScriptDirectory.from_config(config))
     config.attributes["connection"] = connection
     command.upgrade(config, "heads")
 
 
 def _check(connection: Connection, config: Config) -> None:
     script = ScriptDirectory.from_config(config)
-    there = set(MigrationContext.configure(connection).get_current_heads())
-    known = {revision.revision for revision in script.walk_revisions()}
-    if there - known:
-        raise SchemaError("the database's schema is newer than this code knows: deploy the newer code")
-    if there != set(script.get_heads()):
+    if _known_heads(connection, script) != set(script.get_heads()):
         raise SchemaError("the database's schema is not up to date: run migrate first")
+
+
+def _known_heads(connection: Connection, script: ScriptDirectory) -> set[str]:
+    """Return the revisions that the database is at."""
+    there = set(MigrationContext.configure(connection).get_current_heads())
+    if there - {revision.revision for revision in script.walk_revisions()}:
+        raise SchemaError("the database's schema is newer than this code knows: deploy the newer code")
+    return there

@@ -11,9 +11,11 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+import asyncpg
 import structlog
 import uvloop
 from fastapi import APIRouter
@@ -24,6 +26,7 @@ from shared.clock import Clock
 from shared.database import AWAY
 from shared.events.asyncapi import asyncapi
 from shared.events.topics import Service
+from shared.messaging import broker
 from shared.messaging.handlers import Handlers
 from shared.messaging.run import Messaging
 from shared.settings import ClockSettings, KafkaSettings, ServiceSettings, read
@@ -71,12 +74,15 @@ def main(application: Application[Any]) -> None:
     settings = read(application.settings)
     try:
         uvloop.run(step(application, settings))
-    except migrations.SchemaError as error:
+    except (migrations.SchemaError, broker.RefusedError) as error:
         sys.exit(f"{name} does not start: {error}")
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        sys.exit(f"{name} does not start: the database does not let us in: {type(error).__name__}")
 
 
 async def _migrate(application: Application[Any], settings: ServiceSettings) -> None:
-    await migrations.upgrade(settings.database_url.get_secret_value(), application.revisions)
+    url = settings.database_url.get_secret_value()
+    await _when_there("database", lambda: migrations.upgrade(url, application.revisions))
 
 
 async def _run(application: Application[Any], settings: ServiceSettings) -> None:
@@ -86,7 +92,8 @@ async def _run(application: Application[Any], settings: ServiceSettings) -> None
     url = settings.database_url.get_secret_value()
     ended = _on_signal()
     async with AsyncExitStack() as stack:
-        await _when_there(lambda: migrations.check(url, application.revisions))
+        await _when_there("database", lambda: migrations.check(url, application.revisions))
+        await _when_there("Kafka", lambda: broker.reach(kafka))
         pool = await database.connect(url)
         stack.push_async_callback(_close, pool)
         clock = Clock()
@@ -106,7 +113,7 @@ async def _run(application: Application[Any], settings: ServiceSettings) -> None
         spare_collections()
         async with asyncio.TaskGroup() as group:
             if made_up.url is not None:
-                await clock.catch_up(made_up.url)
+                await _when_there("clock", partial(clock.catch_up, made_up.url))
                 following = [group.create_task(clock.follow(made_up.url))]
             else:
                 following = []
@@ -129,13 +136,13 @@ def _on_signal() -> asyncio.Event:
     return ended
 
 
-async def _when_there(step: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do a step once the database is there; a service may be started before it."""
+async def _when_there(what: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do a step once what it needs is there; a service may be started before it."""
     while True:
         try:
             await step()
         except AWAY as error:
-            log.warning("database away", error_type=type(error).__name__)
+            log.warning("waiting for what is not there yet", kind=what, error_type=type(error).__name__)
             await asyncio.sleep(_AGAIN_S)
         else:
             return

@@ -8,11 +8,11 @@ import os
 import re
 import ssl
 import sys
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 T = TypeVar("T", bound=BaseSettings)
@@ -21,17 +21,32 @@ T = TypeVar("T", bound=BaseSettings)
 _SERVICE_LINK = re.compile(r"^\w+_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
 
 
+_HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
+
+
+def _hosts(value: str) -> str:
+    if not all(_HOST.fullmatch(host) for host in value.split(",")):
+        raise ValueError("must be host:port, several with commas between them")
+    return value
+
+
+def _postgresql(value: SecretStr) -> SecretStr:
+    if not re.match(r"postgres(ql)?://\S+", value.get_secret_value()):
+        raise ValueError("must be postgresql://user:password@host:port/database")
+    return value
+
+
 class KafkaSettings(BaseSettings):
-    """How to reach Kafka. The last five cannot be chosen: other values would lose or repeat messages."""
+    """How to reach Kafka. The last four cannot be chosen: other values would lose or repeat messages."""
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_", frozen=True, extra="forbid")
 
-    bootstrap_servers: str = Field(min_length=1)
+    bootstrap_servers: Annotated[str, AfterValidator(_hosts)]
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
-    ssl_cafile: str | None = None
+    ssl_cafile: FilePath | None = None
 
     group_id: str | None = Field(default=None, min_length=1)
     acks: Literal["all"] = "all"
@@ -76,7 +91,10 @@ class KafkaSettings(BaseSettings):
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Return the context for TLS: the broker's certificate is always checked."""
-        return create_ssl_context(cafile=self.ssl_cafile) if "SSL" in self.security_protocol else None
+        if "SSL" not in self.security_protocol:
+            return None
+        context: ssl.SSLContext = create_ssl_context(cafile=self.ssl_cafile and str(self.ssl_cafile))
+        return context
 
 
 class ServiceSettings(BaseSettings):
@@ -84,7 +102,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True)
 
-    database_url: SecretStr
+    database_url: Annotated[SecretStr, AfterValidator(_postgresql)]
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
 

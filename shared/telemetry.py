@@ -21,25 +21,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 
 class Attributes(TypedDict, total=False):
-    """All that a span may tell."""
+    """All that a span may tell beside its name, which is the type of the message or task."""
 
-    message_type: str
-    topic: str
-    partition: int
-    offset: int
-    task_kind: str
     outcome: str
+    attempt: int
 
 
-# OpenTelemetry's names for messaging where it has them. What is not here does not leave the process.
-_NAMES: Final = {
-    "message_type": "cloudevents.event_type",
-    "topic": "messaging.destination.name",
-    "partition": "messaging.kafka.partition",
-    "offset": "messaging.kafka.offset",
-    "task_kind": "task.kind",
-    "outcome": "message.outcome",
-}
+_NAMES: Final = {"outcome": "message.outcome", "attempt": "task.attempt"}
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _W3C = TraceContextTextMapPropagator()
 

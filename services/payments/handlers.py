@@ -22,7 +22,7 @@ def account_number(message: Message[Any]) -> str:
 def screen(command: bytes) -> Fault | None:
     """Refuse a command that holds what looks like a card number."""
     if holds_card_number(command):
-        return Fault("card_number_refused", "a field holds digits that look like a card number")
+        return Fault("card_number_refused", "a field holds digits that look like a card number", refusable=True)
     return None
 
 

@@ -24,24 +24,22 @@ from aiokafka.errors import KafkaError
 
 from shared.database import AWAY, Connection
 from shared.events.topics import SERVICES, TOPICS
-from shared.messaging import dead_letters, topics
+from shared.messaging import broker, dead_letters, topics
 from shared.settings import KafkaSettings, read
 
 
 def main() -> None:
     """Run one command; an error is one line and a status that is not 0."""
     arguments = _parser().parse_args()
+    making = arguments.command == "create-topics"
     try:
-        if arguments.command == "create-topics":
-            asyncio.run(_create_topics(arguments.replication))
-        else:
-            asyncio.run(_with_database(arguments))
+        asyncio.run(_create_topics(arguments.replication) if making else _with_database(arguments))
+    except broker.RefusedError as error:
+        sys.exit(str(error))
     except AWAY as error:
-        sys.exit(f"the database cannot be reached ({type(error).__name__})")
-    except asyncpg.PostgresError as error:
-        sys.exit(f"the database refuses ({type(error).__name__})")
-    except KafkaError as error:
-        sys.exit(f"Kafka cannot be reached or refuses ({type(error).__name__})")
+        sys.exit(f"{'Kafka' if making else 'the database'} cannot be reached: {type(error).__name__}")
+    except (asyncpg.PostgresError, KafkaError) as error:
+        sys.exit(f"{'Kafka' if making else 'the database'} refuses: {type(error).__name__}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -79,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _create_topics(replication: int) -> None:
-    made = await topics.create(read(KafkaSettings).connection(), TOPICS, replication=replication)
+    kafka = read(KafkaSettings)
+    await broker.reach(kafka)
+    made = await topics.create(kafka.connection(), TOPICS, replication=replication)
     _say(f"{len(made)} topics made, {len(TOPICS) - len(made)} were there")
 
 

@@ -23,6 +23,7 @@ from shared.database import AWAY, Pool
 from shared.http import Check
 from shared.messaging import metrics, offsets
 from shared.messaging.handling import Handling
+from shared.messaging.metadata import ask_calmly
 from shared.messaging.offsets import LostClaimError, Partition
 from shared.messaging.records import Record
 from shared.messaging.unreadable import guard
@@ -33,7 +34,6 @@ _FETCH_BYTES_MAX: Final = 512 * 1024
 _REVOKED_WAIT_S: Final = 20
 _AGAIN_S: Final = 0.5
 _FOLLOW_S: Final = 2
-_METADATA_S: Final = 0.1
 _STUCK_S: Final = 60
 _NEVER: Final = 1 << 63
 
@@ -98,7 +98,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             if self._guarded is not self.consumer:
                 # Before this consumer's first record.
                 guard(self.consumer, self._find_again)
-                _calm(self.consumer)
+                ask_calmly(self.consumer)
                 self._guarded = self.consumer
             await self._find(assigned)
 
@@ -170,8 +170,10 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         silent_s = time.time() - heard_ms / 1000 if heard_ms else 0
         if silent_s > _STUCK_S:
             return Check(ok=False, detail=f"nothing heard from the broker for {silent_s:.0f} s")
+        if lag == 0:
+            self._moved_at = time.monotonic()
         idle_s = time.monotonic() - self._moved_at
-        if lag and idle_s > _STUCK_S:
+        if idle_s > _STUCK_S:
             return Check(ok=False, detail=f"{lag} records wait, and none was handled for {idle_s:.0f} s")
         return Check(ok=True, detail=f"{len(self.positions)} partitions, {lag} records behind")
 
@@ -190,22 +192,6 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             except KafkaError as error:
                 # Refused during a rebalance; the database has the truth.
                 log.info("offset commit refused", error_type=type(error).__name__)
-
-
-def _calm(consumer: AIOKafkaConsumer) -> None:
-    """Have a consumer ask where its partitions are ten times a second at most.
-
-    While a partition has no leader, aiokafka asks again as soon as it has failed, and takes a whole core for it.
-    """
-    client = consumer._client  # noqa: SLF001  # there is no setting for it
-    update = client._metadata_update  # noqa: SLF001
-
-    async def updated(*arguments: Any) -> bool:
-        known: bool = await update(*arguments)
-        await asyncio.sleep(_METADATA_S)
-        return known
-
-    client._metadata_update = updated  # noqa: SLF001
 
 
 async def _whole(batch: tuple[Record, ...]) -> KafkaMessage:

@@ -19,7 +19,8 @@ from shared.messaging.handlers import Change, Handlers, S
 from shared.messaging.records import Arrival, Fault, digest
 from shared.messaging.tasks import Cause, NewTask, new_task
 
-_REFUSABLE: Final = frozenset({"invalid_data", "too_large", "card_number_refused"})
+BEHIND: Final = "behind"
+"""Why a record waits that could itself be decided: another of its lane waits. Known by identity, not by text."""
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +100,7 @@ class Deciding(Generic[S]):
                 # It is about no state, so it waits for none.
                 self._refuse_or_bury(effects, arrival)
             elif waiting and arrival.lane in waiting:
-                effects.park(arrival, "behind")
+                effects.park(arrival, BEHIND)
             else:
                 self._one(effects, arrival, arrival.message, waiting)
             if identity is not None:
@@ -110,7 +111,7 @@ class Deciding(Generic[S]):
         header, fault, identity = arrival.header, arrival.fault, arrival.identity
         assert fault is not None  # noqa: S101  # neither message nor fault was counted before
         answerable = header is not None and identity is not None and header.type in self._commands
-        if not answerable or fault.reason not in _REFUSABLE:
+        if not answerable or not fault.refusable:
             effects.bury(arrival, fault)
             return
         assert header is not None and identity is not None  # noqa: S101, PT018  # that is answerable
@@ -138,7 +139,9 @@ class Deciding(Generic[S]):
             state = effects.before.get(key)
         with telemetry.child(message.traceparent, message.type) as trace:
             decided: Decision[S] = self._handlers.decide(state, message, effects.now)
-        outcomes = [event.outcome for event in decided.events if event.outcome is not None]
+            outcomes = [event.outcome for event in decided.events if event.outcome is not None]
+            if outcomes:
+                telemetry.tell_outcome(outcomes[0])
         # By name: asking pydantic's classes is slow.
         if len(outcomes) != (message.type in self._commands):
             raise AssertionError(f"{message.type} ended in {len(outcomes)} outcomes")

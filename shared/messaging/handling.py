@@ -11,14 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic
 
-import asyncpg
 import structlog
 
 from shared.database import AWAY, Connection, Pool, insert
 from shared.events.envelope import Data, Message, envelope
 from shared.messaging import metrics, offsets, outbox, tasks
 from shared.messaging.dead_letters import REPLAY, bury
-from shared.messaging.deciding import Deciding, Effects, count
+from shared.messaging.deciding import BEHIND, Deciding, Effects, count
 from shared.messaging.handlers import Handlers, S
 from shared.messaging.offsets import LostClaimError, Partition
 from shared.messaging.records import Arrival, Fault, Reading, Record, digest, record_from_json, record_json
@@ -27,6 +26,8 @@ from shared.messaging.tables import ParkedRecord
 RELEASE: Final = "messaging.release-lane"
 """The kind of the kit's task that lets a parked lane go on."""
 
+# Locked, so that a lane that is being let go on right now is waited for.
+_WAITING: Final = "select lane from parked_record where lane = any($1::text[]) for share"
 _PARKED: Final = """
     select seq, record, attempts from parked_record where lane = $1 order by seq limit $2 for update
 """
@@ -35,6 +36,9 @@ _LET_GO: Final = "delete from parked_record where seq = any($1::bigint[])"
 _MORE: Final = "select exists (select from parked_record where lane = $1)"
 
 _PARKED_WAITS: Final = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120))
+_UNDECIDED_WAITS: Final = (*_PARKED_WAITS, timedelta(minutes=10), timedelta(hours=1))
+"""A result that the rules cannot take is a bug: it waits, ever longer, for the code that can."""
+
 _RELEASE_MAX: Final = 200
 _AWAY_WAIT_S: Final = 0.5
 
@@ -98,9 +102,6 @@ class Handling(Generic[S]):
         while True:
             try:
                 await step()
-            except asyncpg.DataError:
-                # What asyncpg cannot encode it calls an interface error; it is the message that is at fault.
-                raise
             except AWAY as error:
                 metrics.DATABASE_AWAY.inc()
                 log.warning("database away", error_type=type(error).__name__)
@@ -117,10 +118,10 @@ class Handling(Generic[S]):
             record = arrival.record
             after[record.topic, record.partition] = record.offset + 1  # type: ignore[union-attr]  # from Kafka
         moves = {partition: (positions[partition], following) for partition, following in after.items()}
-        lanes = list({arrival.lane for arrival in arrivals})
         effects: Effects[S] = Effects({}, self._now())
         async with self._pool.acquire() as connection, connection.transaction():
-            fresh, waiting = await offsets.take(connection, moves, _identities(arrivals), lanes)
+            fresh, some_wait = await offsets.take(connection, moves, _identities(arrivals))
+            waiting = await self._waiting(connection, arrivals) if some_wait else set()
             if failed is None:
                 await self._decide(connection, effects, arrivals, fresh, waiting)
             else:
@@ -130,6 +131,11 @@ class Handling(Generic[S]):
         self._after(effects)
         metrics.BATCH_SIZE.observe(len(arrivals))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
+
+    async def _waiting(self, connection: Connection, arrivals: Sequence[Arrival]) -> set[str]:
+        """Return the lanes of this batch that have parked records."""
+        rows = await connection.fetch(_WAITING, list({arrival.lane for arrival in arrivals}))
+        return {lane for (lane,) in rows}
 
     async def _decide(
         self,
@@ -142,7 +148,9 @@ class Handling(Generic[S]):
         messages = [
             arrival.message
             for arrival in arrivals
-            if arrival.message is not None and arrival.identity in fresh and arrival.lane not in waiting
+            if arrival.message is not None
+            and arrival.identity in fresh
+            and not (waiting and arrival.lane in waiting)
         ]
         if messages:
             effects.before = await self._handlers.load(connection, messages)
@@ -161,7 +169,7 @@ class Handling(Generic[S]):
                 return
             lease = finished[0][0]
             log.exception("task result failed", kind=lease.kind, error_type=type(error).__name__)
-            wait = tasks.wait_before(min(lease.attempts, len(_PARKED_WAITS)), _PARKED_WAITS)
+            wait = tasks.wait_before(min(lease.attempts, len(_UNDECIDED_WAITS)), _UNDECIDED_WAITS)
             async with self._pool.acquire() as connection:
                 await tasks.again(connection, lease, self._now() + (wait or timedelta()))
 
@@ -247,7 +255,7 @@ class Handling(Generic[S]):
             effects = await self._noted(connection, arrivals, now, failed)
             effects.dead += [(arrival, Fault("gave_up", reason)) for arrival, reason in effects.parked]
             effects.parked = []
-            if not effects.dead:
+            if rows and not effects.dead:
                 await connection.execute("delete from dead_letter where id = $1", lease.key)
             await self._commit(connection, effects)
         self._after(effects)
@@ -289,7 +297,7 @@ class Handling(Generic[S]):
         rows = []
         for arrival, reason in effects.parked:
             assert arrival.record is not None  # noqa: S101  # only records are parked
-            tried = reason != "behind"
+            tried = reason is not BEHIND
             rows.append((arrival.lane, json.dumps(record_json(arrival.record)).encode(), reason, int(tried)))
             if tried:
                 due = effects.now + (tasks.wait_before(1, _PARKED_WAITS) or timedelta())

@@ -24,8 +24,6 @@ _TAKE = """
         (select count(*) from fresh) as fresh_count,
         exists (select from parked_record) as some_wait
 """
-# Locked, so that a lane that is being let go on right now is waited for.
-_WAITING = "select lane from parked_record where lane = any($1::text[]) for share"
 _READ = """
     select topic, partition, next_offset from consumer_offset
     where (topic, partition) in (select * from unnest($1::text[], $2::int[]))
@@ -46,15 +44,12 @@ class LostClaimError(Exception):
 
 
 async def take(
-    connection: Connection,
-    moves: Mapping[Partition, tuple[int, int]],
-    ids: Sequence[bytes],
-    lanes: Sequence[str],
-) -> tuple[set[bytes], set[str]]:
+    connection: Connection, moves: Mapping[Partition, tuple[int, int]], ids: Sequence[bytes]
+) -> tuple[set[bytes], bool]:
     """Move the partitions on (expected, next) and note the messages, in one statement.
 
     Returns:
-        The ids that were not noted before, and those of the lanes that have parked records.
+        The ids that were not noted before, and whether there are parked records at all.
 
     Raises:
         LostClaimError: a partition is not where it was expected.
@@ -71,8 +66,7 @@ async def take(
     if row["moved"] != len(moves):
         raise LostClaimError
     fresh = set(ids) if row["fresh_count"] == len(ids) else set(row["fresh"] or ())
-    waiting = await connection.fetch(_WAITING, lanes) if row["some_wait"] else ()
-    return fresh, {lane for (lane,) in waiting}
+    return fresh, row["some_wait"]
 
 
 async def note(connection: Connection, ids: Sequence[bytes]) -> set[bytes]:

@@ -33,10 +33,14 @@ Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a record is no message: `reason` is snake_case and stable, `detail` never holds a value."""
+    """Why a record is no message: `reason` is snake_case and stable, `detail` never holds a value.
+
+    A command with a `refusable` fault is refused with it; all else that is at fault is a dead letter.
+    """
 
     reason: str
     detail: str
+    refusable: bool = False
 
 
 @dataclass(slots=True)
@@ -94,7 +98,7 @@ class Reading:
             return self._unread(withheld, value, found)
         if len(value) > MESSAGE_BYTES_MAX:
             detail = f"{len(value)} bytes, at most {MESSAGE_BYTES_MAX} are allowed"
-            return self._unread(record, value, Fault("too_large", detail))
+            return self._unread(record, value, Fault("too_large", detail, refusable=True))
         try:
             message = self._readers[record.topic].read(value)
         except (UnreadableError, UnknownTypeError, InvalidDataError) as error:
@@ -109,7 +113,7 @@ class Reading:
     def _fault(self, record: Record, error: UnreadableError | UnknownTypeError | InvalidDataError) -> Arrival:
         match error:
             case InvalidDataError():
-                return _owed(record, Fault("invalid_data", str(error)), error.header)
+                return _owed(record, Fault("invalid_data", str(error), refusable=True), error.header)
             case UnknownTypeError() if error.header.type in self._known[record.topic]:
                 return Arrival(error.header.subject, record)
             case UnknownTypeError():

@@ -16,6 +16,7 @@ from shared.messaging import metrics
 from shared.messaging.consumer import Pipeline
 from shared.messaging.handlers import Handlers
 from shared.messaging.handling import Handling
+from shared.messaging.metadata import ask_calmly
 from shared.messaging.outbox import Relay
 from shared.messaging.tasks import Worker
 from shared.settings import KafkaSettings
@@ -32,14 +33,15 @@ _KEEP_DAYS: Final = 45
 
 log = structlog.get_logger(__name__)
 
+# Counted up to a bound: how much more there is would cost more to know than it is worth.
 _BACKLOG: Final = """
     select (select coalesce(sum(count), 0)::bigint from outbox) as outbox_records,
         (select extract(epoch from now() - created_at) from outbox order by seq limit 1) as outbox_age,
-        (select count(*) from task where due_at <= $1) as due,
-        (select count(*) from task where due_at > $1) as later,
+        (select count(*) from (select from task where due_at <= $1 limit 100000) t) as due,
+        (select count(*) from (select from task where due_at > $1 limit 100000) t) as later,
         (select extract(epoch from $1 - min(due_at)) from task
             where due_at <= $1 and leased_until is null) as task_age,
-        (select count(*) from parked_record) as parked
+        (select count(*) from (select from parked_record limit 100000) p) as parked
 """
 _DEAD: Final = "select reason, count(*) from dead_letter where state <> 'discarded' group by reason"
 _FORGET: Final = "delete from handled_message where handled_at < now() - $1::int * interval '1 day'"
@@ -93,6 +95,7 @@ class Messaging:
             max_request_size=_REQUEST_BYTES_MAX,
         )
         await producer.start()
+        ask_calmly(producer)
         relay = Relay(self._database_url, producer, self._note("relay"))
         self._clock.when_moved(self._worker.wake)
         try:

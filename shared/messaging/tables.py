@@ -64,7 +64,7 @@ class TaskRow(SQLModel, table=True):
     data: str = Field(sa_column=Column(Text, nullable=False))
     due_at: datetime = Field(sa_column=_moment())
     leased_until: datetime | None = Field(sa_column=_moment(nullable=True))
-    attempts: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     cause: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=_moment(default=True))
 

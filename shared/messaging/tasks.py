@@ -49,11 +49,11 @@ _CLAIM = """
 """
 _RENEW = """
     update task t set leased_until = now() + $3::float8 * interval '1 second'
-    from unnest($1::bytea[], $2::smallint[]) u(id, attempts) where t.id = u.id and t.attempts = u.attempts
+    from unnest($1::bytea[], $2::int[]) u(id, attempts) where t.id = u.id and t.attempts = u.attempts
 """
 _AGAIN = "update task set due_at = $3, leased_until = null where id = $1 and attempts = $2"
 _FINISH = """
-    delete from task t using unnest($1::bytea[], $2::smallint[]) u(id, attempts)
+    delete from task t using unnest($1::bytea[], $2::int[]) u(id, attempts)
     where t.id = u.id and t.attempts = u.attempts returning t.id
 """
 
@@ -204,7 +204,7 @@ class Worker:
         data = cls.model_validate_json(lease.data)
         reason = "timeout"
         try:
-            with telemetry.child(lease.cause.traceparent, lease.kind, {"task_kind": lease.kind}):
+            with telemetry.child(lease.cause.traceparent, lease.kind, {"attempt": lease.attempts}):
                 async with asyncio.timeout(how.timeout.total_seconds()):
                     answer = await how.perform(data, lease.id.hex())
         except TimeoutError:

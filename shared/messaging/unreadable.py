@@ -15,7 +15,9 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.messaging.records import STAND_IN, Record
 
+# Longer than a fetch waits at the broker.
 _FETCH_MS: Final = 1000
+_RECORDS_MAX: Final = 100
 
 
 def guard(consumer: AIOKafkaConsumer, find_again: Callable[[], Awaitable[None]]) -> None:
@@ -47,10 +49,12 @@ def guard(consumer: AIOKafkaConsumer, find_again: Callable[[], Awaitable[None]])
 
 
 async def _one_by_one(consumer: AIOKafkaConsumer, getmany: Any, partition: TopicPartition) -> list[Record]:
-    """Read up to and with the first record that cannot be read, or what there is without one."""
+    """Read up to and with the first record that cannot be read, or some of what there is before it."""
     records: list[Record] = []
     try:
-        while fetched := await getmany(partition, timeout_ms=_FETCH_MS, max_records=1):
+        while len(records) < _RECORDS_MAX and (
+            fetched := await getmany(partition, timeout_ms=_FETCH_MS, max_records=1)
+        ):
             records += fetched[partition]
     except UnicodeDecodeError:
         offset = await consumer.position(partition)

@@ -55,6 +55,8 @@ async def run(course: Course, directory: Path, say: Say) -> list[Check]:
         load = Load(
             under_test.servers.kafka, World(course.seed, course.accounts, course.poison_share), course.per_second
         )
+        # Payments asks the processor and takes no webhooks: the processor would send them again and again.
+        await under_test.sandbox_says("/processor/behaviour", {"webhooks": "off"})
         await load.start()
         try:
             await _do_faults(course, Director(under_test, load, course.seed, say))

@@ -36,7 +36,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Course:
+class Evidence:
     """What was published and what came of it, put in order once for all checks."""
 
     ledger: Sequence[Published]
@@ -81,22 +81,22 @@ class Course:
 
 def check_all(ledger: Sequence[Published], truth: Truth) -> list[Check]:
     """Return every check."""
-    course = Course(ledger, truth)
-    return [check(course) for check in _CHECKS]
+    evidence = Evidence(ledger, truth)
+    return [check(evidence) for check in _CHECKS]
 
 
-def _every_command_ends_once(course: Course) -> Check:
-    ends = Counter(event["causationid"] for event in course.outcomes)
-    faults = [f"{one} has {ends[one]} outcomes" for one in course.commands if ends[one] != 1]
-    faults += [f"{one} has an outcome and is no command" for one in ends if one not in course.commands]
-    told = Counter(event["outcome"] for event in course.outcomes)
-    counted = f"{len(course.commands)} commands, {told['done']} done, {told['refused']} refused"
+def _every_command_ends_once(evidence: Evidence) -> Check:
+    ends = Counter(event["causationid"] for event in evidence.outcomes)
+    faults = [f"{one} has {ends[one]} outcomes" for one in evidence.commands if ends[one] != 1]
+    faults += [f"{one} has an outcome and is no command" for one in ends if one not in evidence.commands]
+    told = Counter(event["outcome"] for event in evidence.outcomes)
+    counted = f"{len(evidence.commands)} commands, {told['done']} done, {told['refused']} refused"
     return Check("every command has exactly one outcome", counted, faults)
 
 
-def _bad_commands_are_refused(course: Course) -> Check:
-    reasons = {event["causationid"]: event["data"].get("reason") for event in course.outcomes}
-    bad = [one for one in course.commands.values() if one.refusal]
+def _bad_commands_are_refused(evidence: Evidence) -> Check:
+    reasons = {event["causationid"]: event["data"].get("reason") for event in evidence.outcomes}
+    bad = [one for one in evidence.commands.values() if one.refusal]
     faults = [
         f"{one.id} ended as {reasons.get(one.id)}, not {one.refusal}"
         for one in bad
@@ -105,14 +105,14 @@ def _bad_commands_are_refused(course: Course) -> Check:
     return Check("commands that cannot be right are refused for it", f"{len(bad)} commands", faults)
 
 
-def _order_is_kept(course: Course) -> Check:
+def _order_is_kept(evidence: Evidence) -> Check:
     """Of commands that are refused unread the outcome waits for nobody; of all others it keeps their order."""
     asked, ended = defaultdict(list), defaultdict(list)
-    for one in course.commands.values():
+    for one in evidence.commands.values():
         if not one.refusal:
             asked[one.key].append(one.id)
-    for event in course.outcomes:
-        command = course.commands.get(event["causationid"])
+    for event in evidence.outcomes:
+        command = evidence.commands.get(event["causationid"])
         if command and not command.refusal:
             ended[command.key].append(command.id)
     faults = [
@@ -123,11 +123,11 @@ def _order_is_kept(course: Course) -> Check:
     return Check("outcomes are in the order of their commands", f"{len(asked)} accounts", faults)
 
 
-def _a_repeat_is_the_same(course: Course) -> Check:
+def _a_repeat_is_the_same(evidence: Evidence) -> Check:
     """A relay that died sends again, but never the same with another content."""
     first: dict[str, bytes] = {}
     repeats, faults = 0, []
-    for said in (*course.truth.events, *course.truth.letters):
+    for said in (*evidence.truth.events, *evidence.truth.letters):
         known = first.setdefault(said.told["id"], said.raw)
         repeats += known is not said.raw
         if known != said.raw:
@@ -135,16 +135,16 @@ def _a_repeat_is_the_same(course: Course) -> Check:
     return Check("what is sent again is the same to the byte", f"{repeats} sent again", faults)
 
 
-def _balances_are_told_in_order(course: Course) -> Check:
+def _balances_are_told_in_order(evidence: Evidence) -> Check:
     told = defaultdict(list)
-    for event in course.events:
+    for event in evidence.events:
         if event["type"] == "payments.balance-changed.v1":
             told[event["data"]["account_number"]].append(event["data"])
     owed: Counter[str] = Counter()
-    for visit in course.truth.visits:
+    for visit in evidence.truth.visits:
         owed[visit["account_number"]] += 0 if visit["closed"] else visit["balance_minor"]
     faults = []
-    for account in course.truth.accounts:
+    for account in evidence.truth.accounts:
         number, version = account["number"], account["version"]
         versions = [data["version"] for data in told[number]]
         if versions != list(range(1, version + 1)):
@@ -155,20 +155,20 @@ def _balances_are_told_in_order(course: Course) -> Check:
     return Check("each balance is told once, in its turn", counted, faults)
 
 
-def _payments_end(course: Course) -> Check:
+def _payments_end(evidence: Evidence) -> Check:
     accepted = {
-        event["data"]["payment_id"] for event in course.events if event["type"] == "payments.payment-accepted.v1"
+        event["data"]["payment_id"] for event in evidence.events if event["type"] == "payments.payment-accepted.v1"
     }
     ends = defaultdict(list)
-    for event in course.events:
+    for event in evidence.events:
         if event["type"] in _ENDED:
             ends[event["data"]["payment_id"]].append(_ENDED[event["type"]])
     work = {
         event["data"]["about"].get("payment_id")
-        for event in course.events
+        for event in evidence.events
         if event["type"] == "payments.work-raised.v1"
     }
-    kept = {one["payment_id"]: one["status"] for one in course.truth.payments}
+    kept = {one["payment_id"]: one["status"] for one in evidence.truth.payments}
     faults = [f"{one} is kept and was not accepted" for one in kept.keys() - accepted]
     for one in sorted(accepted):
         told = ends[one] or ["unknown" if one in work else "open"]
@@ -178,11 +178,11 @@ def _payments_end(course: Course) -> Check:
     return Check("every accepted payment came to its end", counted, faults)
 
 
-def _charged_once(course: Course) -> Check:
-    kept = {one["payment_id"]: one for one in course.truth.payments}
-    charged = Counter(charge["payment_id"] for charge in course.truth.charges)
+def _charged_once(evidence: Evidence) -> Check:
+    kept = {one["payment_id"]: one for one in evidence.truth.payments}
+    charged = Counter(charge["payment_id"] for charge in evidence.truth.charges)
     faults = [f"{one} was charged {times} times" for one, times in charged.items() if times > 1]
-    for charge in course.truth.charges:
+    for charge in evidence.truth.charges:
         payment = kept.get(charge["payment_id"])
         if payment is None or payment["status"] not in ("succeeded", "unknown"):
             faults.append(f"{charge['payment_id']} was charged and is {payment and payment['status']}")
@@ -193,39 +193,41 @@ def _charged_once(course: Course) -> Check:
         for one, payment in kept.items()
         if payment["status"] == "succeeded" and one not in charged
     ]
-    return Check("the processor charged what succeeded, and once", f"{len(course.truth.charges)} charges", faults)
+    return Check(
+        "the processor charged what succeeded, and once", f"{len(evidence.truth.charges)} charges", faults
+    )
 
 
-def _the_ledger_balances(course: Course) -> Check:
+def _the_ledger_balances(evidence: Evidence) -> Check:
     sums: Counter[str] = Counter()
-    faults = [f"posting {key} is {one['amounts']}" for key, one in course.postings if sum(one["amounts"])]
-    for _, one in course.postings:
+    faults = [f"posting {key} is {one['amounts']}" for key, one in evidence.postings if sum(one["amounts"])]
+    for _, one in evidence.postings:
         for account, amount in zip(one["accounts"], one["amounts"], strict=True):
             sums[account] += amount
     if sum(sums.values()) != 0:
         faults.append(f"debits and credits differ by {sum(sums.values())}")
     faults += [
         f"visit {visit['number']} owes {visit['balance_minor']}, and not by its postings"
-        for visit in course.truth.visits
+        for visit in evidence.truth.visits
         if visit["balance_minor"] != sums[f"receivable:{visit['number']}"]
     ]
     debits = sum(amount for amount in sums.values() if amount > 0)
-    counted = f"{len(course.postings)} postings, {len(course.truth.visits)} visits, {debits} on each side"
+    counted = f"{len(evidence.postings)} postings, {len(evidence.truth.visits)} visits, {debits} on each side"
     return Check("postings, visits and the trial balance agree", counted, faults)
 
 
-def _posted_once(course: Course) -> Check:
+def _posted_once(evidence: Evidence) -> Check:
     """What was published to be posted, and what succeeded, is in the ledger with its amount, and nothing else."""
     wanted = {
         (fact.key, *cause): fact.data["amount_minor"]
-        for fact in course.facts
+        for fact in evidence.facts
         if fact.data is not None and (cause := _cause(fact.data))
     }
-    for one in course.truth.payments:
+    for one in evidence.truth.payments:
         if one["status"] == "succeeded":
             wanted[one["account_number"], "payment", one["payment_id"]] = one["amount_minor"]
-    posted = {key: one["amounts"][0] for key, one in course.postings}
-    times = Counter(key for key, _ in course.postings)
+    posted = {key: one["amounts"][0] for key, one in evidence.postings}
+    times = Counter(key for key, _ in evidence.postings)
     faults = [
         f"{key} is posted as {posted.get(key)}, not {amount}"
         for key, amount in wanted.items()
@@ -238,11 +240,11 @@ def _posted_once(course: Course) -> Check:
     return Check("the ledger has what happened, and once", counted, faults)
 
 
-def _poison_is_dead(course: Course) -> Check:
+def _poison_is_dead(evidence: Evidence) -> Check:
     """Each record that is no message is one dead letter, whole, at its first attempt."""
-    poison = {(*one.place, one.offset): one.intent for one in course.ledger if one.intent.fate == "dead"}
+    poison = {(*one.place, one.offset): one.intent for one in evidence.ledger if one.intent.fate == "dead"}
     faults = []
-    for letter in course.letters.values():
+    for letter in evidence.letters.values():
         place = (letter["topic"], letter["partition"], letter["offset"])
         intent = poison.pop(place, None)
         if intent is None:
@@ -252,54 +254,54 @@ def _poison_is_dead(course: Course) -> Check:
         elif letter["attempts"] != 1:
             faults.append(f"{place} died {letter['attempts']} times")
     faults += [f"{place} is no dead letter" for place in poison]
-    reasons = Counter(letter["reason"] for letter in course.letters.values())
+    reasons = Counter(letter["reason"] for letter in evidence.letters.values())
     counted = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
     return Check("what is no message is a dead letter, once", counted, faults)
 
 
-def _all_are_accounted_for(course: Course) -> Check:
-    posted = {key for key, _ in course.postings}
-    opened = {account["number"] for account in course.truth.accounts}
-    visits = {visit["number"] for visit in course.truth.visits if visit["opened"]}
+def _all_are_accounted_for(evidence: Evidence) -> Check:
+    posted = {key for key, _ in evidence.postings}
+    opened = {account["number"] for account in evidence.truth.accounts}
+    visits = {visit["number"] for visit in evidence.truth.visits if visit["opened"]}
     effects = 0
-    for fact in course.facts:
+    for fact in evidence.facts:
         data = fact.data or {}
         if cause := _cause(data):
             effects += (fact.key, *cause) in posted
         else:
             effects += data["visit_account_number"] in visits if "visit_date" in data else fact.key in opened
-    outcomes, dead = len(course.outcomes), len(course.letters)
-    repeats = sum(one.intent.id is not None for one in course.ledger) - len(course.messages)
+    outcomes, dead = len(evidence.outcomes), len(evidence.letters)
+    repeats = sum(one.intent.id is not None for one in evidence.ledger) - len(evidence.messages)
     total = outcomes + effects + dead + repeats
-    faults = [] if total == len(course.ledger) else [f"that makes {total}"]
+    faults = [] if total == len(evidence.ledger) else [f"that makes {total}"]
     counted = (
-        f"{len(course.ledger)} = {outcomes} outcomes + {effects} facts + {dead} dead letters + {repeats} repeats"
+        f"{len(evidence.ledger)} = {outcomes} outcomes + {effects} facts + {dead} dead letters + {repeats} repeats"
     )
     return Check("every record is accounted for", counted, faults)
 
 
-def _nothing_is_left(course: Course) -> Check:
-    left = course.truth.counts
-    published = Counter(one.place for one in course.ledger)
+def _nothing_is_left(evidence: Evidence) -> Check:
+    left = evidence.truth.counts
+    published = Counter(one.place for one in evidence.ledger)
     faults = [
-        f"{place} is at {course.truth.offsets.get(place)} of {end}, with {published[place]} published"
-        for place, end in course.truth.ends.items()
-        if not course.truth.offsets.get(place) == end == published[place]
+        f"{place} is at {evidence.truth.offsets.get(place)} of {end}, with {published[place]} published"
+        for place, end in evidence.truth.ends.items()
+        if not evidence.truth.offsets.get(place) == end == published[place]
     ]
     faults += [f"{left[name]} {name}" for name in ("unsent", "parked", "due") if left[name]]
-    if left["handled"] != len(course.messages):
-        faults.append(f"{left['handled']} messages are noted as handled, of {len(course.messages)}")
+    if left["handled"] != len(evidence.messages):
+        faults.append(f"{left['handled']} messages are noted as handled, of {len(evidence.messages)}")
     return Check(
-        "all is read, sent and done", f"{len(course.messages)} messages, {left['tasks']} tasks later", faults
+        "all is read, sent and done", f"{len(evidence.messages)} messages, {left['tasks']} tasks later", faults
     )
 
 
-def _all_are_well(course: Course) -> Check:
-    faults = [f"{name} is not ready" for name in course.truth.not_ready] + list(course.truth.ended)
+def _all_are_well(evidence: Evidence) -> Check:
+    faults = [f"{name} is not ready" for name in evidence.truth.not_ready] + list(evidence.truth.ended)
     return Check("no process gave up, and all are ready", "", faults)
 
 
-_CHECKS: Final[Sequence[Callable[[Course], Check]]] = (
+_CHECKS: Final[Sequence[Callable[[Evidence], Check]]] = (
     _all_are_accounted_for,
     _every_command_ends_once,
     _bad_commands_are_refused,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
+from shared.messaging.metadata import ask_calmly
 from tests.faults.intents import Intent, World
 from tests.faults.system import Place
 
@@ -44,6 +45,7 @@ class Load:
     async def start(self) -> None:
         """Publish the opening, and go on from there."""
         await self._producer.start()
+        ask_calmly(self._producer)
         await self._publish(self._world.opening())
         self._publishing = asyncio.create_task(self._go_on())
 

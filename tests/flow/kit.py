@@ -63,18 +63,15 @@ class _Bytes(bytes):
 class Feedback:
     """The example service: what is published to it, what it says, and its processes."""
 
-    def __init__(self, infrastructure: Endpoints, own: Service, url: str, pool: Pool) -> None:
+    def __init__(self, own: Service, kafka: KafkaSettings, url: str, pool: Pool) -> None:
         self.service = own
-        self.infrastructure = infrastructure
+        self.kafka = kafka
         self.url = url
         self.pool = pool
         self.clock = Clock()
         self.thanked: list[tuple[str, str]] = []
         """Each attempt to thank: the visit and the key."""
-        self.kafka = KafkaSettings(bootstrap_servers=infrastructure.kafka)
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=infrastructure.kafka, max_request_size=2**22, enable_idempotence=True
-        )
+        self._producer = AIOKafkaProducer(**kafka.connection(), max_request_size=2**22, enable_idempotence=True)
         self._running: list[tuple[Messaging, asyncio.Task[None]]] = []
 
     def handlers(self, thank: Thank | None = None, **how: Any) -> Handlers[Visit]:
@@ -152,9 +149,13 @@ class Feedback:
         """Publish a command whose header has a name that is no text, as only other clients can."""
         builder = _DefaultRecordBatchBuilderPy(2, 0, False, -1, -1, -1, 2**20)
         builder.append(0, int(time.time() * 1000), b"visit-1", value, [(_Bytes(name), b"x")])
-        batch = self._producer.create_batch()
+        # Not idempotent, or it would want to number the batch itself.
+        producer = AIOKafkaProducer(bootstrap_servers=self.kafka.bootstrap_servers)
+        await producer.start()
+        batch = producer.create_batch()
         batch._builder, batch._relative_offset = builder, 1  # noqa: SLF001  # its own builder takes text only
-        await (await self._producer.send_batch(batch, self.service.reads[0].topic.name, partition=0))
+        await (await producer.send_batch(batch, self.service.reads[0].topic.name, partition=0))
+        await producer.stop()
 
     async def publish_facts(self, *messages: dict[str, Any] | bytes | None, **record: Any) -> None:
         """Publish what the scheduling host says."""
@@ -185,7 +186,7 @@ class Feedback:
         """Return all that is on the service's topic of events by now, in order within each key."""
         name = topic or self.service.events.name
         partitions = [TopicPartition(name, number) for number in await self._producer.partitions_for(name)]
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.infrastructure.kafka, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(**self.kafka.connection(), auto_offset_reset="earliest")
         await consumer.start()
         try:
             consumer.assign(partitions)
@@ -248,7 +249,7 @@ class Feedback:
     async def _settled(self) -> bool:
         names = [heard.topic.name for heard in self.service.reads]
         partitions = [TopicPartition(name, n) for name in names for n in await self._producer.partitions_for(name)]
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.infrastructure.kafka)
+        consumer = AIOKafkaConsumer(**self.kafka.connection())
         await consumer.start()
         try:
             ends = await consumer.end_offsets(partitions)
@@ -259,23 +260,30 @@ class Feedback:
         return bool(handled >= sum(ends.values()) and waiting == 0)
 
 
-@asynccontextmanager
-async def feedback(infrastructure: Endpoints, partitions: int = 8) -> AsyncIterator[Feedback]:
-    """Offer the example service with topics and a database of its own; its processes end with the block."""
-    own = service(f"feedback-{next(_numbers)}", partitions)
-    server = infrastructure.databases["inbox"]
-    name = own.name.replace("-", "_")
+async def new_database(infrastructure: Endpoints) -> str:
+    """Make an empty database; return its URL."""
+    server, name = infrastructure.databases["inbox"], f"test_{next(_numbers)}"
     admin = await asyncpg.connect(server)
     await admin.execute(f"create database {name}")
     await admin.close()
-    url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+
+
+@asynccontextmanager
+async def feedback(
+    infrastructure: Endpoints, partitions: int = 8, kafka: KafkaSettings | None = None
+) -> AsyncIterator[Feedback]:
+    """Offer the example service with topics and a database of its own; its processes end with the block."""
+    own = service(f"feedback-{next(_numbers)}", partitions)
+    kafka = kafka or KafkaSettings(bootstrap_servers=infrastructure.kafka)
+    url = await new_database(infrastructure)
     await upgrade(url, REVISIONS)
     every = [*(heard.topic for heard in own.reads), own.events, own.dead_letters]
-    await topics.create({"bootstrap_servers": infrastructure.kafka}, every)
+    await topics.create(kafka.connection(), every)
     async with AsyncExitStack() as stack:
         pool = await connect(url)
         stack.push_async_callback(pool.close)
-        world = Feedback(infrastructure, own, url, pool)
+        world = Feedback(own, kafka, url, pool)
         await world._producer.start()  # noqa: SLF001  # its own
         stack.push_async_callback(world._producer.stop)  # noqa: SLF001  # its own
         stack.push_async_callback(world.stop)

@@ -50,7 +50,9 @@ async def test_dead_letters_are_listed_by_reason_with_the_keys_that_wait_and_sho
 async def test_a_dry_run_changes_nothing(infrastructure: Endpoints) -> None:
     async with feedback(infrastructure) as world:
         (letter,) = await bury(world, b"poison")
-        everything = "select (select array_agg(d) from dead_letter d)::text, (select array_agg(t) from task t)::text"
+        everything = (
+            "select (select array_agg(d) from dead_letter d)::text, (select array_agg(t) from task t)::text"
+        )
         before = await world.pool.fetchrow(everything)
         for command in (["replay"], ["discard", "--why", "why"]):
             said = await tool(world, *command, "--all", "--dry-run")

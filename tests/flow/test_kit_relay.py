@@ -131,7 +131,7 @@ async def all_in_outbox(world: Feedback, commands: list[dict[str, Any]]) -> bool
 
 async def limit_events(world: Feedback, message_bytes_max: int) -> None:
     """Set how large a record the broker takes on the topic of events."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=world.infrastructure.kafka)
+    admin = AIOKafkaAdminClient(**world.kafka.connection())
     await admin.start()
     try:
         limit = {"max.message.bytes": str(message_bytes_max)}

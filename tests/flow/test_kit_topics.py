@@ -110,7 +110,7 @@ async def with_history(world: Feedback) -> list[dict[str, object]]:
 
 @asynccontextmanager
 async def admin(world: Feedback) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(bootstrap_servers=world.infrastructure.kafka)
+    client = AIOKafkaAdminClient(**world.kafka.connection())
     await client.start()
     try:
         yield client
@@ -135,4 +135,4 @@ async def make_commands_anew(world: Feedback) -> None:
     async with admin(world) as client:
         await client.delete_topics([topic.name])
         await eventually(gone, "the topic is deleted")
-    await topics.create({"bootstrap_servers": world.infrastructure.kafka}, [topic])
+    await topics.create(world.kafka.connection(), [topic])

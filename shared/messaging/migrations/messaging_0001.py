@@ -57,7 +57,7 @@ def _to_say_and_do() -> None:
         sa.Column("data", sa.Text, nullable=False),
         sa.Column("due_at", _MOMENT, nullable=False),
         sa.Column("leased_until", _MOMENT),
-        sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
         sa.Column("cause", sa.Text, nullable=False),
         sa.Column("created_at", _MOMENT, nullable=False, server_default=_NOW),
         postgresql_with={"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "20000"},

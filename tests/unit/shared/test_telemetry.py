@@ -1,4 +1,3 @@
-import timeit
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -61,22 +60,12 @@ def test_a_block_within_another_belongs_to_its_own_messages_trace(spans: InMemor
 
 
 def test_a_span_tells_only_what_is_on_the_list(spans: InMemorySpanExporter) -> None:
-    attributes: telemetry.Attributes = {
-        "message_type": "payments.submit-payment.v1",
-        "topic": "payments.commands.v1",
-        "partition": 3,
-        "offset": 7,
-    }
+    attributes: telemetry.Attributes = {"attempt": 3}
     careless = cast("telemetry.Attributes", attributes | cast("Any", {"last_name": "Doe"}))
     with telemetry.child(None, "decide", careless):
         telemetry.tell_outcome("refused")
-    assert dict(spans.get_finished_spans()[0].attributes or {}) == {
-        "cloudevents.event_type": "payments.submit-payment.v1",
-        "messaging.destination.name": "payments.commands.v1",
-        "messaging.kafka.partition": 3,
-        "messaging.kafka.offset": 7,
-        "message.outcome": "refused",
-    }
+    told = dict(spans.get_finished_spans()[0].attributes or {})
+    assert told == {"task.attempt": 3, "message.outcome": "refused"}
 
 
 def test_an_exception_is_told_by_its_class_alone(spans: InMemorySpanExporter) -> None:
@@ -98,11 +87,3 @@ def test_while_off_the_traceparent_is_handed_on_unchanged(monkeypatch: pytest.Mo
     with telemetry.child(None, "decide") as outgoing:
         pass
     assert outgoing is None
-
-
-def test_while_off_it_costs_less_than_a_thousandth_of_a_second_for_a_hundred_messages() -> None:
-    def hop() -> None:
-        with telemetry.child(INCOMING, "decide", {"topic": "payments.commands.v1", "partition": 3}):
-            pass
-
-    assert min(timeit.repeat(hop, number=100, repeat=20)) < 0.001
