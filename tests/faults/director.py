@@ -178,7 +178,7 @@ class Director:
                 await asyncio.sleep(0)
             while name != "any time" and time.monotonic() < until and not await connection.fetch(_HELD):
                 await asyncio.sleep(0)
-            await asyncio.sleep(self._random.random() / 20)
+            await asyncio.sleep(self._random.random() / 5)
             yield name
         finally:
             connection.terminate()

@@ -143,7 +143,8 @@ class Feedback:
             value = json.dumps(message).encode() if isinstance(message, dict) else message
             key = message["subject"].encode() if isinstance(message, dict) else b"visit-1"
             sent.append(await self._producer.send(topic, value, **{"key": key, **record}))
-        await asyncio.gather(*sent)
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.gather(*sent)
 
     async def publish_with_header_name(self, value: bytes, name: bytes) -> None:
         """Publish a command whose header has a name that is no text, as only other clients can."""

@@ -1,8 +1,10 @@
 """A message that must wait: its key waits in order, other keys do not, and the wait ends one way or the other."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from local.infrastructure import Endpoints
+from shared.messaging.handling import RELEASE
 from tests.flow.kit import Feedback, eventually, feedback, ids, move
 
 LONGER_THAN_ANY_WAIT = timedelta(minutes=5)
@@ -53,11 +55,13 @@ async def test_after_its_last_attempt_a_waiting_command_is_a_dead_letter_and_tho
 async def test_each_attempt_waits_longer_than_the_one_before(infrastructure: Endpoints) -> None:
     async with feedback(infrastructure) as world:
         await world.start()
-        waits = world.leave("never-over", "f-1")
-        await world.publish(waits)
+        due = world.clock.now()
+        await world.publish(world.leave("never-over", "f-1"))
         for attempts, wait_s in enumerate((1, 5, 30, 120), 1):
-            due_in = await eventually(lambda n=attempts: due_after(world, n), f"attempt {attempts} was made")
-            assert wait_s <= due_in.total_seconds() <= wait_s * 1.2
+            before = due
+            due = await eventually(partial(due_after, world, attempts), f"attempt {attempts} was made")
+            assert due - before >= timedelta(seconds=wait_s)
+            assert due - world.clock.now() <= timedelta(seconds=wait_s * 1.2)
             move(world.clock, LONGER_THAN_ANY_WAIT)
         await eventually(lambda: world.none("parked_record"), "it was given up")
         await world.settled()
@@ -168,10 +172,9 @@ async def let_go(world: Feedback) -> None:
     await world.settled()
 
 
-async def due_after(world: Feedback, attempts: int) -> timedelta | None:
-    """Return in how long the parked key is let go on again, once it was tried so often."""
-    row = await world.pool.fetchrow(
-        "select due_at from parked_record, task where parked_record.attempts = $1 and leased_until is null",
-        attempts,
+async def due_after(world: Feedback, attempts: int) -> datetime | None:
+    """Return when the parked key is let go on again, once it was tried so often."""
+    due: datetime | None = await world.pool.fetchval(
+        "select due_at from parked_record, task where parked_record.attempts = $1 and kind = $2", attempts, RELEASE
     )
-    return row and row["due_at"] - world.clock.now()
+    return due

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
+from functools import partial
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -41,9 +42,9 @@ async def test_when_a_relay_loses_its_session_or_its_process_stops_others_go_on_
         commands = [world.leave(VISITS[n % 40], f"f-{n}") for n in range(4000)]
         publishing = asyncio.create_task(world.publish(*commands))
         for _ in range(3):
-            holders = set(await shards(world))
-            await world.pool.execute("select pg_terminate_backend(pid) from unnest($1::int[]) pid", [min(holders)])
-            await eventually(lambda cut=min(holders): taken_over(world, cut), "all its shards are taken over")
+            cut = min(await shards(world))
+            await world.pool.execute("select pg_terminate_backend(pid) from unnest($1::int[]) pid", [cut])
+            await eventually(partial(taken_over, world, cut), "all its shards are taken over")
         await world.stop(first)
         await publishing
         await world.settled()

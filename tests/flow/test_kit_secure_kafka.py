@@ -1,7 +1,6 @@
 """Kafka behind TLS and a password: the kit works through it, and says what is wrong when it is not let in."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -1,0 +1,145 @@
+"""A process starts when all is as it must be, waits for what is not there yet, and else says in a line why not."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+import services.payments
+from local.infrastructure import Endpoints
+from local.ports import free_port
+from local.processes import answers
+from shared.events.topics import TOPICS
+from shared.messaging import topics
+from shared.migrations import SchemaError, check
+from tests.flow.kit import DEADLINE_S, eventually, new_database
+
+REVISIONS = Path(services.payments.__file__).parent / "migrations"
+
+
+class Ended(NamedTuple):
+    status: int | None
+    said: list[str]
+
+
+async def test_any_number_of_processes_may_migrate_at_once(infrastructure: Endpoints) -> None:
+    url = await new_database(infrastructure)
+    environment = {**given(infrastructure), "PAYMENTS_DATABASE_URL": url}
+    ended = await asyncio.gather(*(payments(environment, "migrate") for _ in range(4)))
+    assert [one.status for one in ended] == [0] * 4
+    await check(url, REVISIONS)
+
+
+async def test_a_database_that_was_not_migrated_is_refused(infrastructure: Endpoints) -> None:
+    url = await new_database(infrastructure)
+    with pytest.raises(SchemaError, match="run migrate first"):
+        await check(url, REVISIONS)
+    ended = await payments({**given(infrastructure), "PAYMENTS_DATABASE_URL": url})
+    assert ended.status == 1
+    assert ended.said[-1] == (
+        "payments does not start: the database's schema is not up to date: run migrate first"
+    )
+
+
+async def test_a_database_that_is_newer_than_the_code_is_refused_and_left_alone(
+    infrastructure: Endpoints,
+) -> None:
+    url = await new_database(infrastructure)
+    environment = {**given(infrastructure), "PAYMENTS_DATABASE_URL": url}
+    await payments(environment, "migrate")
+    connection = await asyncpg.connect(url)
+    await connection.execute("update alembic_version set version_num = 'payments_9999' where version_num ~ 'pay'")
+    for command in ((), ("migrate",)):
+        ended = await payments(environment, *command)
+        assert ended.status == 1
+        assert ended.said[-1].endswith(
+            "the database's schema is newer than this code knows: deploy the newer code"
+        )
+    assert await connection.fetchval("select count(*) from alembic_version where version_num = 'payments_9999'")
+    await connection.close()
+
+
+async def test_settings_that_lose_messages_and_names_that_are_none_stop_the_start(
+    infrastructure: Endpoints,
+) -> None:
+    wrong = {"PAYMENTS_COLOUR": "red", "PAYMENTS_HTTP_PORT": "99999"}
+    unsafe = {
+        "KAFKA_ACKS": "1",
+        "KAFKA_ENABLE_IDEMPOTENCE": "false",
+        "KAFKA_ENABLE_AUTO_COMMIT": "true",
+        "KAFKA_AUTO_OFFSET_RESET": "latest",
+        "KAFKA_GROUP_ID": "",
+    }
+    for environment in (wrong, unsafe):
+        ended = await payments({**given(infrastructure), **environment})
+        assert ended.status == 2
+        assert sorted(line.replace(":", " ").split()[0] for line in ended.said) == sorted(environment)
+
+
+async def test_a_wrong_password_of_the_database_is_told_in_a_line(infrastructure: Endpoints) -> None:
+    url = urlsplit(infrastructure.databases["payments"])
+    wrong = urlunsplit(url._replace(netloc=f"{url.username}:wrong@{url.hostname}:{url.port}"))
+    ended = await payments({**given(infrastructure), "PAYMENTS_DATABASE_URL": wrong})
+    assert ended.status == 1
+    assert ended.said[-1] == ("payments does not start: the database does not let us in: InvalidPasswordError")
+
+
+async def test_a_process_waits_for_a_database_that_is_not_there_yet(
+    infrastructure: Endpoints, tmp_path: Path
+) -> None:
+    await topics.create({"bootstrap_servers": infrastructure.kafka}, TOPICS)
+    url, port, log = await new_database(infrastructure), free_port(), tmp_path / "log"
+    environment = {**given(infrastructure), "PAYMENTS_HTTP_PORT": str(port)}
+    assert (await payments({**environment, "PAYMENTS_DATABASE_URL": url}, "migrate")).status == 0
+    with log.open("wb") as stderr:
+        async with running({**environment, "PAYMENTS_DATABASE_URL": f"{url}_later"}, stderr=stderr):
+            await eventually(lambda: "waiting for what is not there yet" in log.read_text(), "it waits")
+            admin = await asyncpg.connect(infrastructure.databases["inbox"])
+            name = urlsplit(url).path.lstrip("/")
+            await admin.execute(f"alter database {name} rename to {name}_later")
+            await admin.close()
+            await eventually(lambda: answers(port, "/health/ready"), "it is ready")
+
+
+def given(infrastructure: Endpoints) -> dict[str, str]:
+    """Return all that payments must be given; nothing of it is asked before the start."""
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": infrastructure.kafka,
+        "PAYMENTS_DATABASE_URL": infrastructure.databases["payments"],
+        "PAYMENTS_HTTP_PORT": "0",
+        "PAYMENTS_PROCESSOR_URL": "http://127.0.0.1:1",
+        "PAYMENTS_PROCESSOR_SECRET": "a secret",
+        "AUTH_ISSUER": "http://127.0.0.1:1",
+        "AUTH_JWKS_URL": "http://127.0.0.1:1/keys",
+    }
+
+
+@asynccontextmanager
+async def running(
+    environment: Mapping[str, str], *command: str, stderr: IO[bytes] | int = asyncio.subprocess.PIPE
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.payments", *command),
+        env={"PATH": os.environ["PATH"], **environment},
+        stderr=stderr,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.communicate()
+
+
+async def payments(environment: Mapping[str, str], *command: str) -> Ended:
+    """Run payments until it ends by itself; return how, and what it said."""
+    async with running(environment, *command) as process, asyncio.timeout(DEADLINE_S):
+        _, said = await process.communicate()
+        return Ended(process.returncode, said.decode().splitlines())

@@ -1,0 +1,176 @@
+"""Each arrival of a batch ends in one place, in the order of its lane, and the same again when decided again."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from shared.events.envelope import Message
+from shared.messaging.decision import Decision, Event
+from shared.messaging.records import Arrival, Fault
+from tests.example.domain import OPEN_FOR, Visit
+from tests.example.messages import FeedbackLeft
+from tests.unit.messaging.given import (
+    COMMANDS,
+    NOW,
+    VISITS,
+    arrivals,
+    decided,
+    ended,
+    leave,
+    message,
+    record,
+    the_handlers,
+    told,
+)
+
+OVER = Visit("visit-1", ended=True)
+LEFT = FeedbackLeft(feedback_id="f-1", visit_id="visit-1", stars=5)
+
+
+def test_a_message_sees_what_those_before_it_in_the_batch_did() -> None:
+    effects = decided([*arrivals(ended("m-1"), topic=VISITS), *arrivals(leave("m-2"), leave("m-3"))])
+    assert [event["causationid"] for event in told(effects)] == ["m-2", "m-3"]
+    (change,) = effects.changes()
+    assert (change.key, change.before) == ("visit-1", None)
+    assert set(change.after.feedback) == {"m-2", "m-3"}
+
+
+def test_an_event_answers_its_command_and_continues_its_chain() -> None:
+    (event,) = told(decided(arrivals(leave("m-1")), before=[OVER]))
+    assert event.pop("id")
+    assert event == {
+        "specversion": "1.0",
+        "source": "service:feedback",
+        "type": "feedback.feedback-left.v1",
+        "time": NOW.isoformat(),
+        "subject": "visit-1",
+        "actor": "service:feedback",
+        "causationid": "m-1",
+        "correlationid": "m-1",
+        "outcome": "done",
+        "data": {"feedback_id": "m-1", "visit_id": "visit-1", "stars": 5},
+    }
+
+
+def test_deciding_again_tells_the_same_events_and_sets_the_same_tasks() -> None:
+    batch = [*arrivals(ended("m-1"), topic=VISITS), *arrivals(leave("m-2"), leave("m-3"))]
+    first, again = decided(batch), decided(batch)
+    assert first.rows == again.rows
+    assert first.tasks == again.tasks
+    ids = [event["id"] for event in told(first)]
+    assert len(set(ids)) == len(ids) == 2
+    assert len({identity for identity, *_ in first.tasks}) == len(first.tasks) == 2
+
+
+def test_a_task_is_due_when_the_rules_say_and_at_once_when_they_do_not() -> None:
+    effects = decided([*arrivals(ended("m-1"), topic=VISITS), *arrivals(leave("m-2"))])
+    due = {kind: (key, due_at) for _, kind, key, _, due_at, _ in effects.tasks}
+    assert due == {
+        "feedback.close-feedback.v1": ("visit-1", NOW + OPEN_FOR),
+        "feedback.thank-visitor.v1": ("visit-1", NOW),
+    }
+
+
+def test_a_repeat_within_the_batch_or_of_an_earlier_one_comes_to_nothing() -> None:
+    effects = decided(arrivals(leave("m-1"), leave("m-1")), before=[OVER])
+    assert len(effects.rows) == 1
+    assert effects.results == {"done": 1, "repeat": 1}
+
+
+def test_a_state_that_did_not_change_is_not_saved() -> None:
+    effects = decided(arrivals(ended("m-1"), topic=VISITS), before=[OVER])
+    assert effects.changes() == []
+    assert effects.results == {"heard": 1}
+
+
+def test_a_command_that_must_wait_parks_its_lane_and_no_other() -> None:
+    batch = arrivals(leave("m-1", "not-over"), leave("m-2"), leave("m-3", "not-over"), leave("m-4"))
+    effects = decided(batch, before=[OVER])
+    assert [(arrival.message and arrival.message.id, why) for arrival, why in effects.parked] == [
+        ("m-1", "visit_not_over"),
+        ("m-3", "behind"),
+    ]
+    assert [event["causationid"] for event in told(effects)] == ["m-2", "m-4"]
+    assert effects.undone() == [batch[0].identity, batch[2].identity]
+
+
+def test_a_fact_of_the_same_key_on_another_topic_does_not_wait() -> None:
+    batch = [*arrivals(leave("m-1")), *arrivals(ended("m-2"), topic=VISITS)]
+    effects = decided(batch, waiting=[f"{COMMANDS}/visit-1"])
+    assert [why for _, why in effects.parked] == ["behind"]
+    assert effects.after["visit-1"].ended
+
+
+def test_what_is_no_message_waits_for_nothing() -> None:
+    batch = arrivals(leave("m-1", stars=9), b"poison")
+    effects = decided(batch, waiting=[f"{COMMANDS}/visit-1"])
+    assert effects.parked == []
+    assert effects.results == {"refused": 1, "dead": 1}
+
+
+def test_a_command_with_invalid_data_is_refused_and_a_fact_is_dead() -> None:
+    effects = decided([*arrivals(leave("m-1", stars=9)), *arrivals(ended("m-2", visit_id=7), topic=VISITS)])
+    (refusal,) = told(effects)
+    assert refusal["outcome"] == "refused"
+    assert refusal["causationid"] == "m-1"
+    assert refusal["data"]["reason"] == "invalid_data"
+    assert [fault.reason for _, fault in effects.dead] == ["invalid_data"]
+
+
+def test_a_command_that_the_screen_finds_is_refused_and_kept_nowhere() -> None:
+    found = Fault("card_number_refused", "a card number", refusable=True)
+    made = the_handlers(screen=lambda value: found if b"4111" in value else None)
+    batch = arrivals(leave("m-1", comment="4111"), leave("m-2"), b"4111 poison", made=made)
+    effects = decided(batch, before=[OVER], made=made)
+    assert [event["outcome"] for event in told(effects)] == ["refused", "done"]
+    assert told(effects)[0]["data"]["reason"] == "card_number_refused"
+    ((dead, fault),) = effects.dead
+    assert fault == found
+    assert dead.record is not None
+    assert dead.record.value is None
+
+
+def test_a_type_of_the_topic_that_the_service_has_no_use_for_is_passed_over() -> None:
+    effects = decided([Arrival("visit-1", record(b"of another reader"))])
+    assert effects.results == {"ignored": 1}
+    assert (effects.rows, effects.dead, effects.parked, effects.changes()) == ([], [], [], [])
+
+
+def test_a_bug_in_the_rules_parks_the_message_under_its_name_and_adds_nothing() -> None:
+    def decide(_: Visit | None, _message: Message[Any], _now: datetime) -> Decision[Visit]:
+        raise KeyError("a bug")
+
+    effects = decided(arrivals(leave("m-1")), made=the_handlers(decide=decide))
+    assert [why for _, why in effects.parked] == ["KeyError"]
+    assert effects.rows == []
+    assert effects.changes() == []
+
+
+@pytest.mark.parametrize("events", [(), (Event(LEFT),), (Event(LEFT, "done"), Event(LEFT, "done"))])
+def test_a_command_that_would_not_have_one_outcome_is_not_decided(events: tuple[Event, ...]) -> None:
+    def decide(_: Visit | None, _message: Message[Any], _now: datetime) -> Decision[Visit]:
+        return Decision(OVER, events)
+
+    effects = decided(arrivals(leave("m-1")), made=the_handlers(decide=decide))
+    assert [why for _, why in effects.parked] == ["AssertionError"]
+    assert effects.rows == []
+    assert effects.changes() == []
+
+
+def test_an_event_may_go_under_a_key_of_its_own() -> None:
+    def decide(_: Visit | None, _message: Message[Any], _now: datetime) -> Decision[Visit]:
+        return Decision(OVER, (Event(LEFT, "done", key="another"),))
+
+    effects = decided(arrivals(leave("m-1")), made=the_handlers(decide=decide))
+    ((_, topic, key, _),) = effects.rows
+    assert (topic, key) == ("feedback.events.v1", b"another")
+    assert told(effects)[0]["subject"] == "another"
+
+
+def test_a_key_of_the_services_own_finds_the_state() -> None:
+    made = the_handlers(key=lambda message: message.data.visit_id)
+    data = {"feedback_id": "f-1", "visit_id": "visit-1", "stars": 5}
+    batch = arrivals(message("m-1", "feedback.leave-feedback.v1", "whoever", data))
+    effects = decided(batch, before=[OVER], made=made)
+    assert effects.results == {"done": 1}

@@ -1,0 +1,173 @@
+"""Settings that are wrong, unsafe or none at all end the process with one line each, which shows no secret."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faststream.kafka.security import parse_security
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import KafkaSettings, ServiceSettings, read
+
+KAFKA = {"KAFKA_BOOTSTRAP_SERVERS": "kafka-1:9092,kafka-2:9092"}
+SASL = {
+    **KAFKA,
+    "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "portal",
+    "KAFKA_SASL_PASSWORD": "a-secret",
+}
+LIBRARY = {"LIBRARY_DATABASE_URL": "postgresql://library:a-secret@database/library"}
+
+
+class LibrarySettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="LIBRARY_", frozen=True)
+
+    shelves: int = 3
+
+
+@pytest.fixture(name="environment", autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("BOOTSTRAP_SERVERS", "SECURITY_PROTOCOL", "GROUP_ID"):
+        monkeypatch.delenv(f"KAFKA_{name}", raising=False)
+    return monkeypatch
+
+
+def refusal(
+    settings: type[Any],
+    given: dict[str, str],
+    environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> list[str]:
+    """Return what is said about an environment that is not accepted."""
+    for name, value in given.items():
+        environment.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        read(settings)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "a-secret" not in said
+    return said.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KAFKA_ACKS", "1"),
+        ("KAFKA_ACKS", "0"),
+        ("KAFKA_ENABLE_IDEMPOTENCE", "false"),
+        ("KAFKA_ENABLE_AUTO_COMMIT", "true"),
+        ("KAFKA_AUTO_OFFSET_RESET", "latest"),
+        ("KAFKA_AUTO_OFFSET_RESET", "none"),
+        ("KAFKA_GROUP_ID", ""),
+        ("KAFKA_BOOTSTRAP_SERVERS", ""),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:port"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092,"),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS"),
+        ("KAFKA_SASL_MECHANISM", "GSSAPI"),
+        ("KAFKA_SSL_CAFILE", "/no/such/file"),
+    ],
+)
+def test_an_unsafe_or_impossible_value_is_told_by_its_name(
+    name: str, value: str, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = refusal(KafkaSettings, {**KAFKA, name: value}, environment, capsys)
+    assert line.startswith(f"{name}: ")
+
+
+def test_safe_values_may_be_said_aloud(environment: pytest.MonkeyPatch) -> None:
+    safe = {
+        "KAFKA_ACKS": "all",
+        "KAFKA_ENABLE_IDEMPOTENCE": "true",
+        "KAFKA_ENABLE_AUTO_COMMIT": "false",
+        "KAFKA_AUTO_OFFSET_RESET": "earliest",
+        "KAFKA_GROUP_ID": "payments-2",
+    }
+    for name, value in {**KAFKA, **safe}.items():
+        environment.setenv(name, value)
+    assert read(KafkaSettings).group_id == "payments-2"
+
+
+def test_every_fault_is_told_at_once(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = refusal(KafkaSettings, {"KAFKA_ACKS": "1", "KAFKA_GROUP_ID": ""}, environment, capsys)
+    assert [line.split(":")[0] for line in lines] == ["KAFKA_BOOTSTRAP_SERVERS", "KAFKA_GROUP_ID", "KAFKA_ACKS"]
+
+
+@pytest.mark.parametrize("missing", ["MECHANISM", "USERNAME", "PASSWORD"])
+def test_a_password_needs_a_name_and_a_mechanism(
+    missing: str, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {name: value for name, value in SASL.items() if not name.endswith(missing)}
+    (line,) = refusal(KafkaSettings, given, environment, capsys)
+    assert line == (
+        "KAFKA: Value error, SASL needs KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+    )
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])
+def test_both_kinds_of_client_are_told_the_same(
+    protocol: str, mechanism: str, environment: pytest.MonkeyPatch
+) -> None:
+    given = {**SASL, "KAFKA_SECURITY_PROTOCOL": protocol, "KAFKA_SASL_MECHANISM": mechanism}
+    for name, value in given.items():
+        environment.setenv(name, value)
+    settings = read(KafkaSettings)
+    one, other = settings.connection(), parse_security(settings.security())
+    assert one["security_protocol"] == other["security_protocol"] == protocol
+    assert [bool(told["ssl_context"]) for told in (one, other)] == [protocol.endswith("SSL")] * 2
+    if protocol.startswith("SASL"):
+        for told in (one, other):
+            assert told["sasl_mechanism"] == mechanism
+            assert told["sasl_plain_username"] == "portal"
+            assert told["sasl_plain_password"] == "a-secret"
+
+
+def test_tls_always_checks_the_certificate_and_its_host(environment: pytest.MonkeyPatch) -> None:
+    for name, value in {**KAFKA, "KAFKA_SECURITY_PROTOCOL": "SSL"}.items():
+        environment.setenv(name, value)
+    context = read(KafkaSettings).ssl_context()
+    assert context is not None
+    assert context.check_hostname
+    assert context.verify_mode.name == "CERT_REQUIRED"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("LIBRARY_SHELFS", "4", "LIBRARY_SHELFS is no setting"),
+        ("LIBRARY_SHELVES", "many", "LIBRARY_SHELVES: "),
+        ("LIBRARY_HTTP_PORT", "99999", "LIBRARY_HTTP_PORT: "),
+        ("LIBRARY_DATABASE_URL", "library", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_DATABASE_URL", "mysql://library:a-secret@database/library", "LIBRARY_DATABASE_URL: "),
+    ],
+)
+def test_a_service_refuses_what_is_wrong_and_what_it_does_not_know(
+    name: str, value: str, line: str, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (said,) = refusal(LibrarySettings, {**LIBRARY, name: value}, environment, capsys)
+    assert said.startswith(line)
+
+
+def test_what_kubernetes_says_about_its_services_is_not_taken_for_settings(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    links = {
+        "LIBRARY_SERVICE_HOST": "10.0.0.1",
+        "LIBRARY_SERVICE_PORT_HTTP": "8080",
+        "LIBRARY_PORT": "tcp://10.0.0.1:8080",
+        "LIBRARY_PORT_8080_TCP_ADDR": "10.0.0.1",
+    }
+    for name, value in {**LIBRARY, **links}.items():
+        environment.setenv(name, value)
+    assert read(LibrarySettings).shelves == 3
+
+
+def test_a_secret_is_not_shown_with_its_settings(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = tmp_path / "authority.pem"
+    authority.touch()
+    for name, value in {**SASL, **LIBRARY, "KAFKA_SSL_CAFILE": str(authority)}.items():
+        environment.setenv(name, value)
+    assert "a-secret" not in f"{read(KafkaSettings)!r} {read(LibrarySettings)!r}"
+    assert read(KafkaSettings).ssl_cafile == authority
