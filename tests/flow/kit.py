@@ -232,7 +232,10 @@ class Feedback:
 
     async def waits_for_a_lock(self) -> bool:
         """Return whether some transaction waits for another."""
-        waits = "select exists (select from pg_locks where not granted and database is not null)"
+        waits = (
+            "select exists (select from pg_stat_activity"
+            " where datname = current_database() and wait_event_type = 'Lock')"
+        )
         return bool(await self.pool.fetchval(waits))
 
     async def parked(self) -> int:
