@@ -17,8 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 
+from shared.database import AWAY
+
 MEDIA_TYPE: Final = "application/problem+json"
 FIELDS_MAX = 20
+
+log = structlog.get_logger(__name__)
 
 
 class FieldFault(BaseModel):
@@ -94,9 +98,22 @@ async def _on_validation_error(_request: Request, error: RequestValidationError)
     )
 
 
+async def _on_away(_request: Request, error: Exception) -> Response:
+    log.warning("database away", error_type=type(error).__name__)
+    return response(
+        Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The database does not answer; try again soon.",
+            reason="database_away",
+            headers={"Retry-After": "1"},
+        )
+    )
+
+
 HANDLERS: Final[dict[Any, Any]] = {
     HTTPException: _on_http_exception,
     RequestValidationError: _on_validation_error,
+    **dict.fromkeys(AWAY, _on_away),
 }
 """For `FastAPI(exception_handlers=…)`."""
 

@@ -48,7 +48,7 @@ class Application(Generic[Own]):
         description: one paragraph for its documentation.
         settings: the class of its own settings.
         handlers: makes its handlers; what has to be closed in the end goes on the stack.
-        routers: its HTTP routes; they find the pool of connections and the clock in `request.app.state`.
+        routers: its HTTP routes; they find `pool`, `clock` and `ask` (see `Handling.ask`) in `request.app.state`.
         revisions: the folder of its Alembic revisions.
     """
 
@@ -109,7 +109,7 @@ async def _run(application: Application[Any], settings: ServiceSettings) -> None
             registry=REGISTRY,
             asyncapi=asyncapi(name),
         )
-        api.state.pool, api.state.clock = pool, clock
+        api.state.pool, api.state.clock, api.state.ask = pool, clock, messaging.handling.ask
         spare_collections()
         async with asyncio.TaskGroup() as group:
             if made_up.url is not None:

@@ -75,9 +75,8 @@ class Deciding(Generic[S]):
         self._handlers = handlers
         self._source = f"service:{handlers.service.name}"
         self._topic = handlers.service.events.name
-        self._commands = {
-            cls.TYPE for heard in handlers.service.reads for cls in heard.heeds if issubclass(cls, Command)
-        }
+        heard = [cls for topic in handlers.service.reads for cls in topic.heeds if issubclass(cls, Command)]
+        self._commands = {cls.TYPE for cls in (*heard, *handlers.asked)}
 
     def decide(
         self, effects: Effects[S], arrivals: Sequence[Arrival], fresh: set[bytes], waiting: set[str]
@@ -131,7 +130,7 @@ class Deciding(Generic[S]):
             waiting.add(arrival.lane)
             effects.park(arrival, type(error).__name__)
 
-    def apply(self, effects: Effects[S], message: Message[Any], identity: bytes) -> None:
+    def apply(self, effects: Effects[S], message: Message[Any], identity: bytes) -> Decision[S]:
         """Decide about one message and add what follows; adds nothing when the rules raise."""
         key = self._handlers.key(message)
         state = effects.after.get(key)
@@ -153,6 +152,7 @@ class Deciding(Generic[S]):
         if outcomes:
             effects.latencies_s.append((effects.now - message.time).total_seconds())
         effects.results[outcomes[0] if outcomes else "heard"] += 1
+        return decided
 
     def _tell(
         self,

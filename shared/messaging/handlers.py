@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from shared.database import Connection
-from shared.events.envelope import Data, Message
+from shared.events.envelope import Command, Data, Message
 from shared.events.topics import Service
 from shared.messaging.decision import Decision
 from shared.messaging.records import Fault
@@ -73,6 +73,7 @@ class Handlers(Generic[S]):
         refusal: the class of the event that refuses a command.
         performers: what is done outside, by the class of the task's data.
         timers: the classes of tasks that only wait until they are due.
+        asked: the classes of commands that come over HTTP alone (`Handling.ask`), not on a topic.
         key: the key of a message's state; its subject, unless the service knows better.
         screen: looks at a command's bytes before anybody else does; what it finds refuses the command, and
             the bytes are kept nowhere.
@@ -85,5 +86,6 @@ class Handlers(Generic[S]):
     refusal: Callable[..., Data]
     performers: Mapping[type[Data], Performer] = field(default_factory=dict)
     timers: tuple[type[Data], ...] = ()
+    asked: tuple[type[Command], ...] = ()
     key: Callable[[Message[Any]], str] = _subject
     screen: Callable[[bytes], Fault | None] = _nothing

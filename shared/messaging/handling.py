@@ -7,6 +7,7 @@ time has come, and dead letters that are replayed. Only this module commits.
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic
@@ -14,7 +15,7 @@ from typing import Any, Final, Generic
 import structlog
 
 from shared.database import AWAY, Connection, Pool, insert
-from shared.events.envelope import Data, Message, envelope
+from shared.events.envelope import Command, Data, Message, envelope
 from shared.messaging import metrics, offsets, outbox, tasks
 from shared.messaging.dead_letters import REPLAY, bury
 from shared.messaging.deciding import BEHIND, Deciding, Effects, count
@@ -198,6 +199,34 @@ class Handling(Generic[S]):
             traceparent=lease.cause.traceparent,
             data=data,
         )
+
+    # Commands over HTTP
+
+    async def ask(self, command: Command, subject: str, actor: str) -> Data:
+        """Decide about a command whose sender waits, and return the event that ends it.
+
+        The same as for a command on a topic: one transaction, and the event is told on the service's topic too.
+
+        Raises:
+            TryLaterError: the rules cannot decide yet.
+            OSError and the like (`shared.database.AWAY`): the database is away; it may have been decided.
+        """
+        now = self._now()
+        message = envelope(type(command))(
+            id=str(uuid.uuid4()),  # noqa: TID251  # a call begins a chain, nothing caused it
+            source=self._source,
+            type=command.TYPE,
+            time=now,
+            subject=subject,
+            actor=actor,
+            data=command,
+        )
+        async with self._pool.acquire() as connection, connection.transaction():
+            effects: Effects[S] = Effects(await self._handlers.load(connection, [message]), now)
+            decided = self._deciding.apply(effects, message, digest(message.source, message.id))
+            await self._commit(connection, effects)
+        self._after(effects)
+        return next(event.data for event in decided.events if event.outcome is not None)
 
     # Parked records and dead letters
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.faults.__main__ import say
-from tests.faults.campaign import Course, run
+from tests.faults.campaign import GOES_ON, Course, run
 
 
 async def broken(tmp_path: Path, sabotage: str, *faults: str) -> list[str]:
@@ -14,7 +14,10 @@ async def broken(tmp_path: Path, sabotage: str, *faults: str) -> list[str]:
 
 
 async def test_offsets_that_move_unchecked_are_found_by_a_pause(tmp_path: Path) -> None:
-    assert "what is no message is a dead letter, once" in await broken(tmp_path, "offsets", "pause one")
+    # A zombie moves offsets back: records are handled again, or, if nothing follows them, seem never handled.
+    assert {"what is no message is a dead letter, once", GOES_ON} & set(
+        await broken(tmp_path, "offsets", "pause one")
+    )
 
 
 async def test_messages_that_are_not_noted_are_found_by_repeats(tmp_path: Path) -> None:

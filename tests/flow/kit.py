@@ -72,6 +72,7 @@ class Feedback:
         self.thanked: list[tuple[str, str]] = []
         """Each attempt to thank: the visit and the key."""
         self._producer = AIOKafkaProducer(**kafka.connection(), max_request_size=2**22, enable_idempotence=True)
+        self._reader = AIOKafkaConsumer(**kafka.connection(), auto_offset_reset="earliest")
         self._running: list[tuple[Messaging, asyncio.Task[None]]] = []
 
     def handlers(self, thank: Thank | None = None, **how: Any) -> Handlers[Visit]:
@@ -177,9 +178,11 @@ class Feedback:
                 await asyncio.sleep(0.05)
 
         publishing = asyncio.create_task(publish())
-        yield commands
-        ended.set()
-        await publishing
+        try:
+            yield commands
+        finally:
+            ended.set()
+            await publishing
 
     # What comes out
 
@@ -187,18 +190,14 @@ class Feedback:
         """Return all that is on the service's topic of events by now, in order within each key."""
         name = topic or self.service.events.name
         partitions = [TopicPartition(name, number) for number in await self._producer.partitions_for(name)]
-        consumer = AIOKafkaConsumer(**self.kafka.connection(), auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            found: list[dict[str, Any]] = []
-            while any([await consumer.position(one) < end for one, end in ends.items()]):
-                for records in (await consumer.getmany(timeout_ms=100)).values():
-                    found += [json.loads(record.value) for record in records if record.value]
-            return found
-        finally:
-            await consumer.stop()
+        self._reader.assign(partitions)
+        await self._reader.seek_to_beginning()
+        ends = await self._reader.end_offsets(partitions)
+        found: list[dict[str, Any]] = []
+        while any([await self._reader.position(one) < end for one, end in ends.items()]):
+            for records in (await self._reader.getmany(timeout_ms=100)).values():
+                found += [json.loads(record.value) for record in records if record.value]
+        return found
 
     async def outcomes(self) -> list[dict[str, Any]]:
         """Return the events that ended commands."""
@@ -253,12 +252,7 @@ class Feedback:
     async def _settled(self) -> bool:
         names = [heard.topic.name for heard in self.service.reads]
         partitions = [TopicPartition(name, n) for name in names for n in await self._producer.partitions_for(name)]
-        consumer = AIOKafkaConsumer(**self.kafka.connection())
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(partitions)
-        finally:
-            await consumer.stop()
+        ends = await self._reader.end_offsets(partitions)
         handled = await self.pool.fetchval("select coalesce(sum(next_offset), 0) from consumer_offset")
         waiting = await self.pool.fetchval("select count(*) from outbox")
         return bool(handled >= sum(ends.values()) and waiting == 0)
@@ -288,8 +282,9 @@ async def feedback(
         pool = await connect(url)
         stack.push_async_callback(pool.close)
         world = Feedback(own, kafka, url, pool)
-        await world._producer.start()  # noqa: SLF001  # its own
-        stack.push_async_callback(world._producer.stop)  # noqa: SLF001  # its own
+        for client in (world._producer, world._reader):  # noqa: SLF001  # its own
+            await client.start()
+            stack.push_async_callback(client.stop)
         stack.push_async_callback(world.stop)
         yield world
 

@@ -151,7 +151,6 @@ async def test_what_cannot_be_done_is_told_in_one_line(infrastructure: Endpoints
             (["list", "--service", "billing"], "invalid choice: 'billing'"),
             (["show", "--id", "none"], "no such dead letter: none"),
             (["replay", "--id", "none", "neither"], "no such dead letter: neither, none"),
-            (["discard", "--id", "none", "--why", "why"], "no such dead letter: none"),
             (["replay"], "say which: --id, --reason or --all"),
             (["discard", "--all"], "--why"),
         )

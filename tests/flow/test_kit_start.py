@@ -18,7 +18,7 @@ from local.ports import free_port
 from local.processes import answers
 from shared.events.topics import TOPICS
 from shared.messaging import topics
-from shared.migrations import SchemaError, check
+from shared.migrations import SchemaError, check, upgrade
 from tests.flow.kit import DEADLINE_S, eventually, new_database
 
 REVISIONS = Path(services.payments.__file__).parent / "migrations"
@@ -32,8 +32,8 @@ class Ended(NamedTuple):
 async def test_any_number_of_processes_may_migrate_at_once(infrastructure: Endpoints) -> None:
     url = await new_database(infrastructure)
     environment = {**given(infrastructure), "PAYMENTS_DATABASE_URL": url}
-    ended = await asyncio.gather(*(payments(environment, "migrate") for _ in range(4)))
-    assert [one.status for one in ended] == [0] * 4
+    ended = await asyncio.gather(*(payments(environment, "migrate") for _ in range(3)))
+    assert [one.status for one in ended] == [0] * 3
     await check(url, REVISIONS)
 
 
@@ -53,7 +53,7 @@ async def test_a_database_that_is_newer_than_the_code_is_refused_and_left_alone(
 ) -> None:
     url = await new_database(infrastructure)
     environment = {**given(infrastructure), "PAYMENTS_DATABASE_URL": url}
-    await payments(environment, "migrate")
+    await upgrade(url, REVISIONS)
     connection = await asyncpg.connect(url)
     await connection.execute("update alembic_version set version_num = 'payments_9999' where version_num ~ 'pay'")
     for command in ((), ("migrate",)):
@@ -97,7 +97,7 @@ async def test_a_process_waits_for_a_database_that_is_not_there_yet(
     await topics.create({"bootstrap_servers": infrastructure.kafka}, TOPICS)
     url, port, log = await new_database(infrastructure), free_port(), tmp_path / "log"
     environment = {**given(infrastructure), "PAYMENTS_HTTP_PORT": str(port)}
-    assert (await payments({**environment, "PAYMENTS_DATABASE_URL": url}, "migrate")).status == 0
+    await upgrade(url, REVISIONS)
     with log.open("wb") as stderr:
         async with running({**environment, "PAYMENTS_DATABASE_URL": f"{url}_later"}, stderr=stderr):
             await eventually(lambda: "waiting for what is not there yet" in log.read_text(), "it waits")
