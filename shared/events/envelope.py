@@ -209,19 +209,15 @@ def write_event(  # an envelope has as many attributes
     """Return the bytes of what a service says because of a message.
 
     The same as `write` makes of a `Message`, at a quarter of the cost: what a service says itself need not be
-    checked as if somebody else had said it. `time` is as in RFC 3339.
+    checked as if somebody else had said it. `event_id` and `source` are plain words, `time` is as in RFC 3339.
     """
-    parts = [
-        (
-            f'{{"specversion":"1.0","id":{_quoted(event_id)},"source":{_quoted(source)},"type":"{data.TYPE}"'
-            f',"time":"{time}","subject":{_quoted(subject)},"actor":{_quoted(source)}'
-            f',"causationid":{_quoted(cause.id)},"correlationid":{_quoted(cause.correlationid or cause.id)}'
-        )
-    ]
-    if outcome is not None:
-        parts.append(f',"outcome":"{outcome}"')
-    if traceparent is not None:
-        parts.append(f',"traceparent":{_quoted(traceparent)}')
-    parts.append(',"data":')
-    said = data.__pydantic_serializer__.to_json(data, exclude_none=True)
-    return "".join(parts).encode() + said + b"}"
+    causation = _quoted(cause.id)
+    correlation = causation if cause.correlationid is None else _quoted(cause.correlationid)
+    ended = "" if outcome is None else f',"outcome":"{outcome}"'
+    traced = "" if traceparent is None else f',"traceparent":{_quoted(traceparent)}'
+    envelope = (
+        f'{{"specversion":"1.0","id":"{event_id}","source":"{source}","type":"{data.TYPE}","time":"{time}"'
+        f',"subject":{_quoted(subject)},"actor":"{source}","causationid":{causation},"correlationid":{correlation}'
+        f'{ended}{traced},"data":'
+    )
+    return envelope.encode() + data.__pydantic_serializer__.to_json(data, exclude_none=True) + b"}"

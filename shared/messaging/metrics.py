@@ -22,11 +22,11 @@ class Times(Collector):
         self._sum_s = 0.0
         REGISTRY.register(self)
 
-    def observe(self, seconds: Sequence[float]) -> None:
-        """Count each of `seconds`; one before its time counts as none."""
+    def observe(self, seconds: Sequence[float], each: int = 1) -> None:
+        """Count each of `seconds` as so many; one before its time counts as none."""
         for one in seconds:
-            self._counts[bisect_left(_SECONDS, one)] += 1
-        self._sum_s += sum(seconds)
+            self._counts[bisect_left(_SECONDS, one)] += each
+        self._sum_s += sum(seconds) * each
 
     def collect(self) -> Iterable[Metric]:
         """Show the counts, each bucket with those below it."""
