@@ -94,11 +94,11 @@ class Messaging:
             max_batch_size=_BATCH_BYTES_MAX,
             max_request_size=_REQUEST_BYTES_MAX,
         )
-        await producer.start()
-        ask_calmly(producer)
         relay = Relay(self._database_url, producer, self._note("relay"))
         self._clock.when_moved(self._worker.wake)
         try:
+            await producer.start()
+            ask_calmly(producer)
             async with asyncio.TaskGroup() as loops:
                 moving = [loops.create_task(step()) for step in (self._worker.run, self._watch)]
                 relaying = loops.create_task(relay.run())

@@ -1,0 +1,66 @@
+"""Commands whose sender waits for the answer pass through the same rules, transaction and outbox as any other."""
+
+import asyncio
+
+import pytest
+
+from local.infrastructure import Endpoints
+from shared.events.envelope import Data
+from shared.messaging.decision import TryLaterError
+from shared.messaging.run import Messaging
+from tests.example.messages import CommandRefused, FeedbackLeft, LeaveFeedback
+from tests.flow.kit import Feedback, feedback
+
+
+async def asked(messaging: Messaging, stars: int, feedback_id: str = "f-1") -> Data:
+    command = LeaveFeedback(feedback_id=feedback_id, visit_id="visit-1", stars=stars)
+    return await messaging.handling.ask(command, "visit-1", "patient:p-1")
+
+
+async def told(world: Feedback) -> list[tuple[str, str]]:
+    return [(event["subject"], event["outcome"]) for event in await world.outcomes()]
+
+
+async def test_who_asks_gets_the_event_that_everybody_else_hears_too(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(world.ended("visit-1"))
+        messaging = await world.start()
+        await world.settled()
+
+        answer = await asked(messaging, 5)
+        other = await asked(messaging, 1)
+
+        await world.settled()
+        assert answer == FeedbackLeft(feedback_id="f-1", visit_id="visit-1", stars=5)
+        assert isinstance(other, CommandRefused)
+        assert other.reason == "idempotency_conflict"
+        assert await told(world) == [("visit-1", "done"), ("visit-1", "refused")]
+        assert world.thanked != [], "what follows from a command that was asked is done"
+
+
+async def test_of_many_who_ask_at_once_one_wins_and_the_others_are_told_so(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(world.ended("visit-1"))
+        messagings = [await world.start(), await world.start()]
+        await world.settled()
+
+        answers = await asyncio.gather(*(asked(messagings[n % 2], 1 + n % 5) for n in range(20)))
+
+        left = {answer.stars for answer in answers if isinstance(answer, FeedbackLeft)}
+        assert len(left) == 1
+        assert {await world.pool.fetchval("select stars from feedback")} == left
+        await world.settled()
+        assert len(await told(world)) == 20
+
+
+async def test_what_cannot_be_decided_yet_leaves_nothing_behind(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(world.ended("visit-2"))
+        messaging = await world.start()
+        await world.settled()
+
+        with pytest.raises(TryLaterError):
+            await asked(messaging, 5)
+
+        assert await world.pool.fetchval("select count(*) from feedback") == 0
+        assert await world.pool.fetchval("select count(*) from parked_record") == 0
