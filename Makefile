@@ -33,7 +33,7 @@ check: $(INSTALLED) ## Lint, types, import contracts, tidiness and unit tests, i
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/python -m shared.events --check
-	@$(BIN)/python -m pytest --quiet tests/unit
+	@$(BIN)/python -m pytest --quiet --numprocesses auto tests/unit
 
 bench: $(INSTALLED) ## Figures beside their yardsticks, in one run.
 	@$(BIN)/python -m benchmarks
