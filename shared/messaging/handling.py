@@ -255,7 +255,8 @@ class Handling(Generic[S]):
                 head = rows[arrivals.index(first)]["seq"]
                 wait = tasks.wait_before(first.attempts + 1, _PARKED_WAITS)
                 if wait is None:
-                    effects.dead.append((first, Fault("gave_up", reason)))
+                    effects.bury(first, Fault("gave_up", reason))
+                    effects.results["parked"] -= 1
                     gone.append(head)
                 await connection.execute(_TRIED, head, reason)
             await connection.execute(_LET_GO, gone)
@@ -277,10 +278,15 @@ class Handling(Generic[S]):
             if not await tasks.finish(connection, [lease]):
                 return
             rows = await connection.fetch(
-                "select record, attempts from dead_letter where id = $1 and state = 'replaying' for update",
+                "select record, attempts, reason, detail from dead_letter"
+                " where id = $1 and state = 'replaying' for update",
                 lease.key,
             )
             arrivals = [self._kept(row) for row in rows]
+            for arrival, row in zip(arrivals, rows, strict=True):
+                if arrival.record is not None and arrival.record.value is None:
+                    # There was none, or it was withheld: either way nothing has changed.
+                    arrival.fault = Fault(row["reason"], row["detail"])
             effects = await self._noted(connection, arrivals, now, failed)
             effects.dead += [(arrival, Fault("gave_up", reason)) for arrival, reason in effects.parked]
             effects.parked = []

@@ -5,11 +5,13 @@ import base64
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from local.infrastructure import Endpoints
 from shared.messaging.dead_letters import REPLAY
+from shared.messaging.records import Fault
 from shared.messaging.tasks import Cause, Lease
 from tests.flow.kit import Feedback, eventually, feedback, ids, move
 
@@ -120,6 +122,20 @@ async def test_a_replay_that_the_database_refuses_is_dead_again(infrastructure: 
         (letter,) = await world.dead()
         await tool(world, "replay", "--all")
         await eventually(lambda: attempts(world, letter["id"], letter["attempts"] + 1), "it is dead again")
+
+
+async def test_a_replay_of_what_was_withheld_is_dead_for_the_same_reason(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        secret = Fault("secret_refused", "a field holds a secret", refusable=True)
+        screened = replace(world.handlers(), screen=lambda value: secret if b"secret" in value else None)
+        await world.start(screened)
+        await world.publish(b"no envelope, and a secret")
+        await world.settled()
+        (letter,) = await world.dead()
+        assert (letter["reason"], letter["value_base64"]) == ("secret_refused", None)
+        await tool(world, "replay", "--all")
+        await eventually(lambda: attempts(world, letter["id"], 2), "it is dead again")
+        assert await world.pool.fetchval("select reason from dead_letter") == "secret_refused"
 
 
 async def test_a_replay_whose_lease_was_lost_leaves_the_dead_letter_alone(infrastructure: Endpoints) -> None:
