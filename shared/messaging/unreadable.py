@@ -5,6 +5,8 @@ and handed on as a stand-in without key, value or headers, which becomes a dead 
 in Kafka at the dead letter's coordinates.
 
 Offsets that the broker has no record at: they were deleted unread, or their topic was made anew.
+
+It also waits as long as there is nothing: FastStream would look a hundred times a second, and sleep in between.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +20,7 @@ from shared.messaging.records import STAND_IN, Record
 # Longer than a fetch waits at the broker.
 _FETCH_MS: Final = 1000
 _RECORDS_MAX: Final = 100
+_NOTHING_MS: Final = 1000
 
 
 def guard(consumer: AIOKafkaConsumer, find_again: Callable[[], Awaitable[None]]) -> None:
@@ -28,10 +31,11 @@ def guard(consumer: AIOKafkaConsumer, find_again: Callable[[], Awaitable[None]])
     getmany = consumer.getmany
 
     async def guarded(
-        *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+        *, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, Sequence[Record]]:
         try:
-            return dict(await getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records))
+            wait_ms = max(timeout_ms, _NOTHING_MS)
+            return dict(await getmany(timeout_ms=wait_ms, max_records=max_records))
         except UnicodeDecodeError:
             found: dict[TopicPartition, Sequence[Record]] = {}
             for partition in consumer.assignment():

@@ -179,7 +179,7 @@ async def test_stopping_in_the_middle_and_going_on_loses_and_repeats_nothing(inf
         await world.publish_facts(*map(world.ended, visits))
         await world.start()
         await world.settled()
-        commands = [world.leave(visits[n % 50], f"f-{n}") for n in range(4000)]
+        commands = [world.leave(visits[n % 50], f"f-{n}") for n in range(12_000)]
         publishing = asyncio.create_task(world.publish(*commands))
         for _ in range(3):
             before = await world.pool.fetchval("select count(*) from feedback")
