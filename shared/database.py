@@ -7,7 +7,7 @@ at a time. The message path speaks asyncpg directly; see docs/adr for what that 
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -35,6 +35,16 @@ AWAY = (
     asyncpg.InvalidCatalogNameError,
 )
 """What is raised when the database is away, full, restarting, or asks to try again: wait, and do it again."""
+
+_OF_A_CONNECTION: Final = ("clos", "released", "in progress")
+
+
+def is_misuse(error: BaseException) -> bool:
+    """Tell a wrong call, which waiting does not mend, from a connection that is gone.
+
+    asyncpg raises `InterfaceError` for both.
+    """
+    return isinstance(error, asyncpg.InterfaceError) and not any(sign in str(error) for sign in _OF_A_CONNECTION)
 
 
 async def connect(url: str, *, connections_max: int = 10) -> Pool:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 
-from shared.database import AWAY
+from shared.database import AWAY, is_misuse
 
 MEDIA_TYPE: Final = "application/problem+json"
 FIELDS_MAX = 20
@@ -99,6 +99,8 @@ async def _on_validation_error(_request: Request, error: RequestValidationError)
 
 
 async def _on_away(_request: Request, error: Exception) -> Response:
+    if is_misuse(error):
+        raise error
     log.warning("database away", error_type=type(error).__name__)
     return response(
         Problem(

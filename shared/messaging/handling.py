@@ -14,7 +14,7 @@ from typing import Any, Final, Generic
 
 import structlog
 
-from shared.database import AWAY, Connection, Pool, insert
+from shared.database import AWAY, Connection, Pool, insert, is_misuse
 from shared.events.envelope import Command, Data, Message, envelope
 from shared.messaging import metrics, offsets, outbox, tasks
 from shared.messaging.dead_letters import REPLAY, bury
@@ -104,6 +104,8 @@ class Handling(Generic[S]):
             try:
                 await step()
             except AWAY as error:
+                if is_misuse(error):
+                    raise
                 metrics.DATABASE_AWAY.inc()
                 log.warning("database away", error_type=type(error).__name__)
                 await asyncio.sleep(_AWAY_WAIT_S)

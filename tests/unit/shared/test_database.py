@@ -1,0 +1,24 @@
+import asyncpg
+import pytest
+
+from shared.database import AWAY, is_misuse
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "connection is closed",
+        "pool is closing",
+        "cannot call Connection.fetch(): connection has been released back to the pool",
+        "cannot perform operation: another operation is in progress",
+    ],
+)
+def test_a_connection_that_is_gone_is_waited_for(message: str) -> None:
+    error = asyncpg.InterfaceError(message)
+    assert isinstance(error, AWAY)
+    assert not is_misuse(error)
+
+
+def test_a_statement_with_the_wrong_arguments_is_a_bug_that_no_waiting_mends() -> None:
+    assert is_misuse(asyncpg.InterfaceError("the server expects 3 arguments for this query, 2 were passed"))
+    assert not is_misuse(OSError("closed"))
