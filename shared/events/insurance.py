@@ -190,17 +190,25 @@ class VerificationSubmitted(Event):
 
 
 class CoverageVerified(Event):
-    """Insurance has the payer's answer: in force or not, and with what benefits."""
+    """Insurance has the payer's answer: in force or not, and with what benefits.
+
+    With `change_id` it is about what a requested change would make of the coverage, which itself stays as it is.
+    """
 
     TYPE: ClassVar[str] = "insurance.coverage-verified.v1"
     coverage_id: Id
     verification_id: Id
     status: Literal["active", "inactive"]
     benefits: Benefits
+    change_id: Id | None = None
 
 
 class CoverageNotVerified(Event):
-    """Insurance has no answer that says whether a coverage is in force, and who has to act."""
+    """Insurance has no answer that says whether a coverage is in force, and who has to act.
+
+    `codes` are the payer's own (AAA03); `change_id` is as in `CoverageVerified`. Without `retry_at` nobody asks
+    again by itself.
+    """
 
     TYPE: ClassVar[str] = "insurance.coverage-not-verified.v1"
     coverage_id: Id
@@ -208,6 +216,8 @@ class CoverageNotVerified(Event):
     status: Literal["needs-patient", "needs-staff", "undetermined"]
     reason: Code
     retry_at: Time | None = None
+    codes: Annotated[tuple[Code, ...], Field(max_length=20)] | None = None
+    change_id: Id | None = None
 
 
 class WorkRaised(Event):
@@ -218,6 +228,16 @@ class WorkRaised(Event):
     pool: Literal["insurance"]
     summary: Line
     about: About
+
+
+class WorkSettled(Event):
+    """Staff did something about work that had been raised, and it is no longer open."""
+
+    TYPE: ClassVar[str] = "insurance.work-settled.v1"
+    work_id: Id
+    patient_id: Id
+    action: Code
+    note: Note | None = None
 
 
 RefusalReason = Literal[
@@ -233,6 +253,9 @@ RefusalReason = Literal[
     "nothing_to_change",
     "change_decided",
     "priority_mismatch",
+    "unknown_payer",
+    "work_settled",
+    "action_not_offered",
 ]
 
 REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
@@ -248,6 +271,9 @@ REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
     "nothing_to_change": "The request names no field that would change.",
     "change_decided": "The change was accepted or declined before.",
     "priority_mismatch": "The list is not exactly the coverages that the patient has.",
+    "unknown_payer": "The payer is not in the directory.",
+    "work_settled": "The work was settled before, in another way.",
+    "action_not_offered": "This work cannot be settled in this way.",
 }
 """What each reason means to the sender."""
 
@@ -271,5 +297,6 @@ InsuranceEvent = (
     | CoverageVerified
     | CoverageNotVerified
     | WorkRaised
+    | WorkSettled
     | CommandRefused
 )

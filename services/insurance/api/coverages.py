@@ -1,0 +1,270 @@
+"""Coverages as patients, those who act for them, and staff see them; and the payer directory."""
+
+from datetime import date, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, Field
+
+from services.insurance import reads
+from services.insurance.domain.patient import By, ChangeRequest, ChangeStatus, CoverageStatus, Entry, What
+from services.insurance.handlers import DIRECTORY
+from services.insurance.reads import KnownPatient, ShownCoverage
+from shared.auth import Caller, person, person_or_staff
+from shared.database import Pool
+from shared.events.insurance import Benefits
+from shared.events.vocabulary import Relationship
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1", tags=["insurance"])
+
+PAYERS_MAX = 50
+
+
+async def _pool(request: Request) -> Pool:
+    pool: Pool = request.app.state.pool
+    return pool
+
+
+ThePool = Annotated[Pool, Depends(_pool)]
+Person = Annotated[Caller, Depends(person)]
+PersonOrStaff = Annotated[Caller, Depends(person_or_staff("insurance", "supervisor"))]
+Id = Annotated[str, Path(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+PatientId = Annotated[str | None, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class PatientView(BaseModel):
+    """A patient that a person acts for."""
+
+    patient_id: str
+    name: str
+    relationship: Literal["self", "proxy"]
+
+
+class SubscriberView(BaseModel):
+    """Who holds the plan."""
+
+    first_name: str
+    last_name: str
+
+
+class PendingChange(BaseModel):
+    """The newest change that waits for staff."""
+
+    change_id: str
+    changes: dict[str, Any]
+    requested_at: datetime
+
+
+class CoverageView(BaseModel):
+    """A coverage, and what the payer said of it last."""
+
+    coverage_id: str
+    patient_id: str
+    patient_name: str | None
+    payer_id: str | None
+    payer_name: str
+    plan_name: str | None
+    member_id_masked: str
+    member_id: str | None = Field(description="for staff alone")
+    group_number: str | None
+    subscriber: SubscriberView
+    relationship: Relationship
+    priority: int = Field(description="1 pays first")
+    effective_from: date | None
+    effective_to: date | None
+    status: CoverageStatus
+    version: int = Field(description="grows with each change of what is on file, not with an answer")
+    reason: str | None = Field(description="why it needs the patient or staff, or is undetermined")
+    retry_at: datetime | None = Field(description="when the payer is asked again by itself")
+    waits_for_session_end: bool
+    verified_at: datetime | None = Field(description="when the payer last said that it is active or inactive")
+    benefits: Benefits
+    pending_change: PendingChange | None
+    updated_at: datetime
+
+
+class HistoryView(BaseModel):
+    """A line of a coverage's history."""
+
+    at: datetime
+    what: What
+    by: By
+    version: int
+    note: str | None
+
+
+class ChangeView(BaseModel):
+    """A change that was asked for."""
+
+    change_id: str
+    status: ChangeStatus
+    requested_at: datetime
+    changes: dict[str, Any]
+    note: str | None
+    decided_at: datetime | None
+    decision_note: str | None
+
+
+class CoverageDetails(CoverageView):
+    """A coverage with all that happened to it, newest first."""
+
+    history: list[HistoryView]
+    changes: list[ChangeView]
+    verifications: list[str] | None = Field(description="for staff alone")
+
+
+class PayerView(BaseModel):
+    """A payer of the directory."""
+
+    payer_id: str
+    name: str
+    aliases: tuple[str, ...]
+    status: Literal["active", "retired"]
+    replaced_by: str | None = None
+
+
+@router.get("/patients")
+async def patients(caller: Person, pool: ThePool) -> list[PatientView]:
+    """Show the patients that the person acts for, themself first."""
+    own = caller.on_behalf_of or ""
+    return [
+        PatientView(
+            patient_id=one.patient_id,
+            name=_name(one),
+            relationship="self" if one.registered.person_id == own else "proxy",
+        )
+        for one in await reads.patients_of_person(pool, own)
+    ]
+
+
+@router.get("/coverages")
+async def coverages(caller: PersonOrStaff, pool: ThePool, patient_id: PatientId = None) -> list[CoverageView]:
+    """Show the coverages of all patients that the person acts for, or of one; staff name the patient."""
+    known, found = await seen_coverages(pool, caller, patient_id)
+    return [_view(shown, known, caller) for shown in found]
+
+
+@router.get("/coverages/{coverage_id}")
+async def coverage(coverage_id: Id, caller: PersonOrStaff, pool: ThePool) -> CoverageDetails:
+    """Show one coverage with its history."""
+    known, shown = await seen_coverage(pool, caller, coverage_id)
+    asked = await reads.verifications(pool, coverage_id) if caller.on_behalf_of is None else None
+    return CoverageDetails(
+        **dict(_view(shown, known, caller)),
+        history=[_entry(one) for one in await reads.history(pool, coverage_id)],
+        changes=[_change(one) for one in await reads.changes(pool, coverage_id)],
+        verifications=[one.verification_id for one in asked] if asked is not None else None,
+    )
+
+
+async def seen_coverages(
+    pool: Pool, caller: Caller, patient_id: str | None
+) -> tuple[dict[str, KnownPatient], list[ShownCoverage]]:
+    """Return the patients whom a caller may see, or the one that is named, and their coverages.
+
+    Raises:
+        Problem: 404, there is no such patient for this caller; 422, staff named none.
+    """
+    if caller.on_behalf_of is not None:
+        seen = await reads.patients_of_person(pool, caller.on_behalf_of)
+        if patient_id is not None:
+            seen = [one for one in seen if one.patient_id == patient_id]
+    elif patient_id is not None:
+        seen = await reads.patients(pool, [patient_id])
+    else:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Name the patient.", reason="invalid_data")
+    if patient_id is not None and not seen:
+        raise Problem(HTTPStatus.NOT_FOUND, "There is no such patient.", reason="not_found")
+    known = {one.patient_id: one for one in seen}
+    return known, await reads.coverages(pool, list(known))
+
+
+async def seen_coverage(
+    pool: Pool, caller: Caller, coverage_id: str
+) -> tuple[dict[str, KnownPatient], ShownCoverage]:
+    """Return a coverage and its patient.
+
+    Raises:
+        Problem: 404, there is no such coverage for this caller.
+    """
+    patient_id = await reads.patient_of_coverage(pool, coverage_id)
+    for patient in await reads.patients(pool, [patient_id or ""]):
+        if caller.on_behalf_of is None or patient.registered.acts(caller.on_behalf_of):
+            for shown in await reads.coverages(pool, [patient.patient_id]):
+                if shown.coverage.coverage_id == coverage_id:
+                    return {patient.patient_id: patient}, shown
+    raise Problem(HTTPStatus.NOT_FOUND, "There is no such coverage.", reason="not_found")
+
+
+@router.get("/payers", response_model_exclude_none=True)
+async def payers(_: PersonOrStaff, q: Annotated[str, Query(max_length=100)] = "") -> list[PayerView]:
+    """Search the payer directory by name, alias or id."""
+    return [PayerView(**dict(payer)) for payer in DIRECTORY.search(q)[:PAYERS_MAX]]
+
+
+def masked(member_id: str) -> str:
+    """Return a member id as it is shown to people: its last four letters, at most half of it."""
+    shown = min(4, len(member_id) // 2)
+    return "•••• " + member_id[len(member_id) - shown :]
+
+
+def _name(patient: KnownPatient) -> str:
+    return f"{patient.registered.first_name} {patient.registered.last_name}".strip()
+
+
+def _view(shown: ShownCoverage, known: dict[str, KnownPatient], caller: Caller) -> CoverageView:
+    one, content, pending = shown.coverage, shown.coverage.content, shown.pending
+    patient = known.get(shown.patient_id)
+    return CoverageView(
+        coverage_id=one.coverage_id,
+        patient_id=shown.patient_id,
+        patient_name=_name(patient) if patient else None,
+        payer_id=content.payer_id,
+        payer_name=content.payer_name,
+        plan_name=content.plan_name,
+        member_id_masked=masked(content.member_id),
+        member_id=content.member_id if caller.on_behalf_of is None else None,
+        group_number=content.group_number,
+        subscriber=SubscriberView(
+            first_name=content.subscriber.first_name, last_name=content.subscriber.last_name
+        ),
+        relationship=content.relationship,
+        priority=one.priority,
+        effective_from=content.effective_from,
+        effective_to=content.effective_to,
+        status=one.status,
+        version=one.version,
+        reason=one.reason,
+        retry_at=one.retry_at,
+        waits_for_session_end=one.waiting_session is not None,
+        verified_at=one.verified_at,
+        benefits=shown.benefits,
+        pending_change=PendingChange(
+            change_id=pending.change_id, changes=_said(pending), requested_at=pending.requested_at
+        )
+        if pending
+        else None,
+        updated_at=one.updated_at,
+    )
+
+
+def _said(change: ChangeRequest) -> dict[str, Any]:
+    return change.changes.model_dump(mode="json", exclude_none=True)
+
+
+def _entry(entry: Entry) -> HistoryView:
+    return HistoryView(at=entry.at, what=entry.what, by=entry.by, version=entry.version, note=entry.note)
+
+
+def _change(change: ChangeRequest) -> ChangeView:
+    return ChangeView(
+        change_id=change.change_id,
+        status=change.status,
+        requested_at=change.requested_at,
+        changes=_said(change),
+        note=change.note,
+        decided_at=change.decided_at,
+        decision_note=change.decision_note,
+    )

@@ -1,0 +1,126 @@
+"""The rules of insurance: `decide` says what follows from each message for one patient, or for one session."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, assert_never
+
+from services.insurance.domain import change, coverage, session, submission, visits
+from services.insurance.domain.asking import AskAgain, CheckBeforeVisit, CheckCoverage, PayerAnswered
+from services.insurance.domain.patient import Patient, Registered
+from services.insurance.domain.payers import Directory
+from services.insurance.domain.refusal import refuse, who
+from services.insurance.domain.session import Session, SessionMessage, SubmitSession
+from services.insurance.domain.settling import SettleWork, settle_work
+from services.insurance.domain.verification import ask_again, hear_answer
+from shared.events.envelope import Message
+from shared.events.insurance import (
+    AddCoverage,
+    DecideChange,
+    RemoveCoverage,
+    RequestChange,
+    SetPriority,
+    VerifyAgain,
+)
+from shared.events.registration import CoverageOnFile, PatientRegistered
+from shared.events.scheduling import AppointmentBooked, AppointmentCancelled
+from shared.messaging.decision import Decision
+
+StaffCommand = DecideChange | VerifyAgain | SetPriority | SettleWork
+Command = AddCoverage | RequestChange | RemoveCoverage | StaffCommand
+Fact = PatientRegistered | CoverageOnFile | AppointmentBooked | AppointmentCancelled
+Result = PayerAnswered | AskAgain | SubmitSession | CheckCoverage | CheckBeforeVisit
+Heard = SessionMessage | Command | Fact | Result
+"""All that `decide` is given: what names a patient is about the patient, all else about a session."""
+
+State = Patient | Session
+
+
+def decide(directory: Directory, state: State | None, message: Message[Any], now: datetime) -> Decision[Any]:
+    """Return what follows from a message; `now` is the business's time."""
+    heard: Heard = message.data
+    if isinstance(heard, SessionMessage):
+        return session.hear(state if isinstance(state, Session) else None, heard, now)
+    patient = state if isinstance(state, Patient) else Patient(heard.patient_id)
+    if isinstance(heard, Fact):
+        return _hear(directory, patient, heard, message.time, now)
+    if isinstance(heard, Result):
+        return _go_on(directory, patient, heard, now)
+    return _obey(directory, patient, heard, message, now)
+
+
+def _hear(
+    directory: Directory, patient: Patient, fact: Fact, told_at: datetime, now: datetime
+) -> Decision[Patient]:
+    match fact:
+        case PatientRegistered():
+            return _register(patient, fact, told_at)
+        case CoverageOnFile():
+            return coverage.put_on_file(directory, patient, fact, told_at, now)
+        case AppointmentBooked() | AppointmentCancelled():
+            return visits.hear(patient, fact, told_at, now)
+        case _:
+            assert_never(fact)
+
+
+def _register(patient: Patient, fact: PatientRegistered, told_at: datetime) -> Decision[Patient]:
+    if patient.registered is not None and patient.registered.told_at >= told_at:
+        return Decision(patient)
+    registered = Registered(
+        person_id=fact.person_id,
+        first_name=fact.first_name,
+        last_name=fact.last_name,
+        birth_date=fact.birth_date,
+        time_zone=fact.time_zone,
+        proxies=fact.proxies,
+        told_at=told_at,
+    )
+    return Decision(replace(patient, registered=registered))
+
+
+def _go_on(directory: Directory, patient: Patient, result: Result, now: datetime) -> Decision[Patient]:
+    match result:
+        case PayerAnswered():
+            return hear_answer(patient, result, now)
+        case AskAgain():
+            return ask_again(patient, result)
+        case SubmitSession():
+            return submission.submit_session(directory, patient, result, now)
+        case CheckCoverage():
+            return coverage.check(directory, patient, result, now)
+        case CheckBeforeVisit():
+            return visits.check(directory, patient, result, now)
+        case _:
+            assert_never(result)
+
+
+def _obey(
+    directory: Directory, patient: Patient, command: Command, message: Message[Any], now: datetime
+) -> Decision[Patient]:
+    match command:
+        case AddCoverage():
+            return coverage.add(directory, patient, command, message.actor, now)
+        case RequestChange():
+            return change.request(directory, patient, command, message.actor, now)
+        case RemoveCoverage():
+            return coverage.remove(patient, command, message.actor, now)
+        case _ if who(message.actor) != "staff":
+            return refuse(patient, command, "not_allowed")
+        case _:
+            return _obey_staff(directory, patient, command, message, now)
+
+
+def _obey_staff(
+    directory: Directory, patient: Patient, command: StaffCommand, message: Message[Any], now: datetime
+) -> Decision[Patient]:
+    cause_id = f"{message.source}/{message.id}"
+    match command:
+        case DecideChange():
+            return change.decide(directory, patient, command, message.actor, now)
+        case VerifyAgain():
+            return coverage.verify_again(directory, patient, command, cause_id, now)
+        case SetPriority():
+            return coverage.set_priority(patient, command, message.actor, now)
+        case SettleWork():
+            return settle_work(directory, patient, command, message.actor, cause_id, now)
+        case _:
+            assert_never(command)

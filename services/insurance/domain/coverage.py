@@ -1,0 +1,277 @@
+"""Coverages as patients add and remove them, as the host has them on file, and in what order they pay."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.insurance.domain.asking import CheckCoverage
+from services.insurance.domain.checking import first_check, next_check
+from services.insurance.domain.patient import Content, Coverage, Patient
+from services.insurance.domain.payers import Directory
+from services.insurance.domain.refusal import may_act, refuse, then, who
+from services.insurance.domain.session import SubmitSession
+from services.insurance.domain.verification import NOT_AGAIN_BEFORE, close_all, inquiry, submit
+from services.insurance.domain.work import digest, raise_work, settle
+from shared.events.insurance import (
+    AddCoverage,
+    CoverageAdded,
+    CoverageRemoved,
+    PrioritySet,
+    RefusalReason,
+    RemoveCoverage,
+    SetPriority,
+    VerificationSubmitted,
+    VerifyAgain,
+)
+from shared.events.registration import CoverageOnFile
+from shared.messaging.decision import Decision, Event, Task, TryLaterError
+
+SESSION_GIVEN_UP_AFTER: Final = timedelta(minutes=30)
+"""A closed tab ends no session: what waits for its end is submitted after this."""
+
+
+def submission(patient: Patient, session_id: str, now: datetime) -> Task:
+    """Return the timer that submits what waits for a session: at once if it has ended, or when it is given up."""
+    due_at = now if session_id in patient.ended_sessions else now + SESSION_GIVEN_UP_AFTER
+    return Task(SubmitSession(session_id=session_id, patient_id=patient.patient_id), due_at)
+
+
+def objection(
+    directory: Directory, patient: Patient, content: Content, now: datetime, but: str | None = None
+) -> tuple[RefusalReason, str | None] | None:
+    """Return why a coverage (other than `but`) cannot say this, with words where the reason is not enough."""
+    if content.subscriber.birth_date > now.date():
+        return "birth_date_in_future", None
+    key = _member(directory, content)
+    for there in patient.live():
+        if there.coverage_id != but and _member(directory, there.content) == key:
+            detail = f"This payer and member id are on file as coverage {there.coverage_id}."
+            return "duplicate_coverage", detail
+    return None
+
+
+def _member(directory: Directory, content: Content) -> tuple[str, str]:
+    letters = "".join(c for c in content.member_id if c.isalnum())
+    return directory.key(content.payer_id, content.payer_name), letters.casefold()
+
+
+def content_of(told: AddCoverage | CoverageOnFile) -> Content:
+    """Return what a coverage says, as it was told."""
+    return Content(**{name: getattr(told, name, None) for name in Content.model_fields})
+
+
+def add(
+    directory: Directory, patient: Patient, command: AddCoverage, actor: str, now: datetime
+) -> Decision[Patient]:
+    """Take a coverage on, to be verified when the session ends; one that was added before is told again."""
+    if not may_act(patient, actor):
+        return refuse(patient, command, "not_found")
+    content = content_of(command)
+    fingerprint = bytes.fromhex(digest(content.model_dump_json()))
+    known = patient.coverages.get(command.coverage_id)
+    if known is not None and known.fingerprint == fingerprint:
+        return Decision(patient, (_added(patient, known),))
+    if known is not None or command.coverage_id in patient.ids_elsewhere:
+        return refuse(patient, command, "idempotency_conflict")
+    reason = objection(directory, patient, content, now)
+    if reason is not None:
+        return refuse(patient, command, *reason)
+    return _take_on(directory, patient, content, fingerprint, command, actor, now)
+
+
+def _take_on(
+    directory: Directory,
+    patient: Patient,
+    content: Content,
+    fingerprint: bytes,
+    command: AddCoverage,
+    actor: str,
+    now: datetime,
+) -> Decision[Patient]:
+    payer = directory.payer(content.payer_id, content.payer_name)
+    coverage = Coverage(
+        coverage_id=command.coverage_id,
+        content=content,
+        status="pending" if payer else "needs-staff",
+        reason=None if payer else "unknown_payer",
+        priority=1 + max((one.priority for one in patient.live()), default=0),
+        added_at=now,
+        updated_at=now,
+        fingerprint=fingerprint,
+        session_id=command.session_id,
+    )
+    added = Decision(
+        patient.with_coverage(coverage).noting(coverage, now, "added", who(actor) or "service"),
+        (_added(patient, coverage),),
+    )
+    if payer is None:
+        return then(added, lambda after: raise_work(after, "unknown-payer", now, coverage_id=coverage.coverage_id))
+    waiting = replace(coverage, waiting_session=command.session_id)
+    timer = submission(patient, command.session_id, now)
+    return Decision(added.state.with_coverage(waiting), added.events, (timer,))
+
+
+def _added(patient: Patient, coverage: Coverage) -> Event:
+    added = CoverageAdded(
+        coverage_id=coverage.coverage_id,
+        patient_id=patient.patient_id,
+        version=coverage.version,
+        session_id=coverage.session_id,
+    )
+    return Event(added, "done", patient.patient_id)
+
+
+def remove(patient: Patient, command: RemoveCoverage, actor: str, now: datetime) -> Decision[Patient]:
+    """Count on a coverage no longer; removing it twice is once, and an answer in flight does not revive it."""
+    coverage = patient.coverages.get(command.coverage_id)
+    if coverage is None or not may_act(patient, actor):
+        return refuse(patient, command, "not_found")
+    removed = CoverageRemoved(
+        coverage_id=coverage.coverage_id, patient_id=patient.patient_id, reason=command.reason
+    )
+    told = (Event(removed, "done", patient.patient_id),)
+    if not coverage.is_live:
+        return Decision(patient, told)
+    after = close_all(patient, coverage.coverage_id, now)
+    for change in after.requested_changes(coverage.coverage_id):
+        after = after.with_change(replace(change, status="dropped", waiting_session=None, decided_at=now))
+    after = settle(
+        after,
+        now,
+        ("unknown-payer", "change-request", "verification-failed", "two-primaries"),
+        action="removed",
+        by=actor,
+        coverage_id=coverage.coverage_id,
+    )
+    gone = replace(
+        coverage,
+        status="removed",
+        waiting_session=None,
+        reason=None,
+        retry_at=None,
+        check_at=None,
+        updated_at=now,
+    )
+    after = after.with_coverage(gone).noting(gone, now, "removed", who(actor) or "service", command.reason)
+    return Decision(after, told)
+
+
+def put_on_file(
+    directory: Directory, patient: Patient, fact: CoverageOnFile, told_at: datetime, now: datetime
+) -> Decision[Patient]:
+    """Take over what the registration host has on file; what was told later wins, whichever comes first."""
+    if fact.coverage_id in patient.ids_elsewhere:
+        raise TryLaterError("coverage_of_another_patient")
+    known = patient.coverages.get(fact.coverage_id)
+    if known is not None and (not known.is_live or (known.told_at is not None and known.told_at >= told_at)):
+        return Decision(patient)
+    content = content_of(fact)
+    if known is not None:
+        content = content.model_copy(update={"card_attachment_ids": known.content.card_attachment_ids})
+        coverage = replace(known, told_at=told_at, priority=fact.priority, updated_at=now)
+        if content == known.content:
+            return Decision(patient.with_coverage(coverage))
+        coverage = replace(coverage, content=content, version=known.version + 1)
+    else:
+        coverage = Coverage(
+            coverage_id=fact.coverage_id,
+            content=content,
+            status="pending",
+            priority=fact.priority,
+            added_at=now,
+            updated_at=now,
+            told_at=told_at,
+        )
+    if directory.payer(content.payer_id, content.payer_name) is None:
+        coverage = replace(coverage, status="needs-staff", reason="unknown_payer", check_at=None)
+    after = patient.with_coverage(coverage).noting(coverage, now, "on-file", "host")
+    return then(
+        _ask_in_time(directory, after, coverage, now),
+        lambda state: _look_for_doubts(state, state.coverages[coverage.coverage_id], now),
+    )
+
+
+def _ask_in_time(directory: Directory, patient: Patient, coverage: Coverage, now: datetime) -> Decision[Patient]:
+    """Verify what the host put on file: at once if the payer is being asked what is outdated, or later."""
+    under_way = patient.verifications.get(coverage.verification_id or "")
+    if under_way is not None and under_way.is_open:
+        asked = inquiry(directory, patient, coverage.content, now)
+        if asked is not None:
+            return submit(patient, coverage, asked, "monthly", now, key=(now.isoformat(),))
+        patient = close_all(patient, coverage.coverage_id, now)
+    if coverage.reason == "unknown_payer":
+        return Decision(patient)
+    due_at, timers = first_check(patient.patient_id, coverage.coverage_id, now)
+    return Decision(patient.with_coverage(replace(coverage, check_at=due_at)), tasks=timers)
+
+
+def _look_for_doubts(patient: Patient, coverage: Coverage, now: datetime) -> Decision[Patient]:
+    """Have a person look at what the host has on file, where it cannot be right or cannot be asked about."""
+    primaries = [one for one in patient.live() if one.priority == 1 and one.told_at is not None]
+    decided = Decision(patient)
+    if coverage.priority == 1 and len(primaries) > 1:
+        decided = raise_work(patient, "two-primaries", now, coverage_id=coverage.coverage_id)
+    if coverage.reason == "unknown_payer":
+        return then(
+            decided,
+            lambda after: raise_work(after, "unknown-payer", now, coverage_id=coverage.coverage_id),
+        )
+    return decided
+
+
+def set_priority(patient: Patient, command: SetPriority, actor: str, now: datetime) -> Decision[Patient]:
+    """Say in which order a patient's coverages pay; the list names each of them once."""
+    if patient.registered is None and not patient.coverages:
+        return refuse(patient, command, "not_found")
+    if sorted(command.coverage_ids) != sorted(one.coverage_id for one in patient.live()):
+        return refuse(patient, command, "priority_mismatch")
+    after = patient
+    for priority, coverage_id in enumerate(command.coverage_ids, 1):
+        coverage = after.coverages[coverage_id]
+        if coverage.priority != priority:
+            moved = replace(coverage, priority=priority, updated_at=now)
+            after = after.with_coverage(moved).noting(moved, now, "priority-set", "staff")
+        after = settle(after, now, ("two-primaries",), action="priority-set", by=actor, coverage_id=coverage_id)
+    told = PrioritySet(patient_id=patient.patient_id, coverage_ids=command.coverage_ids)
+    return Decision(after, (Event(told, "done", patient.patient_id),))
+
+
+def verify_again(
+    directory: Directory, patient: Patient, command: VerifyAgain, cause_id: str, now: datetime
+) -> Decision[Patient]:
+    """Ask the payer anew, unless it was asked just now."""
+    coverage = patient.coverages.get(command.coverage_id)
+    if coverage is None or not coverage.is_live:
+        return refuse(patient, command, "not_found")
+    decided = ask_anew(directory, patient, coverage, cause_id, now)
+    if decided is None:
+        return refuse(patient, command, "unknown_payer")
+    last = decided.state.coverages[coverage.coverage_id].verification_id or ""
+    told = VerificationSubmitted(coverage_id=coverage.coverage_id, verification_id=last)
+    return Decision(decided.state, (Event(told, "done", patient.patient_id),), decided.tasks)
+
+
+def ask_anew(
+    directory: Directory, patient: Patient, coverage: Coverage, cause_id: str, now: datetime
+) -> Decision[Patient] | None:
+    """Return what it takes to ask anew; nothing to do if the payer was asked just now, None if nobody can be."""
+    under_way = patient.verifications.get(coverage.verification_id or "")
+    if under_way and under_way.status == "asking" and now - under_way.asked_at < NOT_AGAIN_BEFORE:
+        return Decision(patient)
+    asked = inquiry(directory, patient, coverage.content, now)
+    if asked is None:
+        return None
+    coverage = replace(coverage, waiting_session=None)
+    return submit(patient, coverage, asked, "staff", now, key=(cause_id,))
+
+
+def check(directory: Directory, patient: Patient, timer: CheckCoverage, now: datetime) -> Decision[Patient]:
+    """Verify a coverage whose month is over, unless it was put off or removed since."""
+    coverage = patient.coverages.get(timer.coverage_id)
+    if coverage is None or not coverage.is_live or coverage.check_at != timer.due_at:
+        return Decision(patient)
+    asked = inquiry(directory, patient, coverage.content, now)
+    if asked is None:
+        due_at, timers = next_check(patient.patient_id, coverage.coverage_id, now)
+        return Decision(patient.with_coverage(replace(coverage, check_at=due_at)), tasks=timers)
+    return submit(patient, coverage, asked, "monthly", now, key=(timer.due_at.isoformat(),))

@@ -1,0 +1,43 @@
+"""How a command is refused, who may give one, and how decisions are put together."""
+
+from collections.abc import Callable
+
+from services.insurance.domain.patient import By, Patient
+from shared.events.envelope import Command
+from shared.events.insurance import REFUSAL_REASONS, CommandRefused, RefusalReason
+from shared.messaging.decision import Decision, Event
+
+
+def refuse(
+    patient: Patient, command: Command, reason: RefusalReason, detail: str | None = None
+) -> Decision[Patient]:
+    """Return the decision to do nothing, and the reason to tell."""
+    refused = CommandRefused(command_type=command.TYPE, reason=reason, detail=detail or REFUSAL_REASONS[reason])
+    return Decision(patient, (Event(refused, "refused"),))
+
+
+def who(actor: str) -> By | None:
+    """Return as what an actor gives a command; nothing for those who give insurance none."""
+    match actor.partition(":")[0]:
+        case "patient":
+            return "patient"
+        case "proxy":
+            return "proxy"
+        case "staff":
+            return "staff"
+        case _:
+            return None
+
+
+def may_act(patient: Patient, actor: str) -> bool:
+    """Tell whether an actor may act for a patient: themself, a proxy, or staff."""
+    by = who(actor)
+    if patient.registered is None or by is None:
+        return False
+    return by == "staff" or patient.registered.acts(actor.partition(":")[2])
+
+
+def then(decided: Decision[Patient], step: Callable[[Patient], Decision[Patient]]) -> Decision[Patient]:
+    """Return a decision together with what follows from a further step."""
+    further = step(decided.state)
+    return Decision(further.state, decided.events + further.events, decided.tasks + further.tasks)

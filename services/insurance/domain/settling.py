@@ -1,0 +1,126 @@
+"""What staff do about work that was raised: over HTTP alone, by the same rules as everything else."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import ClassVar, Final, Literal
+
+from services.insurance.domain.change import settle_change
+from services.insurance.domain.coverage import ask_anew
+from services.insurance.domain.patient import Coverage, Patient, Work, WorkKind
+from services.insurance.domain.payers import Directory
+from services.insurance.domain.refusal import refuse
+from services.insurance.domain.verification import close_all, inquiry, submit
+from shared.events.envelope import Command, Id
+from shared.events.insurance import WorkSettled
+from shared.events.vocabulary import Note, Word
+from shared.messaging.decision import Decision, Event
+
+Action = Literal["accept", "decline", "verify-again", "choose-payer", "override", "close"]
+
+ACTIONS: Final[dict[WorkKind, dict[Action, str]]] = {
+    "change-request": {"accept": "Accept the change", "decline": "Decline the change"},
+    "unknown-payer": {"choose-payer": "Choose the payer", "close": "Close"},
+    "verification-failed": {
+        "verify-again": "Ask the payer again",
+        "override": "Set what the payer said on the phone",
+        "close": "Close",
+    },
+    "two-primaries": {"close": "Close"},
+}
+"""What can be done about each kind of work, in words."""
+
+
+class SettleWork(Command):
+    """Staff do something about a piece of work.
+
+    `payer_id` belongs to choose-payer; `status`, and a note, to override.
+    """
+
+    TYPE: ClassVar[str] = "insurance.settle-work.v1"
+    work_id: Id
+    patient_id: Id
+    action: Action
+    note: Note | None = None
+    payer_id: Word | None = None
+    status: Literal["active", "inactive"] | None = None
+
+
+def settle_work(
+    directory: Directory, patient: Patient, command: SettleWork, actor: str, cause_id: str, now: datetime
+) -> Decision[Patient]:
+    """Do what is asked and settle the work; what was settled in the same way before is told again."""
+    work = patient.work.get(command.work_id)
+    if work is None:
+        return refuse(patient, command, "not_found")
+    if command.action not in ACTIONS[work.kind]:
+        return refuse(patient, command, "action_not_offered")
+    settled = WorkSettled(
+        work_id=work.work_id, patient_id=patient.patient_id, action=command.action, note=command.note
+    )
+    told = Event(settled, "done", patient.patient_id)
+    if not work.is_open:
+        same = work.action == command.action
+        return Decision(patient, (told,)) if same else refuse(patient, command, "work_settled")
+    done = replace(work, action=command.action, note=command.note, settled_by=actor, settled_at=now)
+    did = _do(directory, patient.with_work(done), work, command, actor, cause_id, now)
+    if isinstance(did, str):
+        return refuse(patient, command, did)
+    return Decision(did.state, (told, *did.events), did.tasks)
+
+
+def _do(
+    directory: Directory,
+    patient: Patient,
+    work: Work,
+    command: SettleWork,
+    actor: str,
+    cause_id: str,
+    now: datetime,
+) -> Decision[Patient] | Literal["unknown_payer", "invalid_data"]:
+    coverage = patient.coverages[work.coverage_id or ""]
+    match command.action:
+        case "close":
+            return Decision(patient)
+        case "accept" | "decline":
+            # Work about a change is settled with it, so while it is open the change waits too.
+            change = patient.changes[work.change_id or ""]
+            return settle_change(
+                directory, patient, change, command.action, command.note, actor, now, outcome=None
+            )
+        case "verify-again":
+            return ask_anew(directory, patient, coverage, cause_id, now) or "unknown_payer"
+        case "choose-payer":
+            return _choose_payer(directory, patient, coverage, command, cause_id, now)
+        case "override":
+            return _override(patient, coverage, command, now)
+
+
+def _choose_payer(
+    directory: Directory,
+    patient: Patient,
+    coverage: Coverage,
+    command: SettleWork,
+    cause_id: str,
+    now: datetime,
+) -> Decision[Patient] | Literal["unknown_payer"]:
+    payer = directory.payer(command.payer_id, "") if command.payer_id else None
+    if payer is None:
+        return "unknown_payer"
+    content = coverage.content.model_copy(update={"payer_id": payer.payer_id, "payer_name": payer.name})
+    chosen = replace(
+        coverage, content=content, version=coverage.version + 1, reason=None, status="pending", updated_at=now
+    )
+    after = patient.with_coverage(chosen).noting(chosen, now, "payer-chosen", "staff", command.note)
+    asked = inquiry(directory, after, content, now)
+    return submit(after, chosen, asked, "staff", now, key=(cause_id,)) if asked else Decision(after)
+
+
+def _override(
+    patient: Patient, coverage: Coverage, command: SettleWork, now: datetime
+) -> Decision[Patient] | Literal["invalid_data"]:
+    """Take what staff learnt elsewhere as the answer; its benefits are not known that way."""
+    if command.status is None or command.note is None:
+        return "invalid_data"
+    after = close_all(patient, coverage.coverage_id, now)
+    said = replace(coverage, status=command.status, reason=None, retry_at=None, verified_at=now, updated_at=now)
+    return Decision(after.with_coverage(said).noting(said, now, "overridden", "staff", command.note))

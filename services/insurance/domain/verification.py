@@ -1,0 +1,374 @@
+"""A verification from the question to the payer's answer, which alone says whether a coverage is in force.
+
+No answer is not "not covered": while there is none, the coverage is `undetermined` and the payer is asked again,
+for a day; then a person is. What was asked about a requested change leaves the coverage on file as it is.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, Literal, assert_never
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from services.insurance.domain.asking import (
+    PATIENCE,
+    POSTPONED_BY,
+    RETRY_FOR,
+    AskAgain,
+    AskPayer,
+    PayerAnswered,
+    wait_after,
+)
+from services.insurance.domain.checking import next_check
+from services.insurance.domain.patient import (
+    Answer,
+    Cause,
+    ChangeRequest,
+    Content,
+    Coverage,
+    CoverageStatus,
+    Exchange,
+    Inquiry,
+    Patient,
+    Verification,
+)
+from services.insurance.domain.payers import Directory
+from services.insurance.domain.rejection import Rejection, judge
+from services.insurance.domain.work import digest, raise_work, settle
+from shared.events.insurance import CoverageNotVerified, CoverageVerified, VerificationSubmitted
+from shared.events.vocabulary import Subscriber
+from shared.messaging.decision import Decision, Event, Task
+
+NOT_AGAIN_BEFORE: Final = timedelta(seconds=90)
+"""A payer that was just asked may still be about to answer."""
+
+_FAILED: Final = ("needs-patient", "needs-staff", "undetermined")
+NotVerified = Literal["needs-patient", "needs-staff", "undetermined"]
+
+
+def inquiry(directory: Directory, patient: Patient, content: Content, at: datetime) -> Inquiry | None:
+    """Return what to ask about a coverage as of a moment; nothing when nobody can be asked yet."""
+    payer = directory.payer(content.payer_id, content.payer_name)
+    known = patient.registered
+    if payer is None or (known is None and content.relationship != "self"):
+        return None
+    dependent = None
+    if known is not None and content.relationship != "self":
+        dependent = Subscriber(first_name=known.first_name, last_name=known.last_name, birth_date=known.birth_date)
+    return Inquiry(
+        payer_id=payer.payer_id,
+        member_id=content.member_id,
+        subscriber=content.subscriber,
+        dependent=dependent,
+        service_date=at.astimezone(_zone(known.time_zone if known else "UTC")).date(),
+    )
+
+
+def _zone(name: str) -> ZoneInfo:
+    """Return a time zone; the host may have told one that does not exist."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def submit(  # a verification has as many attributes
+    patient: Patient,
+    coverage: Coverage,
+    asked: Inquiry,
+    cause: Cause,
+    now: datetime,
+    *,
+    key: tuple[str, ...],
+    session_id: str | None = None,
+    change: ChangeRequest | None = None,
+) -> Decision[Patient]:
+    """Ask the payer about a coverage, or about what a requested change would make of it.
+
+    Args:
+        patient: whose it is.
+        coverage: the one to ask about, as it is on file.
+        asked: the question.
+        cause: why.
+        now: the business's time.
+        key: what makes this question one of a kind, beside cause, coverage and version.
+        session_id: the session that it belongs to.
+        change: the request, when it is about one.
+    """
+    change_id = change.change_id if change else None
+    verification = Verification(
+        verification_id=digest(cause, *key, coverage.coverage_id, coverage.version, change_id),
+        coverage_id=coverage.coverage_id,
+        version=coverage.version,
+        cause=cause,
+        inquiry=asked,
+        started_at=now,
+        asked_at=now,
+        session_id=session_id,
+        change_id=change_id,
+    )
+    if change is None:
+        patient = close(patient, coverage.verification_id, now)
+        coverage = replace(
+            coverage,
+            status="verifying",
+            verification_id=verification.verification_id,
+            reason=None,
+            retry_at=None,
+            check_at=None,
+            updated_at=now,
+        )
+        patient = patient.with_coverage(coverage)
+    after = patient.with_verification(verification).noting(coverage, now, "verification-submitted", "service")
+    told = VerificationSubmitted(
+        coverage_id=coverage.coverage_id,
+        verification_id=verification.verification_id,
+        session_id=session_id,
+    )
+    return Decision(after, (Event(told, key=patient.patient_id),), (_ask(patient, verification),))
+
+
+def close(patient: Patient, verification_id: str | None, now: datetime) -> Patient:
+    """Return the patient without a question that a newer one replaces, or that nobody needs answered."""
+    there = patient.verifications.get(verification_id or "")
+    if there is None or not there.is_open:
+        return patient
+    return patient.with_verification(replace(there, status="closed", retry_at=None, ended_at=now))
+
+
+def close_all(patient: Patient, coverage_id: str, now: datetime) -> Patient:
+    """Return the patient with nothing asked about a coverage any more; what is in flight changes nothing."""
+    for one in patient.verifications.values():
+        if one.coverage_id == coverage_id:
+            patient = close(patient, one.verification_id, now)
+    return patient
+
+
+def _ask(patient: Patient, verification: Verification) -> Task:
+    ask = AskPayer(
+        patient_id=patient.patient_id,
+        coverage_id=verification.coverage_id,
+        verification_id=verification.verification_id,
+        attempt=verification.attempt,
+        inquiry=verification.inquiry,
+    )
+    return Task(ask, name=verification.verification_id)
+
+
+def _ask_later(patient: Patient, verification: Verification, due_at: datetime) -> Task:
+    """Return the timer after which a payer is asked, if it is then still to be."""
+    timer = AskAgain(
+        patient_id=patient.patient_id,
+        verification_id=verification.verification_id,
+        attempt=verification.attempt,
+    )
+    return Task(timer, due_at, verification.verification_id)
+
+
+def ask_again(patient: Patient, timer: AskAgain) -> Decision[Patient]:
+    """Ask a payer whose time has come, unless the question was dropped or asked since."""
+    asked = patient.verifications.get(timer.verification_id)
+    if asked is None or not asked.is_open or asked.attempt != timer.attempt:
+        return Decision(patient)
+    return Decision(patient, tasks=(_ask(patient, asked),))
+
+
+def hear_answer(patient: Patient, answer: PayerAnswered, now: datetime) -> Decision[Patient]:
+    """Bring a verification as far as the answer does; what comes twice or late is kept, and changes nothing."""
+    patient = _keep(patient, answer, now)
+    asked = patient.verifications.get(answer.verification_id)
+    if asked is None or not asked.is_open or asked.attempt != answer.attempt:
+        return Decision(patient)
+    match answer.result:
+        case "active" | "inactive":
+            return _verified(patient, asked, answer, answer.result, now)
+        case "rejected":
+            return _rejected(patient, asked, answer, now)
+        case "unanswered":
+            return _ask_again(patient, asked, answer.reason or "unreadable_answer", (), now)
+        case "mismatched":
+            return _not_verified(patient, asked, "needs-staff", "answer_mismatched", (), now)
+        case "postponed":
+            return _postpone(patient, asked, now)
+        case _:
+            assert_never(answer.result)
+
+
+def _keep(patient: Patient, answer: PayerAnswered, now: datetime) -> Patient:
+    """Return the patient with what was sent and received."""
+    sent, received = answer.request, answer.answer
+    if sent is None:
+        return patient
+    exchange = Exchange(
+        verification_id=answer.verification_id,
+        attempt=answer.attempt,
+        at=now,
+        result=answer.result,
+        codes=answer.codes,
+        request=sent.content,
+        request_sha256=sent.sha256,
+        answer=received.content if received else None,
+        answer_sha256=received.sha256 if received else None,
+    )
+    return replace(patient, exchanges=(*patient.exchanges, exchange))
+
+
+def _verified(
+    patient: Patient,
+    asked: Verification,
+    answer: PayerAnswered,
+    status: Literal["active", "inactive"],
+    now: datetime,
+) -> Decision[Patient]:
+    ended = replace(asked, status="verified", result=status, reason=None, retry_at=None, ended_at=now)
+    brought = Answer(asked.verification_id, answer.benefits)
+    after = replace(patient.with_verification(ended), answers=(*patient.answers, brought))
+    told = CoverageVerified(
+        coverage_id=asked.coverage_id,
+        verification_id=asked.verification_id,
+        status=status,
+        benefits=answer.benefits,
+        change_id=asked.change_id,
+    )
+    events = (Event(told, key=patient.patient_id),)
+    if asked.change_id is not None:
+        return Decision(after, events)
+    after, checks = take_over(after, asked.coverage_id, ended, now)
+    coverage = after.coverages[asked.coverage_id]
+    after = after.noting(coverage, now, "verified-active" if status == "active" else "verified-inactive", "payer")
+    return Decision(after, events, checks)
+
+
+def take_over(
+    patient: Patient, coverage_id: str, verification: Verification, now: datetime
+) -> tuple[Patient, tuple[Task, ...]]:
+    """Return the patient with a coverage as a verification found it, and the timer for the next time."""
+    coverage = patient.coverages[coverage_id]
+    status: CoverageStatus = verification.result or "verifying"
+    answered = status in ("active", "inactive")
+    due_at, timers = next_check(patient.patient_id, coverage_id, now) if status == "active" else (None, ())
+    after = replace(
+        coverage,
+        status="undetermined" if verification.status == "retrying" else status,
+        verification_id=verification.verification_id,
+        answer_id=verification.verification_id if answered else coverage.answer_id,
+        verified_at=verification.ended_at if answered else coverage.verified_at,
+        reason=verification.reason,
+        retry_at=verification.retry_at,
+        check_at=due_at,
+        updated_at=now,
+    )
+    patient = patient.with_coverage(after)
+    if answered:
+        patient = settle(
+            patient,
+            now,
+            ("verification-failed", "unknown-payer"),
+            action="verified",
+            by="service",
+            coverage_id=coverage_id,
+        )
+    return patient, timers
+
+
+def _rejected(patient: Patient, asked: Verification, answer: PayerAnswered, now: datetime) -> Decision[Patient]:
+    found = judge(answer.codes, dependent=asked.inquiry.dependent is not None)
+    relationship = patient.coverages[asked.coverage_id].content.relationship
+    if found.verdict == "needs-patient" and relationship != "self" and asked.inquiry.dependent is None:
+        # Found neither under the subscriber nor alone: nothing that the patient could mend.
+        found = Rejection("needs-staff", found.reason)
+    match found.verdict:
+        case "undetermined":
+            return _ask_again(patient, asked, found.reason, answer.codes, now)
+        case "as-subscriber":
+            # Some payers know no dependents: each member is a subscriber to them.
+            person = asked.inquiry.person
+            alone = asked.inquiry.model_copy(update={"subscriber": person, "dependent": None})
+            due_at = now + NOT_AGAIN_BEFORE
+            again = replace(asked, inquiry=alone, attempt=asked.attempt + 1, asked_at=due_at)
+            return Decision(patient.with_verification(again), tasks=(_ask_later(patient, again, due_at),))
+        case "needs-patient" | "needs-staff":
+            return _not_verified(patient, asked, found.verdict, found.reason, answer.codes, now)
+        case _:
+            assert_never(found.verdict)
+
+
+def _ask_again(
+    patient: Patient, asked: Verification, reason: str, codes: tuple[str, ...], now: datetime
+) -> Decision[Patient]:
+    """Ask once more later, or have a person look once a day has passed; told when it begins and when it ends."""
+    wait = wait_after(asked.attempt, asked.started_at, now)
+    if wait is None:
+        return _not_verified(patient, asked, "undetermined", reason, codes, now)
+    return _retry(patient, replace(asked, attempt=asked.attempt + 1), reason, codes, now + wait, now)
+
+
+def _retry(
+    patient: Patient, asked: Verification, reason: str, codes: tuple[str, ...], retry_at: datetime, now: datetime
+) -> Decision[Patient]:
+    again = replace(
+        asked,
+        status="retrying",
+        asked_at=retry_at,
+        result="undetermined",
+        reason=reason,
+        retry_at=retry_at,
+    )
+    after = patient.with_verification(again)
+    events = () if asked.status == "retrying" else (_told(patient, again, "undetermined", codes),)
+    if asked.change_id is None:
+        after, _ = take_over(after, asked.coverage_id, again, now)
+        if events:
+            coverage = after.coverages[asked.coverage_id]
+            after = after.noting(coverage, now, "undetermined", "service", reason)
+    return Decision(after, events, (_ask_later(patient, again, retry_at),))
+
+
+def _postpone(patient: Patient, asked: Verification, now: datetime) -> Decision[Patient]:
+    """Ask a little later, which costs no attempt; told as undetermined when that goes on for long."""
+    waited = now - asked.started_at
+    if waited >= RETRY_FOR:
+        return _not_verified(patient, asked, "undetermined", "payer_down", (), now)
+    if asked.status == "asking" and waited >= PATIENCE:
+        return _retry(patient, asked, "payer_down", (), now + POSTPONED_BY, now)
+    return Decision(patient, tasks=(_ask_later(patient, asked, now + POSTPONED_BY),))
+
+
+def _not_verified(  # who has to act, and why
+    patient: Patient,
+    asked: Verification,
+    status: NotVerified,
+    reason: str,
+    codes: tuple[str, ...],
+    now: datetime,
+) -> Decision[Patient]:
+    ended = replace(asked, status="not-verified", result=status, reason=reason, retry_at=None, ended_at=now)
+    after = patient.with_verification(ended)
+    events = (_told(patient, ended, status, codes),)
+    if asked.change_id is not None:
+        # Who decides about the change sees it there.
+        return Decision(after, events)
+    after, _ = take_over(after, asked.coverage_id, ended, now)
+    after = after.noting(after.coverages[asked.coverage_id], now, status, "payer" if codes else "service", reason)
+    if status == "needs-patient":
+        return Decision(after, events)
+    raised = raise_work(
+        after,
+        "verification-failed",
+        now,
+        coverage_id=asked.coverage_id,
+        verification_id=asked.verification_id,
+    )
+    return Decision(raised.state, events + raised.events)
+
+
+def _told(patient: Patient, asked: Verification, status: NotVerified, codes: tuple[str, ...]) -> Event:
+    told = CoverageNotVerified(
+        coverage_id=asked.coverage_id,
+        verification_id=asked.verification_id,
+        status=status,
+        reason=asked.reason or "rejected",
+        retry_at=asked.retry_at,
+        codes=codes or None,
+        change_id=asked.change_id,
+    )
+    return Event(told, key=patient.patient_id)

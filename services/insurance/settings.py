@@ -1,0 +1,36 @@
+"""What a process of insurance is told by its environment."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from services.insurance.sealing import Seal
+from shared.settings import ServiceSettings
+
+
+def _keys(value: SecretStr) -> SecretStr:
+    try:
+        Seal(value.get_secret_value())
+    except ValueError:
+        raise ValueError("must be a Fernet key: 32 bytes in url-safe base64; several with commas") from None
+    return value
+
+
+Npi = Annotated[str, Field(pattern=r"^[0-9]{10}$")]
+EnvelopeId = Annotated[str, Field(pattern=r"^[A-Z0-9 ]{1,15}$")]
+
+
+class Settings(ServiceSettings):
+    """What insurance needs beside what every service does."""
+
+    model_config = SettingsConfigDict(env_prefix="INSURANCE_", frozen=True)
+
+    clearinghouse_url: AnyHttpUrl
+    clearinghouse_timeout_s: float = Field(default=60.0, gt=0, le=120)
+    payer_calls_per_s: float = Field(default=50.0, ge=1, le=10_000)
+    raw_key: Annotated[SecretStr, AfterValidator(_keys)]
+    provider_name: str = Field(default="PATIENT PORTAL HOSPITAL", min_length=1, max_length=60)
+    provider_npi: Npi = "1234567893"
+    sender_id: EnvelopeId = "PORTAL"
+    receiver_id: EnvelopeId = "CLEARINGHOUSE"

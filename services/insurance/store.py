@@ -1,0 +1,333 @@
+"""Reads and writes the states of patients and sessions: a whole batch in a few statements, whatever its size.
+
+`load` locks first the sessions and then the patients that a batch is about, each in the order of their ids, so
+that two processes wait for each other and never both see the world before the other's change. `save` writes what
+the rules changed. What only grows (answers, exchanges, history) is never updated.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias
+
+from pydantic import TypeAdapter
+
+from services.insurance.domain import Fact, State
+from services.insurance.domain.asking import CheckBeforeVisit, PayerAnswered
+from services.insurance.domain.patient import (
+    Appointment,
+    ChangeRequest,
+    Content,
+    Coverage,
+    Inquiry,
+    Patient,
+    Registered,
+    Verification,
+    Work,
+)
+from services.insurance.domain.session import GatherSession, Session, SessionMessage
+from services.insurance.domain.settling import SettleWork
+from services.insurance.tables import (
+    AnswerRow,
+    AppointmentRow,
+    ChangeRow,
+    CoverageRow,
+    ExchangeRow,
+    HistoryRow,
+    PatientRow,
+    SessionRow,
+    VerificationRow,
+    WorkRow,
+)
+from shared.database import Connection, insert, upsert
+from shared.events.envelope import Message
+from shared.events.insurance import AddCoverage, Benefits, CoverageChanges, DecideChange, RequestChange
+from shared.events.portal import SessionEnded
+from shared.events.registration import CoverageOnFile
+from shared.events.scheduling import AppointmentBooked, AppointmentCancelled
+from shared.messaging.handlers import Change
+
+PATIENT: Final = (
+    *("patient_id", "person_id", "first_name", "last_name"),
+    *("birth_date", "time_zone", "proxies", "told_at"),
+)
+COVERAGE: Final = (
+    *("patient_id", "coverage_id", "content", "status", "priority", "added_at", "updated_at", "version"),
+    *("told_at", "fingerprint", "session_id", "waiting_session", "verification_id"),
+    *("answer_id", "verified_at", "reason", "retry_at", "check_at"),
+)
+CHANGE: Final = (
+    *("patient_id", "change_id", "coverage_id", "changes", "note", "requested_at", "fingerprint", "session_id"),
+    *("status", "waiting_session", "verification_id", "decided_at", "decision_note"),
+)
+VERIFICATION: Final = (
+    *("patient_id", "verification_id", "coverage_id", "version", "cause", "inquiry", "started_at", "asked_at"),
+    *("session_id", "change_id", "status", "attempt", "result", "reason", "retry_at", "ended_at"),
+)
+WORK: Final = (
+    *("patient_id", "work_id", "kind", "summary", "raised_at", "coverage_id", "change_id"),
+    *("verification_id", "action", "note", "settled_by", "settled_at"),
+)
+_APPOINTMENT: Final = ("patient_id", "appointment_id", "starts_at", "cancelled", "told_at")
+_SESSION: Final = ("session_id", "ended_at")
+_ANSWER: Final = ("verification_id", "benefits")
+_EXCHANGE: Final = (
+    *("verification_id", "attempt", "at", "result", "codes"),
+    *("request", "request_sha256", "answer", "answer_sha256"),
+)
+_HISTORY: Final = ("coverage_id", "at", "what", "by", "version", "note")
+
+_ADD_SESSIONS: Final = "insert into portal_session (session_id) select unnest($1::text[]) on conflict do nothing"
+_LOCK_SESSIONS: Final = """
+    select session_id, ended_at from portal_session
+    where session_id = any($1::text[]) order by session_id for update
+"""
+_READ_WAITING: Final = """
+    select waiting_session, patient_id from coverage where waiting_session = any($1::text[])
+    union
+    select waiting_session, patient_id from change_request where waiting_session = any($1::text[])
+    order by 1, 2
+"""
+_ADD_PATIENTS: Final = "insert into patient (patient_id) select unnest($1::text[]) on conflict do nothing"
+_LOCK_PATIENTS: Final = f"""
+    select {", ".join(PATIENT)} from patient
+    where patient_id = any($1::text[]) order by patient_id for update
+"""
+_READ_COVERAGES: Final = f"""
+    select {", ".join(COVERAGE)} from coverage
+    where patient_id = any($1::text[]) or coverage_id = any($2::text[])
+"""
+_READ_CHANGES: Final = f"""
+    select {", ".join(CHANGE)} from change_request
+    where patient_id = any($1::text[]) and status = 'requested' or change_id = any($2::text[])
+"""
+_READ_VERIFICATIONS: Final = f"""
+    select {", ".join(VERIFICATION)} from verification
+    where patient_id = any($1::text[]) and status in ('asking', 'retrying') or verification_id = any($2::text[])
+"""
+_READ_WORK: Final = f"""
+    select {", ".join(WORK)} from work
+    where patient_id = any($1::text[]) and settled_at is null or work_id = any($2::text[])
+"""
+_READ_APPOINTMENTS: Final = f"""
+    select {", ".join(_APPOINTMENT)} from appointment where appointment_id = any($1::text[])
+"""
+
+Row: TypeAlias = tuple[Any, ...]
+"""A row's values in the order of its columns above."""
+
+_BENEFITS: Final = TypeAdapter[Benefits](Benefits)
+
+
+def state_key(message: Message[Any]) -> str:
+    """Return the key of the state that a message is about: a session's, or a patient's."""
+    data = message.data
+    if isinstance(data, SessionMessage):
+        return f"session:{data.session_id}"
+    return f"patient:{data.patient_id}"
+
+
+@dataclass(slots=True)
+class _Named:
+    """What the messages of a batch name, and so has to be there when they are decided about."""
+
+    patients: set[str] = field(default_factory=set)
+    heard_of: set[str] = field(default_factory=set)
+    sessions: set[str] = field(default_factory=set)
+    gathered: set[str] = field(default_factory=set)
+    coverages: list[tuple[str, str]] = field(default_factory=list)
+    changes: list[tuple[str, str]] = field(default_factory=list)
+    verifications: set[str] = field(default_factory=set)
+    appointments: set[str] = field(default_factory=set)
+    work: set[str] = field(default_factory=set)
+
+
+def _named(messages: Sequence[Message[Any]]) -> _Named:
+    named = _Named()
+    for message in messages:
+        data = message.data
+        if isinstance(data, SessionEnded | GatherSession | AddCoverage | RequestChange):
+            named.sessions.add(data.session_id)
+        if isinstance(data, GatherSession):
+            named.gathered.add(data.session_id)
+        if not isinstance(data, SessionMessage):
+            named.patients.add(data.patient_id)
+            _name_parts(named, data)
+    return named
+
+
+def _name_parts(named: _Named, data: Any) -> None:
+    """Add what a message about a patient names of what belongs to the patient."""
+    if isinstance(data, Fact):
+        named.heard_of.add(data.patient_id)
+    match data:
+        case AddCoverage() | CoverageOnFile():
+            named.coverages.append((data.patient_id, data.coverage_id))
+        case RequestChange() | DecideChange():
+            named.changes.append((data.patient_id, data.change_id))
+        case AppointmentBooked() | AppointmentCancelled() | CheckBeforeVisit():
+            named.appointments.add(data.appointment_id)
+        case PayerAnswered():
+            named.verifications.add(data.verification_id)
+        case SettleWork():
+            named.work.add(data.work_id)
+
+
+async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict[str, State]:
+    """Lock the sessions and patients that messages are about and return them by key; unknown ones are missing.
+
+    A session that a command names, and a patient that a fact is about, gets its row here before any lock is taken:
+    a row that is not there cannot be locked.
+    """
+    named = _named(messages)
+    sessions: dict[str, Session] = {}
+    if named.sessions:
+        await connection.execute(_ADD_SESSIONS, sorted(named.sessions))
+        rows = await connection.fetch(_LOCK_SESSIONS, list(named.sessions))
+        sessions = {row[0]: Session(*row) for row in rows}
+    if named.gathered:
+        waiting: dict[str, list[str]] = defaultdict(list)
+        for session_id, patient_id in await connection.fetch(_READ_WAITING, list(named.gathered)):
+            waiting[session_id].append(patient_id)
+        sessions |= {name: replace(sessions[name], waiting=tuple(ids)) for name, ids in waiting.items()}
+    if named.heard_of:
+        await connection.execute(_ADD_PATIENTS, sorted(named.heard_of))
+    patients = await _read_patients(connection, named) if named.patients else {}
+    ended = frozenset(session.session_id for session in sessions.values() if session.ended_at)
+    found: dict[str, State] = {f"session:{name}": session for name, session in sessions.items()}
+    for patient_id, patient in patients.items():
+        found[f"patient:{patient_id}"] = replace(patient, ended_sessions=ended) if ended else patient
+    return found
+
+
+async def _read_patients(connection: Connection, named: _Named) -> dict[str, Patient]:
+    rows = await connection.fetch(_LOCK_PATIENTS, list(named.patients))
+    ids = [row[0] for row in rows]
+    coverages = await connection.fetch(_READ_COVERAGES, ids, [one for _, one in named.coverages])
+    changes = await connection.fetch(_READ_CHANGES, ids, [one for _, one in named.changes])
+    about = named.verifications | {row["verification_id"] for row in changes if row["verification_id"]}
+    verifications = await connection.fetch(_READ_VERIFICATIONS, ids, list(about))
+    work = await connection.fetch(_READ_WORK, ids, list(named.work))
+    appointments: list[Any] = []
+    if named.appointments:
+        appointments = await connection.fetch(_READ_APPOINTMENTS, list(named.appointments))
+    owners = {row["coverage_id"]: row["patient_id"] for row in coverages}
+    owners_of_changes = {row["change_id"]: row["patient_id"] for row in changes}
+    found = {}
+    for row in rows:
+        patient_id = row[0]
+        elsewhere = {one for who, one in named.coverages if who == patient_id != owners.get(one, patient_id)}
+        elsewhere |= {
+            one for who, one in named.changes if who == patient_id != owners_of_changes.get(one, patient_id)
+        }
+        found[patient_id] = Patient(
+            patient_id,
+            registered_of(row),
+            {one["coverage_id"]: coverage_of(one) for one in _own(coverages, patient_id)},
+            {one["change_id"]: change_of(one) for one in _own(changes, patient_id)},
+            {one["verification_id"]: verification_of(one) for one in _own(verifications, patient_id)},
+            {one["appointment_id"]: Appointment(*one[1:]) for one in _own(appointments, patient_id)},
+            {one["work_id"]: Work(*one[1:]) for one in _own(work, patient_id)},
+            ids_elsewhere=frozenset(elsewhere),
+        )
+    return found
+
+
+def _own(rows: Iterable[Any], patient_id: str) -> Iterable[Any]:
+    return (row for row in rows if row["patient_id"] == patient_id)
+
+
+async def save(connection: Connection, changes: Sequence[Change[State]]) -> None:
+    """Write what differs between the states before and after: rows are objects that were replaced."""
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for change in changes:
+        if isinstance(change.after, Session):
+            if change.after.ended_at is not None:
+                rows["sessions"].append((change.after.session_id, change.after.ended_at))
+            continue
+        after = change.after
+        before = change.before if isinstance(change.before, Patient) else Patient(after.patient_id)
+        if after.registered is not before.registered and after.registered is not None:
+            rows["patients"].append(_patient_row(after.patient_id, after.registered))
+        for name, now, then, columns, as_json in (
+            ("coverages", after.coverages, before.coverages, COVERAGE, "content"),
+            ("changes", after.changes, before.changes, CHANGE, "changes"),
+            ("verifications", after.verifications, before.verifications, VERIFICATION, "inquiry"),
+            ("appointments", after.appointments, before.appointments, _APPOINTMENT, None),
+            ("work", after.work, before.work, WORK, None),
+        ):
+            for key, one in now.items() if now is not then else ():
+                known = then.get(key)
+                if known is not one:
+                    row = _row(after.patient_id, one, columns, as_json)
+                    rows[name if known else f"new {name}"].append(row)
+        rows["answers"] += [
+            (one.verification_id, _BENEFITS.dump_json(one.benefits, exclude_none=True).decode())
+            for one in after.answers
+        ]
+        rows["exchanges"] += [tuple(getattr(one, name) for name in _EXCHANGE) for one in after.exchanges]
+        rows["history"] += [tuple(getattr(one, name) for name in _HISTORY) for one in after.history]
+    await upsert(connection, SessionRow, _SESSION, rows["sessions"])
+    await upsert(connection, PatientRow, PATIENT, rows["patients"])
+    for name, model, columns in (
+        ("coverages", CoverageRow, COVERAGE),
+        ("changes", ChangeRow, CHANGE),
+        ("verifications", VerificationRow, VERIFICATION),
+        ("appointments", AppointmentRow, _APPOINTMENT),
+        ("work", WorkRow, WORK),
+    ):
+        # Never over another: an id that another patient took meanwhile is an error.
+        await insert(connection, model, columns, rows[f"new {name}"])
+        await upsert(connection, model, columns, rows[name])
+    await insert(connection, AnswerRow, _ANSWER, rows["answers"])
+    await insert(connection, ExchangeRow, _EXCHANGE, rows["exchanges"])
+    await insert(connection, HistoryRow, _HISTORY, rows["history"])
+
+
+# Rows, each way
+
+
+def registered_of(row: Sequence[Any]) -> Registered | None:
+    """Return what the host told of a patient, from the columns of `PATIENT`."""
+    _, person_id, first_name, last_name, birth_date, time_zone, proxies, told_at = row
+    if told_at is None:
+        return None
+    return Registered(person_id, first_name, last_name, birth_date, time_zone, tuple(json.loads(proxies)), told_at)
+
+
+def _patient_row(patient_id: str, one: Registered) -> Row:
+    proxies = json.dumps(one.proxies)
+    names = (one.first_name, one.last_name, one.birth_date, one.time_zone)
+    return (patient_id, one.person_id, *names, proxies, one.told_at)
+
+
+def coverage_of(row: Sequence[Any]) -> Coverage:
+    """Return a coverage from the columns of `COVERAGE`."""
+    _, coverage_id, content, *rest = row
+    return Coverage(coverage_id, Content.model_validate_json(content), *rest)
+
+
+def change_of(row: Sequence[Any]) -> ChangeRequest:
+    """Return a requested change from the columns of `CHANGE`."""
+    _, change_id, coverage_id, changes, *rest = row
+    return ChangeRequest(change_id, coverage_id, CoverageChanges.model_validate_json(changes), *rest)
+
+
+def verification_of(row: Sequence[Any]) -> Verification:
+    """Return a verification from the columns of `VERIFICATION`."""
+    _, verification_id, coverage_id, version, cause, asked, *rest = row
+    inquiry = Inquiry.model_validate_json(asked)
+    return Verification(verification_id, coverage_id, version, cause, inquiry, *rest)
+
+
+def _row(patient_id: str, one: object, columns: Sequence[str], as_json: str | None) -> Row:
+    """Return a row whose first column is the patient, and whose other columns are the object's fields."""
+    values = (getattr(one, name) for name in columns[1:])
+    return (
+        patient_id,
+        *(
+            value.model_dump_json(exclude_none=True) if name == as_json else value
+            for name, value in zip(columns[1:], values, strict=True)
+        ),
+    )

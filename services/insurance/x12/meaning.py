@@ -1,0 +1,162 @@
+"""What a 271 means as an answer to our question: in force or not, rejected, about somebody else, or nothing."""
+
+import re
+from collections.abc import Iterable, Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import product
+from typing import Final, Literal, NamedTuple
+
+from services.insurance.domain.patient import Inquiry
+from services.insurance.x12 import answer as x12
+from services.insurance.x12.inquiry import plain
+from services.insurance.x12.segments import UnreadableError
+from shared.events.insurance import Benefit, Benefits
+from shared.events.vocabulary import AMOUNT_MINOR_MAX, Subscriber
+
+BENEFITS_MAX: Final = 900
+CODES_MAX: Final = 20
+CURRENCY: Final = "USD"
+PLAN: Final = "30"
+"""The service type of the plan as a whole."""
+
+Kind = Literal["deductible", "out_of_pocket", "copay", "coinsurance", "active"]
+Level = Literal["individual", "family"]
+Network = Literal["in", "out", "any"]
+Period = Literal["year", "remaining", "visit", "other"]
+
+_ACTIVE: Final = frozenset("12345")
+_INACTIVE: Final = frozenset("678")
+_KINDS: Final[dict[str, Kind]] = {
+    **dict.fromkeys(_ACTIVE, "active"),
+    "A": "coinsurance",
+    "B": "copay",
+    "C": "deductible",
+    "G": "out_of_pocket",
+}
+_FAMILY: Final = frozenset({"FAM", "ESP", "ECH", "SPC", "DEP"})
+_NETWORKS: Final[dict[str, Network]] = {"Y": "in", "N": "out"}
+_PERIODS: Final[dict[str, Period]] = {"22": "year", "23": "year", "25": "year", "27": "visit", "29": "remaining"}
+_CODE: Final = re.compile(r"[!-~]{1,64}")
+_SENTINEL: Final = re.compile(r"9{5,}(\.99?)?")
+
+
+class Meaning(NamedTuple):
+    """As `PayerAnswered` has it."""
+
+    result: Literal["active", "inactive", "rejected", "unanswered", "mismatched"]
+    reason: str | None = None
+    codes: tuple[str, ...] = ()
+    benefits: Benefits = ()
+
+
+def understand(text: str, inquiry: Inquiry, trace: str) -> Meaning:
+    """Return what a text means as the answer to an inquiry that was sent with `trace`."""
+    try:
+        found = x12.read_answer(text)
+    except UnreadableError as error:
+        return Meaning("unanswered", error.reason)
+    if trace not in found.traces:
+        return Meaning("mismatched")
+    own = [one for one in found.benefits if one.of_dependent] or found.benefits
+    status = _status(own)
+    codes = tuple(code for code in found.codes if _CODE.fullmatch(code))[:CODES_MAX]
+    if status is None:
+        return Meaning("rejected", codes=codes) if codes else Meaning("unanswered", "no_status")
+    if not _about(found, inquiry):
+        return Meaning("mismatched")
+    return Meaning(status, benefits=benefits(own))
+
+
+def _about(found: x12.Answer, inquiry: Inquiry) -> bool:
+    """Tell whether an answer is about whom we asked: all persons that it names are those whom we named."""
+    if found.dependent is not None and not _same(found.dependent, inquiry.person):
+        return False
+    if found.subscriber is None:
+        return found.dependent is not None
+    return _same(found.subscriber, inquiry.subscriber) or (
+        found.dependent is None and _same(found.subscriber, inquiry.person)
+    )
+
+
+def _same(named: x12.Named, person: Subscriber) -> bool:
+    if named.birth_date is not None and named.birth_date != person.birth_date:
+        return False
+    firsts = _letters(named.first_name), _letters(person.first_name)
+    # Payers cut first names short, or add a middle one.
+    alike = firsts[0].startswith(firsts[1]) or firsts[1].startswith(firsts[0])
+    return alike and _letters(named.last_name) == _letters(person.last_name)
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in plain(name) if c.isalnum())
+
+
+def _status(found: Iterable[x12.Benefit]) -> Literal["active", "inactive"] | None:
+    """Return whether the plan is in force: what is said of it as a whole counts before what is said of a part."""
+    said = [one for one in found if one.information in _ACTIVE | _INACTIVE]
+    whole = [one for one in said if PLAN in one.service_types or not one.service_types]
+    for group in (whole, said):
+        if group:
+            return "active" if any(one.information in _ACTIVE for one in group) else "inactive"
+    return None
+
+
+def benefits(found: Iterable[x12.Benefit]) -> Benefits:
+    """Return what the summary shows, and for each of its usual places what was not reported."""
+    told = tuple(dict.fromkeys(one for benefit in found for one in _benefits(benefit)))[:BENEFITS_MAX]
+    return (*told, *_missing(told))
+
+
+def _benefits(one: x12.Benefit) -> Iterator[Benefit]:
+    kind = _KINDS.get(one.information)
+    if kind is None:
+        return
+    amount_minor = _minor(one.amount) if kind not in ("active", "coinsurance") else None
+    percent = _percent(one.fraction) if kind == "coinsurance" else None
+    for service_type in one.service_types or (PLAN,):
+        if _CODE.fullmatch(service_type):
+            yield Benefit(
+                kind=kind,
+                level="family" if one.level in _FAMILY else "individual",
+                network=_NETWORKS.get(one.network, "any"),
+                period=_period(kind, one.period),
+                amount_minor=amount_minor,
+                currency=CURRENCY if amount_minor is not None else None,
+                percent=percent,
+                service_type=service_type,
+                reported=kind == "active" or amount_minor is not None or percent is not None,
+            )
+
+
+def _period(kind: Kind, code: str) -> Period:
+    if not code and kind in ("copay", "coinsurance"):
+        return "visit"
+    return _PERIODS.get(code, "year" if kind == "active" else "other")
+
+
+def _minor(amount: Decimal | None) -> int | None:
+    """Return money in minor units; payers write all nines where they mean that there is no limit."""
+    if amount is None or amount < 0 or amount * 100 > AMOUNT_MINOR_MAX or _SENTINEL.fullmatch(f"{amount:f}"):
+        return None
+    return int((amount * 100).to_integral_value(ROUND_HALF_UP))
+
+
+def _percent(fraction: Decimal | None) -> float | None:
+    """Return 20 for a fifth; some payers write 20 themselves."""
+    if fraction is None or not 0 <= fraction <= 100:  # noqa: PLR2004  # per cent
+        return None
+    return float(round(fraction * 100 if fraction <= 1 else fraction, 2))
+
+
+def _missing(told: Iterable[Benefit]) -> Iterator[Benefit]:
+    """Give the deductibles and maxima that every plan has, and that the payer said nothing about."""
+    there = {(one.kind, one.level, one.network, one.period) for one in told if one.service_type == PLAN}
+    kinds: tuple[Kind, ...] = ("deductible", "out_of_pocket")
+    levels: tuple[Level, ...] = ("individual", "family")
+    networks: tuple[Network, ...] = ("in", "out")
+    periods: tuple[Period, ...] = ("year", "remaining")
+    for kind, level, network, period in product(kinds, levels, networks, periods):
+        if not {(kind, level, network, period), (kind, level, "any", period)} & there:
+            yield Benefit(
+                kind=kind, level=level, network=network, period=period, service_type=PLAN, reported=False
+            )

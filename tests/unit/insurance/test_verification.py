@@ -1,0 +1,278 @@
+"""From the question to the payer's answer: what each answer makes of a coverage, and who has to act."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import pytest
+
+from services.insurance.domain.asking import AskPayer, PayerAnswered, Sealed
+from services.insurance.domain.rejection import REASONS
+from shared.events.insurance import CoverageNotVerified, CoverageVerified, VerificationSubmitted, WorkRaised
+from tests.unit.insurance.story import (
+    ANA,
+    PATIENT,
+    PERSON,
+    STAFF,
+    Hospital,
+    Payer,
+    add,
+    answer,
+    booked,
+    cancelled,
+    hospital,
+    message,
+    on_file,
+    outcome,
+    registered,
+    remove,
+    session_ended,
+    verify_again,
+)
+
+DAY = timedelta(days=1)
+
+
+def payer(*results: str | tuple[str, ...]) -> Payer:
+    """Return a payer that answers so in turn, and the last for ever: a result, or reject codes."""
+    turns: Iterator[str | tuple[str, ...]] = iter(results)
+    last: list[str | tuple[str, ...]] = []
+
+    def say(task: AskPayer) -> PayerAnswered:
+        last[:] = [next(turns, last[0] if last else "active")]
+        said = last[0]
+        if isinstance(said, tuple):
+            return answer(task, "rejected", codes=said)
+        reason = "timeout" if said == "unanswered" else None
+        return answer(task, said, reason=reason)
+
+    return say
+
+
+def asked(*results: str | tuple[str, ...]) -> Hospital:
+    """Return a hospital whose only coverage was asked about."""
+    world = hospital(add(), session_ended(), payer=payer(*results))
+    world.settle()
+    return world
+
+
+def test_a_payer_that_answers_makes_the_coverage_active_or_inactive() -> None:
+    active, inactive = asked("active"), asked("inactive")
+
+    assert active.coverage().status == "active"
+    assert active.coverage().verified_at == active.now
+    assert active.said(CoverageVerified)[0].benefits
+    assert (inactive.coverage().status, inactive.coverage().version) == ("inactive", 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        *((code, "needs-patient") for code in ("58", "71", "72", "73", "75", "76", "64", "67", "78")),
+        *((code, "needs-staff") for code in ("04", "41", "43", "51", "79", "T4", "62", "63", "XY")),
+        *((code, "undetermined") for code in ("42", "80")),
+    ],
+)
+def test_a_reject_code_says_who_has_to_act(code: str, status: str) -> None:
+    world = asked((code,))
+
+    (told,) = world.said(CoverageNotVerified)
+    assert (told.status, told.codes) == (status, (code,))
+    assert told.reason == REASONS.get(code, "rejected")
+    assert world.coverage().status == status
+    assert (told.retry_at is not None) == (status == "undetermined")
+    assert len(world.said(WorkRaised)) == (status == "needs-staff")
+
+
+def test_that_the_payer_is_down_counts_before_all_else_it_says() -> None:
+    assert asked(("75", "42")).coverage().status == "undetermined"
+
+
+def test_no_answer_is_asked_again_for_a_day_and_told_when_that_begins_and_when_it_ends() -> None:
+    world = asked("unanswered")
+    (first,) = world.said(CoverageNotVerified)
+    assert (first.status, first.reason, first.retry_at) == (
+        "undetermined",
+        "timeout",
+        world.now + timedelta(seconds=90),
+    )
+
+    world.settle(2 * DAY)
+
+    _, last = world.said(CoverageNotVerified)
+    assert (last.status, last.retry_at) == ("undetermined", None)
+    assert len(world.said(WorkRaised)) == 1
+    assert 5 < len(world.asked) < 12
+    assert [one.attempt for one in world.asked] == list(range(1, len(world.asked) + 1))
+    assert len({one.verification_id for one in world.asked}) == 1
+
+
+def test_the_answer_that_comes_at_last_ends_the_retrying() -> None:
+    world = asked("unanswered", ("42",), "active")
+    world.settle(timedelta(minutes=10))
+
+    assert world.coverage().status == "active"
+    assert (world.coverage().reason, world.coverage().retry_at) == (None, None)
+    assert len(world.said(CoverageNotVerified)) == 1
+    world.settle(2 * DAY)
+    assert len(world.asked) == 3
+
+
+def test_no_payer_is_asked_again_before_90_seconds() -> None:
+    world = asked("unanswered")
+    world.settle(timedelta(seconds=89))
+    assert len(world.asked) == 1
+    world.settle(timedelta(seconds=1))
+    assert len(world.asked) == 2
+
+
+def test_a_question_that_was_held_back_costs_no_attempt() -> None:
+    world = asked(*["postponed"] * 4, "active")
+    world.settle(timedelta(minutes=3))
+
+    assert {one.attempt for one in world.asked} == {1}
+    assert world.said(CoverageNotVerified) == []
+    assert world.coverage().status == "active"
+
+
+def test_a_question_held_back_for_long_is_told_and_in_the_end_a_persons() -> None:
+    world = asked("postponed")
+    world.settle(timedelta(minutes=6))
+    assert world.coverage().status == "undetermined"
+    world.settle(2 * DAY)
+
+    assert [one.retry_at is None for one in world.said(CoverageNotVerified)] == [False, True]
+    assert len(world.said(WorkRaised)) == 1
+
+
+def test_an_answer_about_somebody_else_is_for_staff_and_shown_to_nobody() -> None:
+    world = asked("mismatched")
+
+    assert world.coverage().status == "needs-staff"
+    assert world.said(CoverageVerified) == []
+    assert world.said(CoverageNotVerified)[0].reason == "answer_mismatched"
+
+
+def test_a_dependent_is_asked_about_once_more_as_a_subscriber_and_then_is_a_persons() -> None:
+    world = Hospital(payer=payer(("67",), ("77",)))
+    world.hear(registered(first_name="Leo", birth_date=date(2015, 1, 1)))
+    world.hear(add(relationship="child"), session_ended())
+    world.settle(timedelta(minutes=5))
+
+    first, second = (one.inquiry for one in world.asked)
+    assert (first.subscriber, first.person.first_name) == (ANA, "Leo")
+    assert (second.subscriber, second.dependent) == (first.dependent, None)
+    assert world.coverage().status == "needs-staff"
+
+
+def test_what_is_heard_twice_or_late_changes_nothing() -> None:
+    world = asked("unanswered", "active")
+    late = message(answer(world.asked[0], "inactive"), actor="service:insurance")
+    world.hear(late)
+    assert world.coverage().status == "undetermined"
+    world.settle(timedelta(minutes=2))
+    told = len(world.told)
+
+    world.hear(message(answer(world.asked[1], "inactive"), actor="service:insurance"))
+
+    assert world.coverage().status == "active"
+    assert len(world.told) == told
+
+
+def test_an_answer_in_flight_does_not_revive_what_was_removed() -> None:
+    world = hospital(add(), session_ended())
+    world.payer = lambda task: (world.hear(remove()), answer(task))[1]
+    world.settle()
+
+    assert world.coverage().status == "removed"
+    assert world.said(CoverageVerified) == []
+
+
+def test_what_was_sent_and_received_is_kept_even_when_it_is_late() -> None:
+    sealed = Sealed(content=b"x", sha256=b"y")
+    world = hospital(add(), session_ended())
+    world.payer = lambda task: answer(task, request=sealed, answer=sealed)
+    world.settle()
+    assert [one.request for one in world.patient.exchanges] == [b"x"]
+
+
+def test_staff_have_the_payer_asked_again_but_not_at_once() -> None:
+    world = asked("inactive")
+    assert outcome(world.hear(verify_again(), actor=STAFF)) == ("done", None)
+    again = world.said(VerificationSubmitted)[-1]
+    world.hear(verify_again(), actor=STAFF)
+    assert world.said(VerificationSubmitted)[-1] == again
+    world.settle()
+
+    assert len(world.asked) == 2
+    assert outcome(world.hear(verify_again(), actor=f"patient:{PERSON}")) == ("refused", "not_allowed")
+    assert outcome(world.hear(verify_again("COV-0"), actor=STAFF)) == ("refused", "not_found")
+
+
+def test_an_active_coverage_is_verified_again_each_month_at_a_quiet_hour() -> None:
+    world = asked("active")
+    world.settle(29 * DAY)
+    assert len(world.asked) == 1
+    world.settle(5 * DAY)
+    assert len(world.asked) == 2
+    world.settle(70 * DAY)
+    assert len(world.asked) == 4
+
+
+def test_a_check_that_was_put_off_asks_nothing() -> None:
+    world = asked("active")
+    world.settle(20 * DAY)
+    world.hear(verify_again(), actor=STAFF)
+    world.settle(14 * DAY)
+    assert len(world.asked) == 2
+    world.hear(remove())
+    world.settle(60 * DAY)
+    assert len(world.asked) == 2
+
+
+def test_an_appointment_has_all_coverages_verified_as_of_its_day_before_it() -> None:
+    world = asked("active")
+    starts_at = world.now + 20 * DAY
+    world.hear(booked(starts_at), actor="host:scheduling")
+    world.settle(16 * DAY)
+    assert len(world.asked) == 1
+    world.settle(3 * DAY)
+
+    assert len(world.asked) == 2
+    assert world.asked[1].inquiry.service_date == starts_at.date()
+
+
+@pytest.mark.parametrize("last", ["cancelled", "moved"])
+def test_an_appointment_that_is_cancelled_or_moved_asks_nothing_on_its_old_day(last: str) -> None:
+    world = asked("active")
+    world.hear(booked(world.now + 10 * DAY), actor="host:scheduling")
+    world.settle(timedelta(minutes=1))
+    told = cancelled() if last == "cancelled" else booked(world.now + 25 * DAY)
+    world.hear(told, actor="host:scheduling")
+    world.settle(15 * DAY)
+    assert len(world.asked) == 1
+    world.settle(9 * DAY)
+    assert len(world.asked) == (1 if last == "cancelled" else 2)
+
+
+def test_a_cancellation_that_was_told_later_wins_even_if_it_is_heard_first() -> None:
+    world = asked("active")
+    starts_at = world.now + 5 * DAY
+    world.hear(message(cancelled(), at=world.now + timedelta(minutes=2)))
+    world.hear(message(booked(starts_at), at=world.now + timedelta(minutes=1)))
+    world.settle(6 * DAY)
+    assert len(world.asked) == 1
+
+
+def test_what_the_host_has_on_file_is_verified_within_a_month() -> None:
+    world = hospital(on_file())
+    assert world.coverage("COV-H").status == "pending"
+    world.settle(32 * DAY)
+    assert world.coverage("COV-H").status == "active"
+
+
+def test_the_day_of_service_is_the_patients_own() -> None:
+    world = hospital(add())
+    world.settle(timedelta(hours=11))
+    assert world.now.day == 3
+    assert world.asked[0].inquiry.service_date.day == 2
+    assert world.asked[0].patient_id == PATIENT

@@ -1,0 +1,142 @@
+"""270s that a strict reader takes, and 271s that break every rule: nothing good is lost, nothing is made up."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from x12sdk.io import X12ModelReader
+
+from services.insurance.domain.patient import Inquiry
+from services.insurance.x12.inquiry import Provider, write
+from services.insurance.x12.meaning import BENEFITS_MAX, Meaning, understand
+from shared.events.insurance import Benefit
+from shared.events.vocabulary import Subscriber
+
+NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
+TRACE = "0123456789abcdef0123456789abcdef"
+ANA = Subscriber(first_name="Ana", last_name="Núñez", birth_date=date(1984, 2, 29))
+LEO = Subscriber(first_name="Leo", last_name="Núñez", birth_date=date(2015, 1, 1))
+ABOUT_ANA = Inquiry(payer_id="SANDBOX01", member_id="ACTIVE1", subscriber=ANA, service_date=NOW.date())
+ABOUT_LEO = ABOUT_ANA.model_copy(update={"dependent": LEO})
+HOSPITAL = Provider("Our Hospital", "1234567893", "PORTAL", "CLEARINGHOUSE")
+
+ANSWERS = sorted((Path(__file__).parent / "answers").glob("*.271"))
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=80)
+people = st.builds(
+    Subscriber,
+    first_name=st.sampled_from(["Ana", "José", "O*~:^", "A" * 100]),
+    last_name=st.sampled_from(["Núñez-O'Brien", "Sm~ith*", "Z" * 100]),
+    birth_date=st.dates(date(1900, 1, 1), date(2026, 1, 1)),
+)
+
+
+def told(name: str) -> str:
+    (path,) = (one for one in ANSWERS if one.stem.endswith(name))
+    return path.read_bytes().decode("utf-8-sig")
+
+
+def found(meaning: Meaning, **wanted: object) -> list[Benefit]:
+    return [one for one in meaning.benefits if all(getattr(one, name) == value for name, value in wanted.items())]
+
+
+@pytest.mark.parametrize("path", ANSWERS, ids=lambda path: path.stem)
+def test_each_answer_means_what_its_name_says(path: Path) -> None:
+    meaning = understand(path.read_bytes().decode("utf-8-sig"), ABOUT_ANA, TRACE)
+    assert meaning.result == path.stem.partition("--")[0]
+    assert bool(meaning.reason) == (meaning.result == "unanswered")
+    assert bool(meaning.codes) == (meaning.result == "rejected")
+
+
+def test_there_are_enough_answers_that_break_rules() -> None:
+    assert len(ANSWERS) > 40
+
+
+def test_what_was_not_reported_is_told_as_such_and_never_as_nothing() -> None:
+    meaning = understand(told("sentinel-amounts"), ABOUT_ANA, TRACE)
+
+    for wanted in (
+        {"kind": "out_of_pocket", "level": "family", "network": "in", "period": "year"},
+        {"kind": "deductible", "level": "individual", "network": "in", "period": "year"},
+        {"kind": "deductible", "level": "individual", "network": "out", "period": "remaining"},
+        {"kind": "out_of_pocket", "level": "individual", "network": "out", "period": "remaining"},
+    ):
+        (one,) = found(meaning, **wanted)
+        assert (one.reported, one.amount_minor) == (False, None)
+
+
+def test_repeated_and_unknown_service_types_are_kept() -> None:
+    meaning = understand(told("unknown-service-types"), ABOUT_ANA, TRACE)
+    assert [one.service_type for one in found(meaning, kind="active")] == ["30", "ZZ", "999"]
+    (copay,) = found(meaning, kind="copay")
+    assert (copay.service_type, copay.amount_minor, copay.network) == ("QQ", 1_000, "any")
+    odd = understand(told("odd-separators"), ABOUT_ANA, TRACE)
+    assert [one.service_type for one in found(odd, kind="active")] == ["30", "98"]
+
+
+def test_an_empty_service_type_is_the_plan_as_a_whole() -> None:
+    (deductible, *_) = found(understand(told("empty-eb03"), ABOUT_ANA, TRACE), kind="deductible")
+    assert (deductible.service_type, deductible.amount_minor, deductible.period) == ("30", 50_000, "year")
+
+
+def test_an_endless_list_of_benefits_is_cut() -> None:
+    meaning = understand(told("thousands-of-benefits"), ABOUT_ANA, TRACE)
+    assert BENEFITS_MAX <= len(meaning.benefits) <= 1_000
+
+
+def test_the_codes_are_the_payers() -> None:
+    assert understand(told("80-with-do-not-resubmit"), ABOUT_ANA, TRACE).codes == ("80",)
+
+
+def test_an_answer_about_the_subscriber_is_none_about_the_dependent() -> None:
+    plan = told("--one-line")
+    dependent = told("a-dependent-of-theirs")
+    assert understand(dependent, ABOUT_LEO, TRACE).result == "active"
+    assert understand(plan, ABOUT_LEO, TRACE).result == "active"
+    assert understand(dependent, ABOUT_ANA, TRACE).result == "mismatched"
+
+
+@given(people, st.none() | people, st.sampled_from(["ACTIVE1", "a b*c~d", "ÄÖ-1"]))
+@settings(max_examples=60, deadline=None)
+def test_whoever_is_asked_about_a_strict_reader_takes_the_question(
+    subscriber: Subscriber, dependent: Subscriber | None, member_id: str
+) -> None:
+    asked = Inquiry(
+        payer_id="SANDBOX01",
+        member_id=member_id,
+        subscriber=subscriber,
+        dependent=dependent,
+        service_date=NOW.date(),
+    )
+    text = write(asked, TRACE, HOSPITAL, NOW)
+    with X12ModelReader(text) as reader:
+        (model,) = reader.models()
+    assert type(model).__name__ == "EligibilityInquiry"
+    assert text.isascii()
+    assert text.count("TRN*1*" + TRACE) == 1
+    assert ("*03*" in text) == (dependent is not None)
+
+
+@given(st.sampled_from(ANSWERS), st.data())
+@settings(max_examples=300, deadline=None)
+def test_no_damage_to_an_answer_makes_the_reader_fail_or_an_active_coverage_inactive(
+    path: Path, data: st.DataObject
+) -> None:
+    text = path.read_bytes().decode("utf-8-sig")[:3000]
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 40)))
+    damaged = text[:start] + data.draw(texts) + text[end:]
+
+    meaning = understand(damaged, ABOUT_ANA, TRACE)
+
+    assert len(meaning.benefits) <= 1_000
+    if "EB*" in text and not any(f"EB*{code}" in damaged for code in "678"):
+        assert meaning.result != "inactive"
+
+
+@given(texts)
+@settings(max_examples=300, deadline=None)
+def test_any_text_at_all_is_an_answer_or_none(text: str) -> None:
+    assert understand(f"ISA{text}", ABOUT_ANA, TRACE).result == "unanswered"
