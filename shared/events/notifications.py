@@ -185,6 +185,27 @@ class TextsStopped(Event):
     contact_id: Id
 
 
+class ContactUnsubscribed(_ContactEvent):
+    """Notifications sends no more alerts to a contact, because its owner followed the link in one."""
+
+    TYPE: ClassVar[str] = "notifications.contact-unsubscribed.v1"
+
+
+class ReceiptHeard(Event):
+    """Notifications heard from a provider what became of an alert or a code; news of it is told besides."""
+
+    TYPE: ClassVar[str] = "notifications.receipt-heard.v1"
+    reference: Id
+    status: Code
+
+
+class TextHeard(Event):
+    """Notifications heard a word that somebody texted; keyed by a digest of their number."""
+
+    TYPE: ClassVar[str] = "notifications.text-heard.v1"
+    word: Code
+
+
 RefusalReason = Literal[
     "invalid_data",
     "too_large",
@@ -194,6 +215,7 @@ RefusalReason = Literal[
     "address_not_supported",
     "too_soon",
     "too_many_codes",
+    "texts_stopped",
     "code_wrong",
     "code_expired",
     "contact_not_verified",
@@ -210,6 +232,7 @@ REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
     "address_not_supported": "Nothing can be sent there: a landline, or a premium number.",
     "too_soon": "A code was sent less than a minute ago.",
     "too_many_codes": "No more codes can be sent today.",
+    "texts_stopped": "This number asked for no more texts; it has to text START first.",
     "code_wrong": "This is not the code.",
     "code_expired": "The code is no longer valid: ask for another.",
     "contact_not_verified": "Alerts go only to a contact that the person has confirmed.",
@@ -241,5 +264,8 @@ NotificationsEvent = (
     | AlertUnknown
     | PaperStatementDue
     | TextsStopped
+    | ContactUnsubscribed
+    | ReceiptHeard
+    | TextHeard
     | CommandRefused
 )

@@ -1,0 +1,1 @@
+"""Those whom notifications calls: a mail server, and a carrier of texts."""

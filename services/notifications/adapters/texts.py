@@ -1,0 +1,128 @@
+"""The carrier of texts, over HTTP in the shape of Twilio's API.
+
+It has no idempotency keys: a text whose answer is missing is looked for among those that it sent, by the reference
+in its words.
+"""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import BaseModel, Field, ValidationError
+
+from services.notifications.adapters.delivery import Delivery
+
+_CONNECT_TIMEOUT_S: Final = 3.0
+# Shorter than any server's: a connection that the other side is just closing would leave a text unknown.
+_IDLE_CONNECTION_S: Final = 2.0
+_PAUSE_S: Final = 30.0
+_PAUSE_S_MAX: Final = 3600.0
+_LOOKED_AT_MAX: Final = 100
+
+GONE: Final = frozenset({21211, 21214, 21610, 21614, 30004, 30005, 30006})
+"""The carrier's codes for a number that no text ever reaches: no such number, a landline, blocked, stopped."""
+
+
+class _Text(BaseModel):
+    sid: Annotated[str, Field(min_length=1, max_length=128)]
+    status: str = ""
+    body: str = ""
+
+
+class _Texts(BaseModel):
+    messages: list[_Text]
+
+
+class Carrier:
+    """The account at `url` (…/Accounts/SID), to which `secret` proves who we are; texts come from `sender`."""
+
+    def __init__(self, url: str, secret: str, sender: str, timeout_s: float) -> None:
+        self._url = url.rstrip("/")
+        account = urlsplit(self._url).path.rpartition("/")[2]
+        self._sender = sender
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": aiohttp.encode_basic_auth(account, secret)},
+            # Unlimited: a text that waits here for a connection would time out unsent, and be unknown.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_CONNECTION_S),
+            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_TIMEOUT_S),
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def send(self, text: str, to: str, receipts_url: str | None) -> Delivery:
+        """Send a text; what becomes of it is told at `receipts_url`."""
+        form = {"To": to, "From": self._sender, "Body": text}
+        if receipts_url is not None:
+            form["StatusCallback"] = receipts_url
+        try:
+            status, told, headers = await self._call("POST", data=form)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            return Delivery("not_sent", reason="carrier_not_reached")
+        except (aiohttp.ClientError, TimeoutError):
+            return Delivery("unknown")
+        return _answered(status, told, headers.get("Retry-After"))
+
+    async def find(self, reference: str, to: str, since: datetime) -> Delivery:
+        """Look for a text to a number that holds the reference, among those since a day."""
+        query = {"To": to, "DateSent>": since.date().isoformat(), "PageSize": str(_LOOKED_AT_MAX)}
+        try:
+            status, told, _ = await self._call("GET", params=query)
+        except (aiohttp.ClientError, TimeoutError):
+            return Delivery("unknown")
+        try:
+            texts = _Texts.model_validate(told if status == HTTPStatus.OK else None).messages
+        except ValidationError:
+            return Delivery("unknown")
+        found = next((text for text in texts if reference in text.body), None)
+        return Delivery("not_received") if found is None else _became(found)
+
+    async def _call(self, method: str, **request: Any) -> tuple[int, Any, Any]:
+        """Return status, JSON (nothing where it is none) and headers of an answer."""
+        url = f"{self._url}/Messages.json"
+        async with self._session.request(method, url, allow_redirects=False, **request) as response:
+            try:
+                return response.status, await response.json(content_type=None), response.headers
+            except ValueError:
+                return response.status, None, response.headers
+
+
+def _answered(status: int, told: Any, retry_after: str | None) -> Delivery:
+    match status:
+        case HTTPStatus.OK | HTTPStatus.CREATED:
+            return _taken(told)
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return Delivery("later", reason="carrier_busy", wait_s=_pause_s(retry_after))
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return Delivery("not_sent", reason=f"carrier_answered_{status}")
+        case HTTPStatus.BAD_REQUEST if isinstance(told, dict) and told.get("code") in GONE:
+            return Delivery("refused", reason="refused")
+        case HTTPStatus.BAD_REQUEST:
+            return Delivery("failed", reason="rejected")
+        case _:
+            return Delivery("unknown")
+
+
+def _became(text: _Text) -> Delivery:
+    match text.status:
+        case "delivered":
+            return Delivery("delivered", text.sid)
+        case "failed" | "undelivered":
+            return Delivery("failed", text.sid, "undelivered")
+        case _:
+            return Delivery("sent", text.sid)
+
+
+def _taken(told: Any) -> Delivery:
+    try:
+        return Delivery("sent", _Text.model_validate(told).sid)
+    except ValidationError:
+        return Delivery("unknown")
+
+
+def _pause_s(told: str | None) -> float:
+    seconds = float(told) if told is not None and told.isdecimal() else _PAUSE_S
+    return min(seconds, _PAUSE_S_MAX)

@@ -1,0 +1,120 @@
+"""The rules of notifications: `decide` says what follows from each message for whom or what it is about."""
+
+from datetime import datetime
+from typing import Any, TypeAlias, assert_never
+
+from services.notifications.domain import alerts, contacts, paperless, texting
+from services.notifications.domain.account import Account, Patient, hear_account
+from services.notifications.domain.messages import (
+    AlertAnswered,
+    CodeAnswered,
+    ContactHarmed,
+    HearCodeReceipt,
+    HearReceipt,
+    HearText,
+    StartTexts,
+    StopTexts,
+    TextReplied,
+    Unsubscribe,
+)
+from services.notifications.domain.person import Person
+from services.notifications.domain.terms import Terms
+from services.notifications.domain.texting import Destination
+from shared.events.billing import GuarantorAccountOpened
+from shared.events.envelope import Message
+from shared.events.notifications import (
+    AddContact,
+    ConfirmContact,
+    EndPaperless,
+    EnrolPaperless,
+    NotificationsCommand,
+    RemoveContact,
+    ResendCode,
+)
+from shared.events.payments import StatementAvailable
+from shared.events.registration import PatientRegistered
+from shared.messaging.decision import Decision
+
+State: TypeAlias = Person | Account | Destination | Patient
+"""What a message is about; `key` says which."""
+
+AboutPerson = (
+    NotificationsCommand | CodeAnswered | ContactHarmed | HearCodeReceipt | StartTexts | StopTexts | Unsubscribe
+)
+AboutAccount = GuarantorAccountOpened | StatementAvailable | AlertAnswered | HearReceipt
+AboutDestination = HearText | TextReplied
+Heard = AboutPerson | AboutAccount | AboutDestination | PatientRegistered
+"""All that `decide` is given."""
+
+
+def key(message: Message[Any]) -> str:
+    """Return the key of the state that a message is about: a kind, and which of it."""
+    heard: Heard = message.data
+    match heard:
+        case (
+            GuarantorAccountOpened(account_number=number)
+            | StatementAvailable(account_number=number)
+            | AlertAnswered(account_number=number)
+            | HearReceipt(account_number=number)
+        ):
+            return f"account:{number}"
+        case HearText(destination_id=destination_id) | TextReplied(destination_id=destination_id):
+            return f"destination:{destination_id}"
+        case PatientRegistered(patient_id=patient_id):
+            return f"patient:{patient_id}"
+        case _:
+            return f"person:{heard.person_id}"
+
+
+def decide(terms: Terms, state: State | None, message: Message[Any], now: datetime) -> Decision[State]:
+    """Return what follows from a message; `now` is the business's time."""
+    heard: Heard = message.data
+    match heard:
+        case PatientRegistered():
+            return _hear_patient(state, heard, message.time)
+        case HearText() | TextReplied():
+            destination = state if isinstance(state, Destination) else Destination(heard.destination_id)
+            if isinstance(heard, TextReplied):
+                return Decision(destination)
+            return texting.hear_text(destination, heard, now)
+        case GuarantorAccountOpened() | StatementAvailable() | AlertAnswered() | HearReceipt():
+            account = state if isinstance(state, Account) else Account(heard.account_number)
+            return _about_account(account, heard, message.time, now)
+        case _:
+            person = state if isinstance(state, Person) else Person(heard.person_id)
+            return _about_person(terms, person, message, now)
+
+
+def _hear_patient(state: State | None, fact: PatientRegistered, told_at: datetime) -> Decision[State]:
+    """Learn where a patient is; what was told later counts."""
+    if isinstance(state, Patient) and told_at < state.told_at:
+        return Decision(state)
+    about = (fact.patient_id, fact.person_id, fact.proxies, fact.time_zone, fact.language)
+    return Decision(Patient(*about, told_at))
+
+
+def _about_account(account: Account, heard: AboutAccount, told_at: datetime, now: datetime) -> Decision[State]:
+    match heard:
+        case GuarantorAccountOpened():
+            return hear_account(account, heard, told_at)
+        case StatementAvailable():
+            return alerts.announce(account, heard, now)
+        case AlertAnswered():
+            return alerts.hear_answer(account, heard, now)
+        case HearReceipt():
+            return alerts.hear_receipt(account, heard, now)
+        case _:
+            assert_never(heard)
+
+
+def _about_person(terms: Terms, person: Person, message: Message[Any], now: datetime) -> Decision[State]:
+    heard: AboutPerson = message.data
+    match heard:
+        case AddContact() | ConfirmContact() | ResendCode() | RemoveContact():
+            return contacts.decide(person, message, terms, now)
+        case EnrolPaperless() | EndPaperless() | Unsubscribe():
+            return paperless.decide(person, message, terms, now)
+        case CodeAnswered() | HearCodeReceipt() | ContactHarmed() | StopTexts() | StartTexts():
+            return contacts.hear(person, heard, now)
+        case _:
+            assert_never(heard)

@@ -1,0 +1,114 @@
+"""What notifications knows about one guarantor account: who may see it, and what became of its statements' alerts.
+
+Who is enrolled and where alerts go belongs to the persons; it is beside the account, to be read only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from services.notifications.domain.person import Contact, Enrolment
+from shared.events.billing import GuarantorAccountOpened
+from shared.events.notifications import Channel
+from shared.messaging.decision import Decision
+
+AlertStatus = Literal["created", "unknown", "sent", "delivered", "failed", "suppressed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Word of a statement to one contact.
+
+    `attempt` numbers the tries, of which `failures` failed for certain; `queries` counts how often the
+    provider is, or was, asked about it. `contact_version` is that of the contact when the alert was made.
+    """
+
+    alert_id: str
+    statement_id: str
+    person_id: str
+    contact_id: str
+    contact_version: int
+    channel: Channel
+    created_at: datetime
+    status: AlertStatus = "created"
+    reason: str | None = None
+    attempt: int = 1
+    failures: int = 0
+    queries: int = 0
+    provider_id: str | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that can be read; `paper_reason` is why it was asked for on paper, once it was."""
+
+    statement_id: str
+    available_at: datetime
+    paper_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A person who is, or was, enrolled for the account; `zones` names the time zones they may be in."""
+
+    person_id: str
+    enrolment: Enrolment
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A guarantor account; one that nobody has heard of is empty.
+
+    Attributes:
+        number: the account number.
+        persons: guarantor and viewers, as the billing host told last, at `told_at`.
+        statements: those that messages name, by id.
+        alerts: those that messages name, by id.
+        subscribers: by person id.
+    """
+
+    number: str
+    persons: tuple[str, ...] = ()
+    told_at: datetime | None = None
+    statements: Mapping[str, Statement] = field(default_factory=dict)
+    alerts: Mapping[str, Alert] = field(default_factory=dict)
+    subscribers: Mapping[str, Subscriber] = field(default_factory=dict)
+
+    def with_statement(self, statement: Statement) -> "Account":
+        """Return the account with a statement as it is now."""
+        return replace(self, statements={**self.statements, statement.statement_id: statement})
+
+    def with_alerts(self, *alerts: Alert) -> "Account":
+        """Return the account with alerts as they are now."""
+        return replace(self, alerts={**self.alerts, **{alert.alert_id: alert for alert in alerts}})
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Where a patient is and what they read: for the patient's own login, and for want of better for proxies."""
+
+    patient_id: str
+    person_id: str | None
+    proxies: tuple[str, ...]
+    time_zone: str
+    language: str
+    told_at: datetime
+
+
+def hear_account(account: Account, fact: GuarantorAccountOpened, told_at: datetime) -> Decision[Account]:
+    """Learn who may see an account; what was told later counts."""
+    if account.told_at is not None and told_at < account.told_at:
+        return Decision(account)
+    persons = tuple(dict.fromkeys((fact.guarantor.person_id, *fact.viewers)))
+    return Decision(replace(account, persons=persons, told_at=told_at))
+
+
+def alert_id(account_number: str, statement_id: str, person_id: str, contact: Contact) -> str:
+    """Return the id of the one alert for a statement, a contact and its version."""
+    parts = (account_number, statement_id, person_id, contact.contact_id, str(contact.version))
+    return str(uuid5(NAMESPACE_URL, "\0".join(("alert", *parts))))

@@ -1,0 +1,235 @@
+"""The rules for alerts: one for each statement, channel and contact; and paper where none arrives."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, Literal, assert_never
+
+from services.notifications.domain.account import Account, Alert, AlertStatus, Statement, Subscriber, alert_id
+from services.notifications.domain.address import zones_of_number
+from services.notifications.domain.messages import (
+    AlertAnswered,
+    ContactHarmed,
+    Harm,
+    HearReceipt,
+    QueryAlert,
+    SendAlert,
+)
+from services.notifications.domain.person import Contact
+from services.notifications.domain.quiet_hours import sendable_from
+from shared.events.notifications import (
+    AlertDelivered,
+    AlertFailed,
+    AlertSent,
+    AlertUnknown,
+    PaperStatementDue,
+    ReceiptHeard,
+)
+from shared.events.payments import StatementAvailable
+from shared.messaging.decision import Decision, Event, Task
+
+FAILURE_WAITS: Final = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600))
+"""The waits after each attempt that failed for certain; after one more, the alert has failed."""
+
+QUERY_WAITS: Final = (
+    timedelta(seconds=10),
+    timedelta(minutes=5),
+    timedelta(hours=1),
+    timedelta(days=1),
+)
+"""The waits before each time that the provider is asked whether it has an alert."""
+
+
+_BEFORE: Final[dict[AlertStatus, frozenset[AlertStatus]]] = {
+    "sent": frozenset({"created", "unknown"}),
+    "delivered": frozenset({"created", "unknown", "sent"}),
+}
+"""Whence an alert moves forward: a receipt that comes late, or twice, finds it further on."""
+
+
+def announce(account: Account, statement: StatementAvailable, now: datetime) -> Decision[Account]:
+    """Alert those who are enrolled; once the account was paperless, say so when the statement is to be printed.
+
+    An account that never was paperless has its statements printed anyhow, and nothing is said.
+    """
+    if statement.statement_id in account.statements:
+        return Decision(account)
+    account = account.with_statement(Statement(statement.statement_id, now))
+    readers = set(statement.person_ids)
+    subscribers = [one for one in account.subscribers.values() if one.person_id in readers]
+    enrolled = [one for one in subscribers if one.enrolment.in_force]
+    if not enrolled:
+        last = max(subscribers, key=lambda one: one.enrolment.ended_at or now, default=None)
+        if last is None:
+            return Decision(account)
+        reason = last.enrolment.ended_reason or "withdrawn"
+        return Decision(*_on_paper(account, statement.statement_id, last.person_id, reason))
+    alerts: list[Alert] = []
+    tasks: list[Task] = []
+    events: tuple[Event, ...] = ()
+    for subscriber in enrolled:
+        chosen = _chosen(subscriber)
+        healthy = [contact for contact in chosen if contact.status == "verified"]
+        if chosen and not healthy:
+            account, told = _on_paper(account, statement.statement_id, subscriber.person_id, "contact_refused")
+            events += told
+        for contact in healthy:
+            alert = _alert(account, statement.statement_id, subscriber.person_id, contact, now)
+            alerts.append(alert)
+            tasks.append(_send(account, alert, _due(contact, subscriber, now)))
+    return Decision(account.with_alerts(*alerts), events, tuple(tasks))
+
+
+def hear_answer(account: Account, answer: AlertAnswered, now: datetime) -> Decision[Account]:
+    """Bring an alert as far as the answer does; one that comes twice or late does nothing."""
+    alert = account.alerts[answer.alert_id]
+    expected = ("unknown", alert.queries) if answer.query else ("created", 0)
+    if (alert.status, answer.query) != expected or alert.attempt != answer.attempt:
+        return Decision(account)
+    alert = replace(alert, provider_id=answer.provider_id or alert.provider_id, updated_at=now)
+    reason = answer.reason or answer.result
+    match answer.result:
+        case "sent" | "delivered":
+            return _reached(account, alert, answer.result)
+        case "later" | "not_sent":
+            return _again(account, alert, answer, now)
+        case "refused":
+            return _harmed(account, alert, reason, "refused")
+        case "failed" | "suppressed":
+            return _ended(account, alert, answer.result, reason)
+        case "unknown" | "not_received":
+            return _ask(account, alert, answer.result == "not_received", now)
+        case _:
+            assert_never(answer.result)
+
+
+def hear_receipt(account: Account, receipt: HearReceipt, now: datetime) -> Decision[Account]:
+    """Bring an alert forward by what its provider says; what arrived may still bounce, nothing else goes back."""
+    alert = replace(account.alerts[receipt.alert_id], updated_at=now)
+    heard = Event(ReceiptHeard(reference=alert.alert_id, status=receipt.status), "done", alert.person_id)
+    decided: Decision[Account] = Decision(account)
+    match receipt.status:
+        case ("sent" | "delivered") as status if alert.status in _BEFORE[status]:
+            decided = _reached(account, alert, status)
+        case "failed" if alert.status in _BEFORE["delivered"]:
+            decided = _ended(account, alert, "failed", receipt.reason or "undelivered")
+        case "bounced" if alert.status != "failed":
+            decided = _harmed(account, alert, receipt.reason or "hard_bounce", "hard_bounce")
+        case "complained" if alert.status != "failed":
+            decided = _harmed(account, alert, "complained", "complained")
+    return decided._replace(events=(heard, *decided.events))
+
+
+# What an alert comes to
+
+
+def _chosen(subscriber: Subscriber) -> list[Contact]:
+    """Return the contacts that alerts shall go to, also those that nothing gets to at present."""
+    alerts = subscriber.enrolment.alerts
+    ids = (alerts.email, alerts.text)
+    return [subscriber.contacts[one] for one in ids if one is not None and one in subscriber.contacts]
+
+
+def _alert(account: Account, statement_id: str, person_id: str, contact: Contact, now: datetime) -> Alert:
+    made = alert_id(account.number, statement_id, person_id, contact)
+    version = contact.version
+    return Alert(made, statement_id, person_id, contact.contact_id, version, contact.channel, now)
+
+
+def _due(contact: Contact, subscriber: Subscriber, now: datetime) -> datetime:
+    """Return when an alert is sent: an email waits to be read, a text wakes people up."""
+    if contact.channel == "email" or contact.address is None:
+        return now
+    return sendable_from(now, subscriber.zones or zones_of_number(contact.address))
+
+
+def _send(account: Account, alert: Alert, due_at: datetime) -> Task:
+    task = SendAlert(alert_id=alert.alert_id, account_number=account.number, attempt=alert.attempt)
+    return Task(task, due_at, alert.alert_id)
+
+
+def _again(account: Account, alert: Alert, answer: AlertAnswered, now: datetime) -> Decision[Account]:
+    """Send an alert again that was certainly not sent, unless it failed too often."""
+    wait, failures = timedelta(seconds=answer.wait_s), alert.failures
+    if answer.result == "not_sent":
+        if failures >= len(FAILURE_WAITS):
+            return _ended(account, alert, "failed", answer.reason or "not_sent")
+        wait, failures = FAILURE_WAITS[failures], failures + 1
+    again = replace(alert, attempt=alert.attempt + 1, failures=failures)
+    return Decision(account.with_alerts(again), tasks=(_send(account, again, now + wait),))
+
+
+def _ask(account: Account, alert: Alert, not_received: bool, now: datetime) -> Decision[Account]:
+    """Ask whether the provider has an alert; in the end the statement comes on paper, for all we know."""
+    events: tuple[Event, ...] = ()
+    if alert.status == "created":
+        alert = replace(alert, status="unknown")
+        events = (_told(AlertUnknown, account, alert),)
+    if alert.queries == len(QUERY_WAITS):
+        if not_received:
+            return _ended(account, alert, "failed", "not_received")
+        account, paper = _on_paper(account, alert.statement_id, alert.person_id, "alert_unknown")
+        return Decision(account.with_alerts(alert), (*events, *paper))
+    alert = replace(alert, queries=alert.queries + 1)
+    query = QueryAlert(alert_id=alert.alert_id, account_number=account.number, query=alert.queries)
+    due_at = now + QUERY_WAITS[alert.queries - 1]
+    return Decision(account.with_alerts(alert), events, (Task(query, due_at, alert.alert_id),))
+
+
+def _reached(account: Account, alert: Alert, status: Literal["sent", "delivered"]) -> Decision[Account]:
+    """Bring an alert forward; one that arrived before we knew that it was taken is told as both."""
+    reached = replace(alert, status=status)
+    events = [_told(AlertSent, account, reached)] if alert.status in _BEFORE["sent"] else []
+    if status == "delivered":
+        events.append(_told(AlertDelivered, account, reached))
+    return Decision(account.with_alerts(reached), tuple(events))
+
+
+def _ended(
+    account: Account, alert: Alert, status: Literal["failed", "suppressed"], reason: str
+) -> Decision[Account]:
+    """End an alert that did not arrive; its statement comes on paper."""
+    account = account.with_alerts(replace(alert, status=status, reason=reason))
+    account, paper = _on_paper(account, alert.statement_id, alert.person_id, reason)
+    return Decision(account, (_told(AlertFailed, account, alert, reason=reason), *paper))
+
+
+def _harmed(account: Account, alert: Alert, reason: str, harm: Harm) -> Decision[Account]:
+    """End an alert whose contact nothing more can be sent to."""
+    task = ContactHarmed(
+        person_id=alert.person_id,
+        contact_id=alert.contact_id,
+        contact_version=alert.contact_version,
+        reason=harm,
+    )
+    return _ended(account, alert, "failed", reason)._replace(tasks=(Task(task, name=alert.alert_id),))
+
+
+def _on_paper(
+    account: Account, statement_id: str, person_id: str, reason: str
+) -> tuple[Account, tuple[Event, ...]]:
+    """Ask for a statement on paper, once."""
+    statement = account.statements[statement_id]
+    if statement.paper_reason is not None:
+        return account, ()
+    due = PaperStatementDue(account_number=account.number, statement_id=statement_id, reason=reason)
+    return account.with_statement(replace(statement, paper_reason=reason)), (Event(due, key=person_id),)
+
+
+def _told(
+    kind: type[AlertSent | AlertDelivered | AlertUnknown | AlertFailed],
+    account: Account,
+    alert: Alert,
+    **more: str,
+) -> Event:
+    told = kind.model_validate(
+        {
+            "alert_id": alert.alert_id,
+            "person_id": alert.person_id,
+            "account_number": account.number,
+            "statement_id": alert.statement_id,
+            "contact_id": alert.contact_id,
+            "channel": alert.channel,
+            **more,
+        }
+    )
+    return Event(told, key=alert.person_id)

@@ -1,0 +1,129 @@
+"""The rules for paperless statements: consent, alerts, and how paper comes back."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from services.notifications.domain.messages import Unsubscribe
+from services.notifications.domain.person import Enrolment, Person
+from services.notifications.domain.refusal import refuse
+from services.notifications.domain.terms import Terms
+from shared.events.envelope import Message
+from shared.events.notifications import (
+    Alerts,
+    ContactUnsubscribed,
+    EndPaperless,
+    EnrolPaperless,
+    PaperlessEnded,
+    PaperlessEnrolled,
+    RefusalReason,
+)
+from shared.messaging.decision import Decision, Event
+
+EndReason = Literal["withdrawn", "unsubscribed", "texts_stopped", "contact_removed", "complained"]
+
+
+PaperlessCommand = EnrolPaperless | EndPaperless | Unsubscribe
+
+
+def decide(person: Person, message: Message[Any], terms: Terms, now: datetime) -> Decision[Person]:
+    """Decide about what a person asks for."""
+    asked: PaperlessCommand = message.data
+    match asked:
+        case EnrolPaperless():
+            return enrol(person, message, terms, now)
+        case EndPaperless():
+            return withdraw(person, message, now)
+        case Unsubscribe():
+            return unsubscribe(person, asked, now)
+        case _:
+            assert_never(asked)
+
+
+def enrol(person: Person, message: Message[EnrolPaperless], terms: Terms, now: datetime) -> Decision[Person]:
+    """Take down a person's consent, and where alerts go; enrolling again changes where they go."""
+    asked = message.data
+    if reason := _against_enrolment(person, message, terms):
+        return refuse(person, asked, reason)
+    enrolled = PaperlessEnrolled(
+        person_id=person.person_id,
+        account_number=asked.account_number,
+        alerts=asked.alerts,
+        text_version=asked.consent.text_version,
+    )
+    done = Decision(person, (Event(enrolled, "done", person.person_id),))
+    there = person.enrolments.get(asked.account_number)
+    version = asked.consent.text_version
+    if there and there.in_force and (there.alerts, there.text_version) == (asked.alerts, version):
+        return done
+    enrolment = Enrolment(
+        asked.account_number, asked.alerts, version, terms.current_texts[version], now, message.actor
+    )
+    return done._replace(state=person.with_enrolment(enrolment))
+
+
+def _against_enrolment(person: Person, message: Message[EnrolPaperless], terms: Terms) -> RefusalReason | None:
+    asked, chosen = message.data, message.data.alerts
+    if not person.acts(message.actor) or asked.account_number not in person.accounts:
+        return "not_found"
+    if not asked.consent.accepted:
+        return "consent_missing"
+    if asked.consent.text_version not in terms.current_texts:
+        return "consent_stale"
+    # Also who wants no alerts has shown, by confirming a contact, that they can read what comes to it.
+    reachable = any(contact.status == "verified" for contact in person.contacts.values())
+    email = chosen.email is None or person.verified(chosen.email, "email")
+    text = chosen.text is None or person.verified(chosen.text, "text")
+    return None if reachable and email and text else "contact_not_verified"
+
+
+def withdraw(person: Person, message: Message[EndPaperless], now: datetime) -> Decision[Person]:
+    """Bring paper back, at once."""
+    asked = message.data
+    enrolment = person.enrolments.get(asked.account_number)
+    if enrolment is None or not person.acts(message.actor):
+        return refuse(person, asked, "not_found")
+    if not enrolment.in_force:
+        return Decision(person, (_ended(person, enrolment, "done"),))
+    ended = replace(enrolment, ended_at=now, ended_reason="withdrawn")
+    return Decision(person.with_enrolment(ended), (_ended(person, ended, "done"),))
+
+
+def unsubscribe(person: Person, asked: Unsubscribe, now: datetime) -> Decision[Person]:
+    """Send no more alerts to a contact, until it is chosen again."""
+    contact = person.contacts.get(asked.contact_id)
+    if contact is None:
+        return refuse(person, asked, "not_found")
+    told = ContactUnsubscribed(contact_id=contact.contact_id, person_id=person.person_id, channel=contact.channel)
+    done = Event(told, "done", person.person_id)
+    person, ended = drop(person, contact.contact_id, "unsubscribed", now)
+    return Decision(person, (done, *ended))
+
+
+def drop(person: Person, contact_id: str, reason: EndReason, now: datetime) -> tuple[Person, tuple[Event, ...]]:
+    """Return the person without alerts to a contact; an enrolment whose last alert that was has ended."""
+    events: list[Event] = []
+    for enrolment in tuple(person.enrolments.values()):
+        alerts = enrolment.alerts
+        if not enrolment.in_force or contact_id not in (alerts.email, alerts.text):
+            continue
+        left = Alerts(
+            email=alerts.email if alerts.email != contact_id else None,
+            text=alerts.text if alerts.text != contact_id else None,
+        )
+        if left == Alerts():
+            ended = replace(enrolment, ended_at=now, ended_reason=reason)
+            person = person.with_enrolment(ended)
+            events.append(_ended(person, ended, None))
+        else:
+            person = person.with_enrolment(replace(enrolment, alerts=left))
+    return person, tuple(events)
+
+
+def _ended(person: Person, enrolment: Enrolment, outcome: Literal["done"] | None) -> Event:
+    told = PaperlessEnded(
+        person_id=person.person_id,
+        account_number=enrolment.account_number,
+        reason=enrolment.ended_reason or "withdrawn",
+    )
+    return Event(told, outcome, person.person_id)

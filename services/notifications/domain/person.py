@@ -1,0 +1,108 @@
+"""What notifications knows about one person: contacts, and enrolments in paperless statements.
+
+A person is loaded whole; what the messages at hand need of others is beside it, to be read only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from shared.events.notifications import Alerts, Channel
+
+ContactStatus = Literal["pending", "verified", "refused", "stopped", "removed"]
+"""`refused`: nothing gets there until it is confirmed again. `stopped`: its number wants no texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code that was sent: its id, from which it follows, and how often something else was typed."""
+
+    code_id: str
+    sent_at: datetime
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An email address or mobile number. `version` counts how often it was confirmed.
+
+    `address` is gone once the contact is removed; `destination_id` is what its address is called elsewhere.
+    """
+
+    contact_id: str
+    channel: Channel
+    address: str | None
+    destination_id: str
+    code: Code
+    status: ContactStatus = "pending"
+    reason: str | None = None
+    version: int = 0
+    verified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A person's consent to statements of an account without paper, and where alerts go."""
+
+    account_number: str
+    alerts: Alerts
+    text_version: str
+    text_sha256: str
+    consented_at: datetime
+    consented_by: str
+    ended_at: datetime | None = None
+    ended_reason: str | None = None
+
+    @property
+    def in_force(self) -> bool:
+        """Whether statements come without paper."""
+        return self.ended_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many codes an address, and its neighbours, were sent in the last day, by whomever; and its STOP."""
+
+    of_address: int = 0
+    of_prefix: int = 0
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person; one that nobody has heard of is empty.
+
+    Attributes:
+        person_id: who.
+        contacts: all, by id; also those that were removed, whose ids are not given again.
+        enrolments: all, by account number; also those that ended.
+        codes: when codes were sent in the last day, with the contact.
+        accounts: those that the messages at hand name and that the person may see.
+        crowds: what is known about the address that a message asks to send a code to, by the message's id.
+    """
+
+    person_id: str
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
+    enrolments: Mapping[str, Enrolment] = field(default_factory=dict)
+    codes: tuple[tuple[str, datetime], ...] = ()
+    accounts: frozenset[str] = frozenset()
+    crowds: Mapping[str, Crowd] = field(default_factory=dict)
+
+    def with_contact(self, contact: Contact) -> "Person":
+        """Return the person with a contact as it is now."""
+        return replace(self, contacts={**self.contacts, contact.contact_id: contact})
+
+    def with_enrolment(self, enrolment: Enrolment) -> "Person":
+        """Return the person with an enrolment as it is now."""
+        return replace(self, enrolments={**self.enrolments, enrolment.account_number: enrolment})
+
+    def verified(self, contact_id: str, channel: Channel) -> bool:
+        """Tell whether alerts may go to a contact by this channel."""
+        contact = self.contacts.get(contact_id)
+        return contact is not None and contact.channel == channel and contact.status == "verified"
+
+    def acts(self, actor: str) -> bool:
+        """Tell whether an actor is this person, for themself or for another."""
+        kind, _, person_id = actor.partition(":")
+        return kind in ("patient", "proxy") and person_id == self.person_id

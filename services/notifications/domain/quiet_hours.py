@@ -1,0 +1,57 @@
+"""When a text may be sent: not between 21:00 and 08:00 where its reader is.
+
+Where that is may not be known; then a text waits for an hour that is quiet in none of the candidates.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
+from typing import Final
+from zoneinfo import ZoneInfo
+
+BEGIN: Final = time_of_day(21)
+END: Final = time_of_day(8)
+
+_AT_HOME: Final = tuple(
+    ZoneInfo(f"America/{city}") for city in ("New_York", "Chicago", "Denver", "Phoenix", "Los_Angeles")
+)
+"""For whom nothing is known, or candidates so far apart that no hour suits all. Without a zone database the
+process does not start."""
+
+_LOOKS_MAX: Final = 50
+
+
+def zones(names: Sequence[str]) -> tuple[ZoneInfo, ...]:
+    """Return the zones that there are by these names; hosts send other words too."""
+    found = []
+    for name in names:
+        try:
+            found.append(ZoneInfo(name))
+        except (KeyError, OSError, ValueError):  # no such zone, or no name of one
+            continue
+    return tuple(found)
+
+
+def sendable_from(now: datetime, names: Sequence[str]) -> datetime:
+    """Return the first moment, from `now` on, that is quiet in none of the named zones."""
+    return _awake_in_all(now, zones(names)) or _awake_in_all(now, _AT_HOME) or now
+
+
+def _awake_in_all(now: datetime, candidates: Sequence[ZoneInfo]) -> datetime | None:
+    """Return the first moment that is quiet nowhere; nothing without candidates, or when there is none."""
+    moment = now
+    for _ in range(_LOOKS_MAX if candidates else 0):
+        later = max(_awake(moment, zone) for zone in candidates)
+        if later == moment:
+            return moment
+        moment = later
+    return None
+
+
+def _awake(moment: datetime, zone: ZoneInfo) -> datetime:
+    """Return the moment if people in the zone are awake, else when they next are."""
+    local = moment.astimezone(zone)
+    if END <= local.time() < BEGIN:
+        return moment
+    day = local.date() + timedelta(days=1) if local.time() >= BEGIN else local.date()
+    return datetime.combine(day, END, zone).astimezone(moment.tzinfo)

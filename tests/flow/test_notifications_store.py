@@ -1,0 +1,269 @@
+"""What notifications keeps in PostgreSQL: how batches are loaded and saved, without Kafka."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from local.infrastructure import Endpoints
+from services.notifications import reads, store
+from services.notifications.app import APPLICATION
+from services.notifications.domain.account import Account
+from services.notifications.domain.contacts import CODES_OF_ADDRESS_MAX
+from services.notifications.domain.messages import AlertAnswered, HearText
+from services.notifications.domain.person import Person
+from services.notifications.domain.texting import Destination
+from services.notifications.handlers import handlers
+from services.notifications.tables import Table
+from shared.database import Connection, Pool, connect
+from shared.events.billing import Guarantor, GuarantorAccountOpened
+from shared.events.envelope import Data, Message, envelope
+from shared.events.notifications import AddContact, Alerts, ConfirmContact, Consent, EnrolPaperless
+from shared.events.registration import PatientRegistered
+from shared.messaging.decision import Decision
+from shared.messaging.handlers import Change
+from shared.migrations import upgrade
+from tests.flow.kit import new_database
+from tests.unit.notifications.story import NOON, TERMS, code_of, outcome, statement, tasks
+
+numbers = count(1)
+NOTIFICATIONS = handlers(TERMS, lambda: NOON)
+
+
+@pytest.fixture(scope="module")
+async def url(infrastructure: Endpoints) -> str:
+    made = await new_database(infrastructure)
+    await upgrade(made, APPLICATION.revisions)
+    return made
+
+
+@pytest.fixture(scope="module")
+async def pool(url: str) -> AsyncIterator[Pool]:
+    pool = await connect(url)
+    yield pool
+    await pool.close()
+
+
+def said(data: Data, person_id: str = "host", at: datetime = NOON) -> Message[Any]:
+    actor = f"patient:{person_id}"
+    return envelope(type(data))(
+        id=f"s-{next(numbers)}", source="test", type=data.TYPE, time=at, subject=person_id, actor=actor, data=data
+    )
+
+
+async def handle(pool: Pool, *messages: Message[Any]) -> list[Decision[Any]]:
+    """Load, decide about and save a batch, as the kit does."""
+    async with pool.acquire() as connection, connection.transaction():
+        return await handle_on(connection, messages)
+
+
+async def handle_on(connection: Connection, messages: Sequence[Message[Any]]) -> list[Decision[Any]]:
+    before = await NOTIFICATIONS.load(connection, messages)
+    after = dict(before)
+    decisions = []
+    for one in messages:
+        key = NOTIFICATIONS.key(one)
+        decisions.append(NOTIFICATIONS.decide(after.get(key), one, NOON))
+        after[key] = decisions[-1].state
+    changes = [Change(key, before.get(key), state) for key, state in after.items() if before.get(key) is not state]
+    await NOTIFICATIONS.save(connection, changes)
+    return decisions
+
+
+async def kept(pool: Pool, data: Data, person_id: str = "host") -> Any:
+    """Return the state that a message would find."""
+    async with pool.acquire() as connection, connection.transaction():
+        message = said(data, person_id)
+        return (await NOTIFICATIONS.load(connection, [message])).get(NOTIFICATIONS.key(message))
+
+
+def add(person_id: str, address: str, channel: Any = "email") -> Message[Any]:
+    contact_id = f"{person_id}-{channel}"
+    data = AddContact(contact_id=contact_id, person_id=person_id, channel=channel, address=address)
+    return said(data, person_id)
+
+
+def opened(account: str, person_id: str, *viewers: str) -> Message[Any]:
+    guarantor = Guarantor(person_id=person_id, first_name="Ada", last_name="Reyes")
+    data = GuarantorAccountOpened(
+        account_number=account, guarantor=guarantor, viewers=viewers, affiliate="north", currency="USD"
+    )
+    return said(data)
+
+
+def enrol(person_id: str, account: str, email: str | None = None, text: str | None = None) -> Message[Any]:
+    consent = Consent(accepted=True, text_version="2026-01-en")
+    alerts = Alerts(email=email, text=text)
+    return said(
+        EnrolPaperless(person_id=person_id, account_number=account, alerts=alerts, consent=consent), person_id
+    )
+
+
+async def subscribe(pool: Pool, *persons: str) -> None:
+    """Enrol persons for the account of their own, with alerts by email; all of it in three batches."""
+    added = await handle(pool, *(add(one, f"{one}@mail.example") for one in persons))
+    assert {outcome(decision) for decision in added} == {("done", None)}
+    brought = [
+        ConfirmContact(contact_id=f"{one}-email", person_id=one, code=code_of(decision))
+        for one, decision in zip(persons, added, strict=True)
+    ]
+    await handle(pool, *(said(data, data.person_id) for data in brought))
+    await handle(pool, *(opened(f"A-{one}", one) for one in persons))
+    done = await handle(pool, *(enrol(one, f"A-{one}", f"{one}-email") for one in persons))
+    assert {outcome(decision) for decision in done} == {("done", None)}
+
+
+def available(account: str, statement_id: str, *persons: str) -> Message[Any]:
+    return said(statement(statement_id, *persons).model_copy(update={"account_number": account}))
+
+
+def people(number: int) -> list[str]:
+    return [f"SP-{next(numbers)}" for _ in range(number)]
+
+
+async def test_the_tables_are_those_that_the_migrations_make(url: str) -> None:
+    def differences(connection: SqlConnection) -> list[object]:
+        ours = Table.metadata.tables
+        context = MigrationContext.configure(
+            connection,
+            opts={"include_object": lambda _, name, kind, *__: kind != "table" or name in ours},
+        )
+        return list(compare_metadata(context, Table.metadata))
+
+    assert len(Table.metadata.tables) == 10
+    engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"))
+    async with engine.connect() as connection:
+        found = await connection.run_sync(differences)
+    await engine.dispose()
+    assert found == []
+
+
+async def test_what_a_batch_ends_in_is_what_the_next_one_finds(pool: Pool) -> None:
+    (who,) = people(1)
+    await subscribe(pool, who)
+    account = f"A-{who}"
+    (announced,) = await handle(pool, available(account, "S-1", who))
+    (task,) = tasks(announced)
+    told = AlertAnswered(alert_id=task.alert_id, account_number=account, attempt=1, result="sent")  # type: ignore[attr-defined]
+    found = await kept(pool, told)
+    assert isinstance(found, Account)
+    assert found.alerts == announced.state.alerts
+    assert found.statements == announced.state.statements
+    (sent,) = await handle(pool, said(told))
+    assert (await kept(pool, told)).alerts == sent.state.alerts
+    person = await kept(pool, enrol(who, account).data, who)
+    assert isinstance(person, Person)
+    assert person.accounts == {account}
+    assert person.enrolments[account] == announced.state.subscribers[who].enrolment
+    assert person.contacts == announced.state.subscribers[who].contacts
+    assert [contact_id for contact_id, _ in (await kept(pool, add(who, "x@mail.example").data, who)).codes] == [
+        f"{who}-email"
+    ]
+
+
+async def test_a_statement_run_takes_as_many_statements_of_sql_for_few_as_for_many(pool: Pool) -> None:
+    persons = people(60)
+    await subscribe(pool, *persons)
+    counts = []
+    for statement_id, batch in (("S-few", persons[:2]), ("S-many", persons)):
+        run = [available(f"A-{one}", statement_id, one) for one in batch]
+        queries: list[object] = []
+        async with pool.acquire() as connection, connection.transaction():
+            connection.add_query_logger(queries.append)
+            decisions = await handle_on(connection, run)
+            connection.remove_query_logger(queries.append)
+        assert [len(tasks(decision)) for decision in decisions] == [1] * len(batch)
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 12
+
+
+async def test_many_who_ask_for_the_same_number_at_once_have_no_more_texts_sent_to_it_than_one(
+    pool: Pool,
+) -> None:
+    persons = people(CODES_OF_ADDRESS_MAX + 5)
+    number = "+13125550142"
+    half = len(persons) // 2
+    batches = [[add(one, number, "text") for one in some] for some in (persons[:half], persons[half:])]
+    decisions = [one for batch in await asyncio.gather(*(handle(pool, *b) for b in batches)) for one in batch]
+    outcomes = [outcome(decision) for decision in decisions]
+    assert outcomes.count(("done", None)) == CODES_OF_ADDRESS_MAX
+    assert outcomes.count(("refused", "too_many_codes")) == 5
+
+
+async def test_stop_finds_every_contact_with_the_number_and_whoever_comes_later_is_refused(pool: Pool) -> None:
+    number = "+13125550143"
+    first, second, late = people(3)
+    await handle(pool, add(first, number, "text"), add(second, number, "text"))
+    stop = HearText(destination_id=TERMS.destination("text", number), word="stop")
+    (decision,) = await handle(pool, said(stop))
+    assert isinstance(decision.state, Destination)
+    assert {person_id for person_id, _ in decision.state.contacts} == {first, second}
+    (refused,) = await handle(pool, add(late, number, "text"))
+    assert outcome(refused) == ("refused", "texts_stopped")
+    assert (await kept(pool, stop)).stopped_at == NOON
+
+
+async def test_of_facts_about_an_account_or_a_patient_the_newest_counts_whichever_comes_first(pool: Pool) -> None:
+    old, new, account = *people(2), f"A-{next(numbers)}"
+    later = opened(account, new).model_copy(update={"time": NOON + timedelta(hours=1)})
+    await handle(pool, later)
+    await handle(pool, opened(account, old))
+    assert (await kept(pool, opened(account, old).data)).persons == (new,)
+
+    def registered(zone: str, at: datetime) -> Message[Any]:
+        data = PatientRegistered(
+            patient_id=f"M-{new}",
+            person_id=None,
+            first_name="",
+            last_name="",
+            birth_date=date(1980, 1, 1),
+            sex="unknown",
+            postal_code="1",
+            affiliate="north",
+            time_zone=zone,
+            language="es",
+            proxies=(new,),
+        )
+        return said(data, at=at)
+
+    await handle(pool, registered("America/Chicago", NOON))
+    await handle(pool, registered("America/Denver", NOON - timedelta(hours=1)))
+    await subscribe(pool, new)
+    (decision,) = await handle(pool, available(f"A-{new}", "S-1", new))
+    assert decision.state.subscribers[new].zones == ("America/Chicago",)
+
+
+async def test_batches_about_the_same_persons_come_one_after_the_other(pool: Pool) -> None:
+    persons = people(20)
+    first = [add(one, f"{one}@mail.example") for one in persons]
+    second = [add(one, f"{one}@mail.example") for one in reversed(persons)]
+    decided = await asyncio.gather(handle(pool, *first), handle(pool, *second))
+    sent = [task for decisions in decided for decision in decisions for task in tasks(decision)]
+    assert len(sent) == len(persons)
+
+
+STATEMENTS = {
+    name: sql
+    for module in (store, reads)
+    for name, sql in vars(module).items()
+    if isinstance(sql, str) and re.match(r"\s*(select|update|delete|insert)\b.*\$1", sql, re.DOTALL)
+}
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+async def test_no_statement_reads_a_whole_table(pool: Pool, name: str) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local enable_seqscan = off; set local plan_cache_mode = force_generic_plan")
+        await connection.execute(f"prepare looked_at as {STATEMENTS[name]}")
+        nothing = ", ".join(["null"] * len(set(re.findall(r"\$\d", STATEMENTS[name]))))
+        plan = await connection.fetch(f"explain execute looked_at({nothing})")
+        await connection.execute("deallocate looked_at")
+    assert "Seq Scan" not in str(plan), plan

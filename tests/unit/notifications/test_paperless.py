@@ -1,0 +1,132 @@
+import pytest
+
+from services.notifications.domain.messages import ContactHarmed, StartTexts, StopTexts, Unsubscribe
+from services.notifications.domain.person import Person
+from shared.events.notifications import Alerts, PaperlessEnded, PaperlessEnrolled
+from tests.unit.notifications.story import (
+    ACCOUNT,
+    EMAIL,
+    NOON,
+    SECOND,
+    TERMS,
+    TEXT,
+    WHO,
+    confirmed,
+    enrol,
+    enrolled,
+    events,
+    names,
+    outcome,
+    remove,
+    when,
+    withdraw,
+)
+
+UNSUBSCRIBE = Unsubscribe(person_id=WHO, contact_id=EMAIL)
+STOP = StopTexts(person_id=WHO, contact_id=TEXT)
+
+
+def harmed(reason: str, contact_id: str = EMAIL, version: int = 1) -> ContactHarmed:
+    said = {"person_id": WHO, "contact_id": contact_id, "contact_version": version, "reason": reason}
+    return ContactHarmed.model_validate(said)
+
+
+def ended(reason: str) -> PaperlessEnded:
+    return PaperlessEnded(person_id=WHO, account_number=ACCOUNT, reason=reason)
+
+
+def test_consent_is_kept_with_the_version_and_hash_of_its_text_the_time_and_the_person() -> None:
+    decision = when(confirmed(EMAIL), enrol())
+    alerts = Alerts(email=EMAIL)
+    told = PaperlessEnrolled(person_id=WHO, account_number=ACCOUNT, alerts=alerts, text_version="2026-01-en")
+    assert (outcome(decision), events(decision)) == (("done", None), [told])
+    kept = decision.state.enrolments[ACCOUNT]
+    assert (kept.text_sha256, kept.consented_at) == (TERMS.current_texts["2026-01-en"], NOON)
+    assert kept.consented_by == f"patient:{WHO}"
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (enrol(accepted=False), "consent_missing"),
+        (enrol(text_version="2024-01-en"), "consent_stale"),
+        (enrol(text=TEXT), "contact_not_verified"),
+        (enrol(email=TEXT), "contact_not_verified"),
+        (enrol(email=None, text=EMAIL), "contact_not_verified"),
+    ],
+)
+def test_an_enrolment_is_refused_with_the_reason(asked: object, reason: str) -> None:
+    assert outcome(when(confirmed(EMAIL), asked)) == ("refused", reason)  # type: ignore[arg-type]
+
+
+def test_an_account_that_is_not_the_persons_is_not_found_before_anything_else_is_said() -> None:
+    assert outcome(when(Person(WHO), enrol(accepted=False))) == ("refused", "not_found")
+    assert outcome(when(confirmed(EMAIL), enrol(), actor="patient:P-2")) == ("refused", "not_found")
+    assert outcome(when(enrolled(), withdraw(), actor="proxy:P-2")) == ("refused", "not_found")
+
+
+def test_without_alerts_a_verified_contact_is_needed_all_the_same() -> None:
+    assert outcome(when(confirmed(EMAIL), enrol(email=None))) == ("done", None)
+    assert outcome(when(confirmed(), enrol(email=None))) == ("refused", "contact_not_verified")
+
+
+def test_enrolling_again_is_done_again_and_with_other_alerts_changes_them() -> None:
+    person = enrolled(EMAIL, TEXT)
+    again = when(person, enrol(EMAIL, TEXT), at=NOON + SECOND)
+    assert (outcome(again), again.state) == (("done", None), person)
+    changed = when(person, enrol(None, TEXT), at=NOON + SECOND)
+    assert changed.state.enrolments[ACCOUNT].alerts == Alerts(text=TEXT)
+
+
+def test_withdrawal_counts_at_once_and_again_and_who_never_enrolled_has_nothing_to_withdraw() -> None:
+    decision = when(enrolled(), withdraw())
+    assert (outcome(decision), events(decision)) == (("done", None), [ended("withdrawn")])
+    assert not decision.state.enrolments[ACCOUNT].in_force
+    assert events(when(decision.state, withdraw())) == [ended("withdrawn")]
+    assert outcome(when(confirmed(EMAIL), withdraw())) == ("refused", "not_found")
+
+
+@pytest.mark.parametrize(
+    ("heard", "told", "reason"),
+    [
+        (UNSUBSCRIBE, "contact-unsubscribed", "unsubscribed"),
+        (remove(), "contact-removed", "contact_removed"),
+        (harmed("complained"), "contact-refused", "complained"),
+    ],
+)
+def test_the_end_of_the_last_alert_channel_ends_the_enrolment(heard: object, told: str, reason: str) -> None:
+    decision = when(enrolled(), heard)  # type: ignore[arg-type]
+    assert names(decision) == [told, "paperless-ended"]
+    assert events(decision)[1] == ended(reason)
+    both = when(enrolled(EMAIL, TEXT), heard)  # type: ignore[arg-type]
+    assert names(both) == [told]
+    assert both.state.enrolments[ACCOUNT].alerts == Alerts(text=TEXT)
+
+
+def test_stop_ends_texts_and_start_brings_them_back_but_not_an_enrolment_that_ended() -> None:
+    stopped = when(enrolled(None, TEXT), STOP)
+    assert names(stopped) == ["texts-stopped", "paperless-ended"]
+    assert stopped.state.contacts[TEXT].status == "stopped"
+    assert when(stopped.state, STOP).events == ()
+    assert outcome(when(stopped.state, enrol(None, TEXT))) == ("refused", "contact_not_verified")
+    started = when(stopped.state, StartTexts(person_id=WHO, contact_id=TEXT))
+    assert names(started) == ["contact-verified"]
+    assert not started.state.enrolments[ACCOUNT].in_force
+    assert outcome(when(started.state, enrol(None, TEXT))) == ("done", None)
+
+
+def test_a_bounce_refuses_the_contact_and_leaves_the_enrolment() -> None:
+    decision = when(enrolled(), harmed("hard_bounce"))
+    assert names(decision) == ["contact-refused"]
+    assert decision.state.enrolments[ACCOUNT].in_force
+    assert when(decision.state, harmed("hard_bounce")).events == ()
+
+
+def test_a_bounce_of_what_was_sent_before_the_contact_was_confirmed_anew_is_no_news() -> None:
+    assert when(enrolled(), harmed("hard_bounce", version=0)).events == ()
+
+
+def test_unsubscribing_again_is_done_again() -> None:
+    once = when(enrolled(), UNSUBSCRIBE)
+    again = when(once.state, UNSUBSCRIBE)
+    assert (outcome(again), names(again), again.state) == (("done", None), ["contact-unsubscribed"], once.state)
