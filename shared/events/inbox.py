@@ -135,6 +135,21 @@ class ItemEscalated(_ItemEvent):
     reason: Line
 
 
+class ItemPostponed(_ItemEvent):
+    """The inbox brings an item back at this time."""
+
+    TYPE: ClassVar[str] = "inbox.item-postponed.v1"
+    until: Time
+
+
+class RoutingRulesChanged(Event):
+    """The inbox follows a new set of routing rules, from the time that the set names."""
+
+    TYPE: ClassVar[str] = "inbox.routing-rules-changed.v1"
+    version: Version
+    valid_from: Time
+
+
 class _AttachmentEvent(Event):
     attachment_id: Id
     patient_id: Id | None = None
@@ -173,7 +188,21 @@ RefusalReason = Literal[
     "unknown_attachment",
     "attachment_refused",
     "too_many_attachments",
+    "attachments_too_large",
+    "same_file_twice",
     "unknown_pool",
+    "pool_inactive",
+    "stale_version",
+    "taken",
+    "lease_expired",
+    "not_claimed",
+    "item_done",
+    "no_thread",
+    "until_past",
+    "nothing_to_change",
+    "rule_shadowed",
+    "duplicate_pool",
+    "duplicate_delegation",
 ]
 
 REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
@@ -188,7 +217,21 @@ REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
     "unknown_attachment": "There is no such uploaded file of this patient.",
     "attachment_refused": "One of the files was refused when it was scanned.",
     "too_many_attachments": "A message carries fewer files than this.",
+    "attachments_too_large": "The files of a message are smaller than this together.",
+    "same_file_twice": "A message carries each file once.",
     "unknown_pool": "There is no such pool.",
+    "pool_inactive": "The pool takes nothing in.",
+    "stale_version": "It has changed since it was read.",
+    "taken": "A colleague holds the item.",
+    "lease_expired": "The claim has run out; claim the item again.",
+    "not_claimed": "Nobody holds the item.",
+    "item_done": "The item is done.",
+    "no_thread": "The item is work of a service; there is nobody to reply to.",
+    "until_past": "The time to postpone to has passed.",
+    "nothing_to_change": "The request names nothing that would change.",
+    "rule_shadowed": "A rule never matches, since a more general one stands before it.",
+    "duplicate_pool": "A set of rules names a pool twice.",
+    "duplicate_delegation": "A set of rules delegates an affiliate or provider twice.",
 }
 """What each reason means to the sender."""
 
@@ -213,6 +256,8 @@ InboxEvent = (
     | ItemDone
     | ItemReopened
     | ItemEscalated
+    | ItemPostponed
+    | RoutingRulesChanged
     | AttachmentHeld
     | AttachmentCleared
     | AttachmentRefused

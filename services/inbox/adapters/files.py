@@ -1,0 +1,45 @@
+"""The object store for files: each content once, under its SHA-256."""
+
+from collections.abc import AsyncIterator
+
+import obstore
+from obstore.store import from_url
+
+
+class Files:
+    """The store at a URL: S3, Azure, GCS, or a folder (`file:///…`)."""
+
+    def __init__(self, url: str) -> None:
+        self._store = from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+
+    async def put(self, sha256: str, content: bytes) -> None:
+        """Keep a content; one that is there already stays.
+
+        Raises:
+            obstore.exceptions.BaseError: the store does not take it.
+        """
+        await obstore.put_async(self._store, _path(sha256), content)
+
+    async def get(self, sha256: str) -> bytes:
+        """Return a content.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            obstore.exceptions.BaseError: the store does not answer.
+        """
+        found = await obstore.get_async(self._store, _path(sha256))
+        return bytes(await found.bytes_async())
+
+    async def stream(self, sha256: str) -> AsyncIterator[bytes]:
+        """Return a content in parts; raises as `get`."""
+        found = await obstore.get_async(self._store, _path(sha256))
+
+        async def parts() -> AsyncIterator[bytes]:
+            async for part in found.stream():
+                yield bytes(part)
+
+        return parts()
+
+
+def _path(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256}"

@@ -1,0 +1,75 @@
+"""What the routes share: who calls, the process's parts, and what they ask the rules to decide."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Request
+
+from services.inbox.domain.routing import ROLES
+from shared.auth import Caller, person, staff
+from shared.clock import Clock
+from shared.database import Pool
+from shared.events.envelope import Command, Data
+from shared.problems import Problem
+
+Ask = Callable[[Command, str, str], Awaitable[Data]]
+
+
+async def _pool(request: Request) -> Pool:
+    pool: Pool = request.app.state.pool
+    return pool
+
+
+async def _now(request: Request) -> datetime:
+    clock: Clock = request.app.state.clock
+    return clock.now()
+
+
+async def _ask(request: Request) -> Ask:
+    ask: Ask = request.app.state.ask
+    return ask
+
+
+ThePool = Annotated[Pool, Depends(_pool)]
+Now = Annotated[datetime, Depends(_now)]
+TheRules = Annotated[Ask, Depends(_ask)]
+Person = Annotated[Caller, Depends(person)]
+Staff = Annotated[Caller, Depends(staff(*ROLES))]
+Supervisor = Annotated[Caller, Depends(staff("supervisor"))]
+Id = Annotated[str, Path(max_length=136, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+_VERSION = re.compile(r'(?:W/)?"?(\d{1,18})"?')
+
+
+async def _seen_version(if_match: Annotated[str | None, Header()] = None) -> int:
+    """Return the version that the caller has seen; one that cannot be is older than any."""
+    if if_match is None:
+        raise Problem(
+            HTTPStatus.PRECONDITION_REQUIRED,
+            "A change names the version that it is about in the header If-Match.",
+            reason="version_missing",
+        )
+    found = _VERSION.fullmatch(if_match.strip())
+    return int(found.group(1)) if found else 0
+
+
+SeenVersion = Annotated[int, Depends(_seen_version)]
+
+
+def actor(caller: Caller) -> str:
+    """Return a person of the staff as messages name them."""
+    return caller.subject if caller.subject.startswith("staff:") else f"staff:{caller.subject}"
+
+
+def person_of(caller: Caller) -> str:
+    """Return the person that a gateway calls for."""
+    assert caller.on_behalf_of is not None  # noqa: S101  # the route lets nobody else in
+    return caller.on_behalf_of
+
+
+def not_found(what: str) -> Problem:
+    """Return the answer for what is not there, and for what is not the caller's."""
+    return Problem(HTTPStatus.NOT_FOUND, f"There is no such {what}.", reason="not_found")

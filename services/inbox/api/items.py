@@ -1,0 +1,313 @@
+"""The staff's in baskets: pools, pages of items, and what staff do with an item.
+
+A change names the version that it is about (`If-Match`). It is decided by the same rules as any message; a refusal
+is told with what the person needs to go on: who holds the item, or the reply that they had not seen.
+"""
+
+import base64
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field, TypeAdapter
+
+from services.inbox.api.callers import Id, Now, SeenVersion, Staff, ThePool, TheRules, actor, not_found
+from services.inbox.api.views import ItemDetail, ItemView, item_detail, item_view
+from services.inbox.domain.commands import (
+    ClaimItem,
+    EscalateItem,
+    FinishItem,
+    ItemCommand,
+    PostponeItem,
+    ReassignItem,
+    ReleaseItem,
+    ReplyToItem,
+)
+from services.inbox.domain.item import Item, ItemState
+from services.inbox.domain.routing import PoolEntry, RuleSet
+from services.inbox.reads import (
+    SUPERVISOR,
+    Place,
+    ShownThread,
+    all_pools,
+    find_item,
+    find_pool,
+    may_work,
+    page,
+    rules_in_force,
+    search,
+    show_item,
+    show_pools,
+)
+from shared.events.envelope import Id as IdValue
+from shared.events.inbox import CommandRefused
+from shared.events.vocabulary import Body, Line, Note
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1", tags=["in basket"])
+
+PAGE_MAX: Final = 200
+
+_PLACE: Final = TypeAdapter(Place)
+_END: Final = (datetime(2200, 1, 1, tzinfo=UTC), "")
+_STATUS: Final = {
+    "not_found": HTTPStatus.NOT_FOUND,
+    "stale_version": HTTPStatus.PRECONDITION_FAILED,
+    "taken": HTTPStatus.CONFLICT,
+    "lease_expired": HTTPStatus.CONFLICT,
+    "not_claimed": HTTPStatus.CONFLICT,
+    "item_done": HTTPStatus.CONFLICT,
+    "no_thread": HTTPStatus.CONFLICT,
+}
+"""Of refusals; those that are not here are about the request's content, and 422."""
+
+
+class PoolView(PoolEntry):
+    """A pool, with what is in it now."""
+
+    open: int
+    waiting: int
+    postponed: int
+    oldest_at: datetime | None = Field(description="since when the longest has waited for staff")
+    oldest_age_s: int | None
+
+
+class ItemPage(BaseModel):
+    """Items in the order in which they are to be worked: urgent and escalated first, then the longest waiting."""
+
+    items: list[ItemView]
+    next: str | None = Field(description="for `after`; absent on the last page")
+
+
+class Reply(BaseModel):
+    """A reply to the patient."""
+
+    body: Body
+    attachment_ids: Annotated[tuple[IdValue, ...], Field(max_length=10)] = ()
+
+
+class Done(BaseModel):
+    """That nothing more is needed."""
+
+    note: Note | None = None
+
+
+class Reassignment(BaseModel):
+    """Where an item goes, or to whom, and why."""
+
+    pool: IdValue | None = None
+    assignee: IdValue | None = None
+    reason: Line
+
+
+class Postponement(BaseModel):
+    """When an item comes back."""
+
+    until: datetime
+
+
+class Escalation(BaseModel):
+    """Why a supervisor should look."""
+
+    reason: Line
+
+
+@router.get("/pools")
+async def pools(caller: Staff, pool: ThePool, now: Now) -> list[PoolView]:
+    """Show the pools that the caller works."""
+    return [
+        PoolView(
+            **shown.entry.model_dump(),
+            open=shown.counts.get("open", 0),
+            waiting=shown.counts.get("waiting", 0),
+            postponed=shown.counts.get("postponed", 0),
+            oldest_at=shown.oldest_at,
+            oldest_age_s=max(int((now - shown.oldest_at).total_seconds()), 0) if shown.oldest_at else None,
+        )
+        for shown in await show_pools(pool, caller.roles, now)
+    ]
+
+
+@router.get("/pools/{pool_id}/items")
+async def items(
+    pool_id: Id,
+    caller: Staff,
+    pool: ThePool,
+    now: Now,
+    state: ItemState = "open",
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+    after: Annotated[str | None, Query(max_length=400)] = None,
+) -> ItemPage:
+    """Show a page of a pool's items of one state."""
+    rules = await rules_in_force(pool, now)
+    entry = await find_pool(pool, pool_id, rules)
+    if entry is None or not may_work(entry, caller.roles):
+        raise not_found("pool")
+    shown = await page(pool, pool_id, state, _place(after), limit + 1)
+    following = _cursor(shown[limit - 1].item) if len(shown) > limit else None
+    return ItemPage(
+        items=[item_view(one.item, one.name, now, rules.hours) for one in shown[:limit]], next=following
+    )
+
+
+@router.get("/search")
+async def search_items(
+    q: Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")],
+    caller: Staff,
+    pool: ThePool,
+    now: Now,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+    after: Annotated[str | None, Query(max_length=400)] = None,
+) -> ItemPage:
+    """Show items of the caller's pools, of any state, by words of their subjects and messages; newest first."""
+    if q.count('"') % 2:
+        raise Problem(HTTPStatus.BAD_REQUEST, "A quotation mark is not closed.", reason="bad_query")
+    rules = await rules_in_force(pool, now)
+    own = [one.pool for one in (await all_pools(pool, rules)).values() if may_work(one, caller.roles)]
+    place = _place(after)
+    before = (place.since, place.item_id) if after else _END
+    shown = await search(pool, q, own, before, limit + 1)
+    views = [item_view(one.item, one.name, now, rules.hours) for one in shown[:limit]]
+    last = shown[limit - 1].item if len(shown) > limit else None
+    return ItemPage(items=views, next=_encoded(Place(0, last.updated_at, last.item_id)) if last else None)
+
+
+@router.get("/items/{item_id}")
+async def item(item_id: Id, caller: Staff, pool: ThePool, now: Now, response: Response) -> ItemDetail:
+    """Show an item with its thread; that it was read is noted for ever."""
+    seen = await find_item(pool, item_id, caller.roles, now)
+    if seen is None:
+        raise not_found("item")
+    return _shown(await show_item(pool, item_id, actor(caller), now), seen.rules, now, response)
+
+
+class Acting:
+    """A person of the staff about to do something with an item that they see, as of a version."""
+
+    def __init__(
+        self,
+        caller: Staff,
+        version: SeenVersion,
+        pool: ThePool,
+        rules: TheRules,
+        now: Now,
+        response: Response,
+    ) -> None:
+        self.version = version
+        self.supervisor = SUPERVISOR in caller.roles
+        self._caller, self._pool, self._rules, self._now, self._response = caller, pool, rules, now, response
+
+    async def ask(self, command: ItemCommand) -> ItemDetail:
+        """Have the rules decide, and show the item as it is then.
+
+        Raises:
+            Problem: there is no such item for this person, or the rules refuse.
+        """
+        seen = await find_item(self._pool, command.item_id, self._caller.roles, self._now)
+        if seen is None:
+            raise not_found("item")
+        who = actor(self._caller)
+        ended = await self._rules(command, seen.item.key, who)
+        shown = await show_item(self._pool, command.item_id, who, self._now)
+        if isinstance(ended, CommandRefused):
+            raise _problem(ended, shown, command.version, self._now)
+        return _shown(shown, seen.rules, self._now, self._response)
+
+
+Act = Annotated[Acting, Depends()]
+
+
+@router.post("/items/{item_id}/claim")
+async def claim(item_id: Id, act: Act) -> ItemDetail:
+    """Take an item for a quarter of an hour, or hold it longer."""
+    return await act.ask(ClaimItem(item_id=item_id, version=act.version))
+
+
+@router.post("/items/{item_id}/release")
+async def release(item_id: Id, act: Act) -> ItemDetail:
+    """Give an item back."""
+    return await act.ask(ReleaseItem(item_id=item_id, version=act.version, supervisor=act.supervisor))
+
+
+@router.post("/items/{item_id}/reply")
+async def reply(item_id: Id, act: Act, body: Reply) -> ItemDetail:
+    """Answer the patient; the item then waits for them."""
+    return await act.ask(
+        ReplyToItem(item_id=item_id, version=act.version, body=body.body, attachment_ids=body.attachment_ids)
+    )
+
+
+@router.post("/items/{item_id}/done")
+async def done(item_id: Id, act: Act, body: Done | None = None) -> ItemDetail:
+    """Say that an item needs nothing more."""
+    return await act.ask(FinishItem(item_id=item_id, version=act.version, note=body.note if body else None))
+
+
+@router.post("/items/{item_id}/reassign")
+async def reassign(item_id: Id, act: Act, body: Reassignment) -> ItemDetail:
+    """Move an item to another pool, or give it to a person."""
+    return await act.ask(
+        ReassignItem(item_id=item_id, version=act.version, **body.model_dump(), supervisor=act.supervisor)
+    )
+
+
+@router.post("/items/{item_id}/postpone")
+async def postpone(item_id: Id, act: Act, body: Postponement) -> ItemDetail:
+    """Have an item come back at a time."""
+    return await act.ask(PostponeItem(item_id=item_id, version=act.version, until=body.until))
+
+
+@router.post("/items/{item_id}/escalate")
+async def escalate(item_id: Id, act: Act, body: Escalation) -> ItemDetail:
+    """Have a supervisor look at an item."""
+    return await act.ask(EscalateItem(item_id=item_id, version=act.version, reason=body.reason))
+
+
+def _shown(shown: ShownThread, rules: RuleSet, now: datetime, response: Response) -> ItemDetail:
+    response.headers["etag"] = f'"{shown.item.version}"'
+    return item_detail(shown, now, rules.hours)
+
+
+def _problem(refused: CommandRefused, shown: ShownThread, version: int, now: datetime) -> Problem:
+    """Return the refusal, with what the person needs to go on."""
+    item = shown.item
+    more: dict[str, Any] = {}
+    if refused.reason == "taken":
+        more = {"holder": item.holder(now), "lease_ends_at": item.lease_ends_at and item.lease_ends_at.isoformat()}
+    if refused.reason == "stale_version":
+        more = {"version": item.version, "newer_reply": _newer_reply(shown, version)}
+    status = _STATUS.get(refused.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return Problem(status, refused.detail, reason=refused.reason, **more)
+
+
+def _newer_reply(shown: ShownThread, version: int) -> dict[str, str] | None:
+    """Return the newest reply if it was made after that version."""
+    if shown.item.replied_version <= version:
+        return None
+    newest = next(one for one in reversed(shown.messages) if one.author == "staff")
+    return {
+        "reply_id": newest.message_id,
+        "author": newest.author_id,
+        "body": newest.body,
+        "at": newest.at.isoformat(),
+    }
+
+
+def _cursor(item: Item) -> str:
+    return _encoded(Place(item.priority, item.since, item.item_id))
+
+
+def _encoded(place: Place) -> str:
+    return base64.urlsafe_b64encode(_PLACE.dump_json(place)).decode()
+
+
+def _place(cursor: str | None) -> Place:
+    if cursor is None:
+        return Place()
+    try:
+        return _PLACE.validate_json(base64.urlsafe_b64decode(cursor))
+    except ValueError:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "The cursor is none of ours.", reason="invalid_data"
+        ) from None

@@ -1,0 +1,217 @@
+"""Items, threads and files as the API shows them."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from services.inbox.domain.attachment import Attachment, AttachmentState
+from services.inbox.domain.hours import Hours, passed
+from services.inbox.domain.item import Item, ItemState
+from services.inbox.reads import ShownThread
+from services.inbox.store import ITEM
+from shared.events.vocabulary import About
+
+CARE_TEAM = "Care team"
+
+ThreadState = Literal["sent", "answered", "closed"]
+_THREAD_STATES: dict[ItemState, ThreadState] = {
+    "open": "sent",
+    "postponed": "sent",
+    "waiting": "answered",
+    "done": "closed",
+}
+
+
+class Sender(BaseModel):
+    """The patient whom an item is about."""
+
+    patient_id: str
+    name: str | None = Field(description="absent while the registration host has not told of them")
+
+
+class PatientView(Sender):
+    """The patient, as staff need to know them to answer."""
+
+    birth_date: str | None
+    language: str | None
+
+
+class AttachmentView(BaseModel):
+    """A file of a message; only a clean one can be opened."""
+
+    attachment_id: str
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    state: AttachmentState
+
+
+class MessageView(BaseModel):
+    """A message of a thread."""
+
+    message_id: str
+    sender: Literal["patient", "staff"] = Field(serialization_alias="from")
+    author: str = Field(description="who wrote it; to patients, staff are their care team")
+    body: str
+    at: datetime
+    attachments: list[AttachmentView]
+
+
+class ItemView(BaseModel):
+    """An item as it is listed."""
+
+    item_id: str
+    kind: Literal["message", "work"]
+    pool: str
+    state: ItemState
+    version: int
+    subject: str
+    sender: Sender | None
+    patient_id: str | None
+    thread_id: str | None
+    work_id: str | None
+    service: str | None = Field(description="which raised the work, and has its details and actions")
+    message_kind: str | None
+    category: str | None
+    provider_id: str | None
+    about: About
+    urgent: bool
+    urgent_words: list[str]
+    escalated: bool
+    holder: str | None = Field(description="who has claimed it, until `lease_ends_at`")
+    lease_ends_at: datetime | None
+    since: datetime = Field(description="since when it has waited, for whom its state says")
+    due_at: datetime | None = Field(description="when it escalates")
+    waited_s: int = Field(description="business time for which it has waited, while it waits for staff")
+    limit_s: int = Field(description="business time that it may wait")
+    postponed_until: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    rule_version: int
+    why: str
+
+
+class ItemDetail(ItemView):
+    """An item with its thread."""
+
+    patient: PatientView | None
+    messages: list[MessageView] = Field(description="oldest first")
+
+
+class ThreadView(BaseModel):
+    """A thread as the patient sees it."""
+
+    thread_id: str
+    patient_id: str
+    kind: str
+    category: str
+    subject: str
+    provider_id: str | None
+    provider_name: str | None
+    state: ThreadState
+    created_at: datetime
+    updated_at: datetime
+
+
+class ThreadDetail(ThreadView):
+    """A thread with its messages."""
+
+    messages: list[MessageView] = Field(description="oldest first")
+
+
+def item_view(item: Item, name: str | None, now: datetime, hours: Hours) -> ItemView:
+    """Show an item in a list."""
+    return ItemView(**_item(item, name, now, hours))
+
+
+def item_detail(shown: ShownThread, now: datetime, hours: Hours) -> ItemDetail:
+    """Show an item with its thread."""
+    item = shown.item
+    patient = None
+    if item.patient_id is not None:
+        patient = PatientView(
+            patient_id=item.patient_id, name=shown.name, birth_date=shown.birth_date, language=shown.language
+        )
+    return ItemDetail(
+        **_item(item, shown.name, now, hours), patient=patient, messages=_messages(shown, to_patient=False)
+    )
+
+
+def thread_view(item: Item, provider_name: str | None) -> ThreadView:
+    """Show a thread in a list."""
+    return ThreadView(**_thread(item, provider_name))
+
+
+def thread_detail(shown: ShownThread) -> ThreadDetail:
+    """Show a thread to its patient."""
+    return ThreadDetail(**_thread(shown.item, shown.name), messages=_messages(shown, to_patient=True))
+
+
+def attachment_view(attachment: Attachment) -> AttachmentView:
+    """Show what is known of a file."""
+    return AttachmentView(
+        attachment_id=attachment.attachment_id,
+        name=attachment.name,
+        content_type=attachment.content_type,
+        size=attachment.size,
+        sha256=attachment.sha256,
+        state=attachment.state,
+    )
+
+
+def _item(item: Item, name: str | None, now: datetime, hours: Hours) -> dict[str, object]:
+    holder = item.holder(now)
+    waited = passed(item.since, now, hours) if item.state == "open" else timedelta()
+    names = set(ItemView.model_fields) & set(ITEM) - {"about", "urgent_words", "lease_ends_at"}
+    return {field: getattr(item, field) for field in names} | {
+        "sender": Sender(patient_id=item.patient_id, name=name) if item.patient_id else None,
+        "about": About(**json.loads(item.about)),
+        "urgent": bool(item.urgent_words),
+        "urgent_words": item.urgent_words.split("\n") if item.urgent_words else [],
+        "waited_s": int(waited.total_seconds()),
+        "limit_s": item.limit_minutes * 60,
+        "holder": holder,
+        "lease_ends_at": item.lease_ends_at if holder else None,
+    }
+
+
+def _thread(item: Item, provider_name: str | None) -> dict[str, object]:
+    return {
+        "thread_id": item.thread_id,
+        "patient_id": item.patient_id,
+        "kind": item.message_kind,
+        "category": item.category,
+        "subject": item.subject,
+        "provider_id": item.provider_id,
+        "provider_name": provider_name,
+        "state": _THREAD_STATES[item.state],
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
+
+
+def _messages(shown: ShownThread, *, to_patient: bool) -> list[MessageView]:
+    def author(role: str, who: str) -> str:
+        if role == "staff":
+            return CARE_TEAM if to_patient else who
+        return "You" if to_patient else (shown.name or who)
+
+    def files(ids: Sequence[str]) -> list[AttachmentView]:
+        found = (shown.attachments.get(attachment_id) for attachment_id in ids)
+        return [attachment_view(one) for one in found if one is not None]
+
+    return [
+        MessageView(
+            message_id=one.message_id,
+            sender=one.author,
+            author=author(one.author, one.author_id),
+            body=one.body,
+            at=one.at,
+            attachments=files(one.attachment_ids),
+        )
+        for one in shown.messages
+    ]

@@ -1,0 +1,226 @@
+"""What staff do to items, and what time does.
+
+A claim is a lease. Without one an item may still be answered or finished, in one step and by its version; what a
+colleague holds may not, and who held it too long is told so before anything of theirs is sent.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final, assert_never
+
+from services.inbox.domain.commands import (
+    ClaimItem,
+    EscalateItem,
+    FinishItem,
+    LeaseEnded,
+    PostponeItem,
+    PostponementEnded,
+    ReassignItem,
+    ReleaseItem,
+    ReplyToItem,
+    StaffCommand,
+)
+from services.inbox.domain.item import (
+    FIRST,
+    LEASE,
+    NORMAL,
+    Desk,
+    Item,
+    ThreadMessage,
+    TimeLimit,
+    derived,
+    fingerprint,
+    starts_to_wait,
+)
+from services.inbox.domain.refusal import refuse
+from shared.events.inbox import (
+    ItemClaimed,
+    ItemDone,
+    ItemEscalated,
+    ItemPostponed,
+    ItemReassigned,
+    ItemReleased,
+    ItemReopened,
+    ItemReplied,
+    RefusalReason,
+)
+from shared.messaging.decision import Decision, Event, Task
+
+ASSIGNED_FOR: Final = timedelta(hours=8)
+"""How long an item is kept for somebody to whom a colleague gave it."""
+
+_WAITED_TOO_LONG: Final = "It has waited longer than its limit"
+
+
+def act(desk: Desk, command: StaffCommand, cause: str, actor: str, now: datetime) -> Decision[Desk]:
+    """Do what a person of the staff asks for, or say why not; `cause` is the command's own id."""
+    item = desk.item
+    if item is None:
+        return refuse(desk, command, "not_found")
+    reason = _fault(item, command, actor, now)
+    if reason is not None:
+        return refuse(desk, command, reason, key=item.key)
+    changed = replace(item, version=item.version + 1, updated_at=now)
+    match command:
+        case ClaimItem():
+            decided = _claim(desk, changed, actor, now)
+        case ReleaseItem():
+            released = Event(ItemReleased(**_ids(item), reason="released"), "done", item.key)
+            decided = Decision(desk.with_item(changed.free(), "released", now), (released,))
+        case ReplyToItem():
+            decided = _reply(desk, changed, command, cause, actor, now)
+        case FinishItem():
+            finished = replace(_stopped(changed.free()), state="done")
+            ended = Event(ItemDone(**_ids(item)), "done", item.key)
+            decided = Decision(desk.with_item(finished, "done", now), (ended,))
+        case ReassignItem():
+            decided = _reassign(desk, changed, command, now)
+        case PostponeItem():
+            decided = _postpone(desk, changed, command, now)
+        case EscalateItem():
+            escalated = replace(changed, escalated=True, priority=FIRST)
+            raised = Event(ItemEscalated(**_ids(item), reason=command.reason), "done", item.key)
+            decided = Decision(desk.with_item(escalated, "escalated", now), (raised,))
+        case _:
+            assert_never(command)
+    return decided
+
+
+def _fault(item: Item, command: StaffCommand, actor: str, now: datetime) -> RefusalReason | None:
+    """Say why this person cannot act on an item as they saw it."""
+    holder = item.holder(now)
+    taken = holder not in (None, actor)
+    overrides = isinstance(command, ReleaseItem | ReassignItem) and command.supervisor
+    # Of two who claim at once, the other learns who was faster, not only that something has changed.
+    if taken and isinstance(command, ClaimItem):
+        return "taken"
+    if command.version != item.version:
+        return "stale_version"
+    if taken and not overrides:
+        return "taken"
+    return _fault_of(item, command, lost=holder is None and item.assignee == actor, now=now)
+
+
+def _fault_of(item: Item, command: StaffCommand, *, lost: bool, now: datetime) -> RefusalReason | None:
+    """Say why this cannot be done to an item that is free for this person, who may have `lost` their claim."""
+    fault: RefusalReason | None = None
+    match command:
+        case ReleaseItem() if item.holder(now) is None:
+            fault = "not_claimed"
+        case ReplyToItem() | FinishItem() if lost:
+            fault = "lease_expired"
+        case ReplyToItem():
+            fault = "no_thread" if item.thread_id is None else None
+        case _ if item.state == "done":
+            fault = "item_done"
+        case PostponeItem() if command.until <= now:
+            fault = "until_past"
+        case ReassignItem() if command.pool is None and command.assignee is None:
+            fault = "nothing_to_change"
+    return fault
+
+
+def _claim(desk: Desk, item: Item, actor: str, now: datetime) -> Decision[Desk]:
+    claimed, timer = _held(item, actor, now + LEASE)
+    told = ItemClaimed(**_ids(item), assignee=actor, lease_ends_at=claimed.lease_ends_at)
+    return Decision(desk.with_item(claimed, "claimed", now), (Event(told, "done", item.key),), (timer,))
+
+
+def _reply(desk: Desk, item: Item, command: ReplyToItem, cause: str, actor: str, now: datetime) -> Decision[Desk]:
+    assert item.thread_id is not None  # noqa: S101  # work cannot be replied to
+    assert item.patient_id is not None  # noqa: S101  # nor is there a thread without a patient
+    mine = (desk.attachments.get(attachment_id) for attachment_id in command.attachment_ids)
+    if any(one is None or one.patient_id != item.patient_id or one.state == "refused" for one in mine):
+        return refuse(desk, command, "unknown_attachment", key=item.key)
+    reply = ThreadMessage(
+        message_id=derived("reply", cause),
+        patient_id=item.patient_id,
+        thread_id=item.thread_id,
+        item_id=item.item_id,
+        author="staff",
+        author_id=actor,
+        body=command.body,
+        at=now,
+        fingerprint=fingerprint(command.body),
+        pool=item.pool,
+        attachment_ids=command.attachment_ids,
+    )
+    answered = replace(
+        _stopped(item),
+        state="waiting",
+        since=now,
+        replied_version=item.version,
+        replied_at=item.replied_at or now,
+    )
+    tasks: tuple[Task, ...] = ()
+    if item.holder(now) is not None:
+        answered, timer = _held(answered, actor, now + LEASE)
+        tasks = (timer,)
+    told = ItemReplied(thread_id=item.thread_id, item_id=item.item_id, reply_id=reply.message_id)
+    after = replace(desk.with_item(answered, "replied", now), written=(*desk.written, reply))
+    return Decision(after, (Event(told, "done", item.key),), tasks)
+
+
+def _reassign(desk: Desk, item: Item, command: ReassignItem, now: datetime) -> Decision[Desk]:
+    if command.pool is not None:
+        pool = desk.pool(command.pool, now)
+        if pool is None or not pool.active:
+            return refuse(desk, command, "pool_inactive" if pool else "unknown_pool", key=item.key)
+    moved = replace(item.free(), pool=command.pool or item.pool)
+    tasks: tuple[Task, ...] = ()
+    if command.assignee is not None:
+        moved, timer = _held(moved, command.assignee, now + ASSIGNED_FOR)
+        tasks = (timer,)
+    told = ItemReassigned(**_ids(moved), assignee=command.assignee, reason=command.reason)
+    return Decision(desk.with_item(moved, "reassigned", now), (Event(told, "done", item.key),), tasks)
+
+
+def _postpone(desk: Desk, item: Item, command: PostponeItem, now: datetime) -> Decision[Desk]:
+    later = replace(_stopped(item.free()), state="postponed", postponed_until=command.until)
+    told = ItemPostponed(**_ids(item), until=command.until)
+    timer = Task(PostponementEnded(item_id=item.item_id, until=command.until), command.until)
+    return Decision(desk.with_item(later, "postponed", now), (Event(told, "done", item.key),), (timer,))
+
+
+# What time does
+
+
+def elapse(desk: Desk, timer: LeaseEnded | PostponementEnded | TimeLimit, now: datetime) -> Decision[Desk]:
+    """Do what a timer was set for, if it still is to be done."""
+    item = desk.item
+    if item is None:
+        return Decision(desk)
+    match timer:
+        case LeaseEnded(lease_ends_at=ends_at) if item.lease_ends_at == ends_at:
+            # Who held it stays noted, so that they are told when they go on as if they still did.
+            released = ItemReleased(**_ids(item), reason="lease_expired")
+            return Decision(desk.with_item(item, "released", now), (Event(released, key=item.key),))
+        case PostponementEnded(until=until) if item.state == "postponed" and item.postponed_until == until:
+            back, limit = starts_to_wait(item, desk.rule_sets, now)
+            reopened = ItemReopened(**_ids(item))
+            return Decision(desk.with_item(back, "reopened", now), (Event(reopened, key=item.key),), (limit,))
+        case TimeLimit(limit=limit_no) if (
+            item.state == "open" and item.limit_number == limit_no and not item.escalated
+        ):
+            late = replace(item, escalated=True, priority=FIRST)
+            told = ItemEscalated(**_ids(item), reason=_WAITED_TOO_LONG)
+            return Decision(desk.with_item(late, "escalated", now), (Event(told, key=item.key),))
+        case LeaseEnded() | PostponementEnded() | TimeLimit():
+            return Decision(desk)
+        case _:
+            assert_never(timer)
+
+
+def _held(item: Item, by: str, until: datetime) -> tuple[Item, Task]:
+    timer = Task(LeaseEnded(item_id=item.item_id, lease_ends_at=until), until)
+    return replace(item, assignee=by, lease_ends_at=until), timer
+
+
+def _stopped(item: Item) -> Item:
+    """Return an item that waits for staff no longer: no limit runs."""
+    priority = FIRST if item.urgent_words else NORMAL
+    return replace(item, due_at=None, escalated=False, priority=priority, postponed_until=None)
+
+
+def _ids(item: Item) -> dict[str, Any]:
+    return {"item_id": item.item_id, "thread_id": item.thread_id, "pool": item.pool}

@@ -1,0 +1,104 @@
+"""Files that came with messages: held until they were scanned, then clean or refused."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Final, Literal, assert_never
+
+from shared.events.envelope import Command, Data, Fact, Id
+from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused
+from shared.events.vocabulary import Code, Line
+from shared.messaging.decision import Decision, Event, Task
+
+AttachmentState = Literal["clean", "held", "refused"]
+SCAN_AGAIN: Final = timedelta(minutes=15)
+"""While the scanner is away, files stay held, and it is asked again."""
+
+
+class AddAttachment(Command):
+    """A person uploaded a file; its bytes are in the store under their SHA-256."""
+
+    TYPE: ClassVar[str] = "inbox.add-attachment.v1"
+    attachment_id: Id
+    patient_id: Id
+    uploaded_by: Id
+    name: Line
+    content_type: Code
+    size: int
+    sha256: Code
+    scan: Literal["scan", "hold", "allow"]
+
+
+class ScanAttachment(Data):
+    """Task: have a file scanned."""
+
+    TYPE: ClassVar[str] = "inbox.scan-attachment.v1"
+    attachment_id: Id
+    sha256: Code
+
+
+class AttachmentScanned(Fact):
+    """What the scanner said; `away` when it could not be asked."""
+
+    TYPE: ClassVar[str] = "inbox.attachment-scanned.v1"
+    attachment_id: Id
+    sha256: Code
+    result: Literal["clean", "infected", "not_scannable", "away"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of a patient; `reason` is why it was refused."""
+
+    attachment_id: str
+    patient_id: str
+    uploaded_by: str
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    state: AttachmentState
+    reason: str | None
+    created_at: datetime
+
+
+def add(command: AddAttachment, now: datetime) -> Decision[Attachment]:
+    """Take a file in: held until scanned, unless this place lets unscanned files through."""
+    held = command.scan != "allow"
+    attachment = Attachment(
+        command.attachment_id,
+        command.patient_id,
+        command.uploaded_by,
+        command.name,
+        command.content_type,
+        command.size,
+        command.sha256,
+        "held" if held else "clean",
+        None,
+        now,
+    )
+    ids = {"attachment_id": command.attachment_id, "patient_id": command.patient_id}
+    told = AttachmentHeld(**ids, reason="not_scanned") if held else AttachmentCleared(**ids)
+    tasks = (_scan(attachment),) if command.scan == "scan" else ()
+    return Decision(attachment, (Event(told, "done", command.patient_id),), tasks)
+
+
+def hear_scan(attachment: Attachment, scanned: AttachmentScanned, now: datetime) -> Decision[Attachment]:
+    """Let a file out or refuse it; one that was not scanned stays held."""
+    if attachment.state != "held":
+        return Decision(attachment)
+    ids = {"attachment_id": attachment.attachment_id, "patient_id": attachment.patient_id}
+    match scanned.result:
+        case "clean":
+            told = Event(AttachmentCleared(**ids), key=attachment.patient_id)
+            return Decision(replace(attachment, state="clean"), (told,))
+        case "infected" | "not_scannable":
+            refused = Event(AttachmentRefused(**ids, reason=scanned.result), key=attachment.patient_id)
+            return Decision(replace(attachment, state="refused", reason=scanned.result), (refused,))
+        case "away":
+            return Decision(attachment, tasks=(_scan(attachment, now + SCAN_AGAIN),))
+        case _:
+            assert_never(scanned.result)
+
+
+def _scan(attachment: Attachment, due_at: datetime | None = None) -> Task:
+    return Task(ScanAttachment(attachment_id=attachment.attachment_id, sha256=attachment.sha256), due_at)

@@ -1,0 +1,211 @@
+"""An item of the in baskets: one for each thread of a patient, and one for each piece of work that is raised.
+
+Its version grows with what people do to it: a claim, a message, a reply. What time alone brings, the end of a
+lease or of a limit, leaves the version, so that nobody's reply is refused because a clock struck.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Final, Literal
+
+from services.inbox.domain.attachment import Attachment
+from services.inbox.domain.hours import due
+from services.inbox.domain.routing import UNROUTABLE, PoolEntry, Provider, RuleSet, in_force, pools
+from shared.events.envelope import Data, Id
+from shared.messaging.decision import Task
+
+ItemState = Literal["open", "waiting", "postponed", "done"]
+"""`open` waits for staff, `waiting` for the patient's answer, `postponed` for a time."""
+
+What = Literal[
+    "new", "message", "claimed", "released", "reassigned", "replied", "done", "reopened", "escalated", "postponed"
+]
+
+FIRST: Final = 0
+NORMAL: Final = 1
+"""Priorities: what is urgent or escalated is listed first."""
+
+LEASE: Final = timedelta(minutes=15)
+
+
+class TimeLimit(Data):
+    """Timer: an item has waited as long as it may; `limit` tells this waiting from later ones."""
+
+    TYPE: ClassVar[str] = "inbox.time-limit.v1"
+    item_id: Id
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A message's thread, or a piece of work, on its way through the pools.
+
+    Attributes:
+        item_id: derived from the thread's first message, or from the work's id.
+        patient_id: absent for work that is about no patient.
+        about: ids of what it is about, as JSON.
+        content: stands for what a service raised, so that another content of the same id is known.
+        urgent_words: found in the patient's messages, a line each.
+        rule_version: of the rules that chose the pool, and `why` they did; 0 for work, whose service chose.
+        assignee: who claimed it last; they hold it until `lease_ends_at`.
+        since: the time that the item has been waiting from.
+        due_at: when it escalates; absent while nobody waits for staff.
+        limit_number: counts the times that a time limit was started.
+        limit_minutes: how much business time it may wait this time.
+        service: which raised the work.
+        replied_version: the version that the newest reply made.
+        replied_at: when staff replied first.
+    """
+
+    item_id: str
+    kind: Literal["message", "work"]
+    pool: str
+    state: ItemState
+    priority: int
+    version: int
+    subject: str
+    created_at: datetime
+    updated_at: datetime
+    since: datetime
+    patient_id: str | None = None
+    thread_id: str | None = None
+    work_id: str | None = None
+    message_kind: str | None = None
+    category: str | None = None
+    provider_id: str | None = None
+    about: str = "{}"
+    content: bytes = b""
+    urgent_words: str = ""
+    escalated: bool = False
+    rule_version: int = 0
+    why: str = ""
+    assignee: str | None = None
+    lease_ends_at: datetime | None = None
+    due_at: datetime | None = None
+    limit_number: int = 0
+    limit_minutes: int = 0
+    service: str | None = None
+    postponed_until: datetime | None = None
+    replied_version: int = 0
+    replied_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the events about the item."""
+        return self.patient_id or f"pool:{self.pool}"
+
+    def holder(self, now: datetime) -> str | None:
+        """Return who holds the item, if anybody does."""
+        held = self.lease_ends_at is not None and now < self.lease_ends_at
+        return self.assignee if held else None
+
+    def free(self) -> "Item":
+        """Return the item without anybody who holds it, or did."""
+        return replace(self, assignee=None, lease_ends_at=None)
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMessage:
+    """A message of a thread. `pool`, `rule_version` and `why` are what its sender was told."""
+
+    message_id: str
+    patient_id: str
+    thread_id: str
+    item_id: str
+    author: Literal["patient", "staff"]
+    author_id: str
+    body: str
+    at: datetime
+    fingerprint: bytes
+    pool: str
+    rule_version: int = 0
+    why: str = ""
+    attachment_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """What those who look on are told at once: readers of the pool and, of some, the patient."""
+
+    item_id: str
+    pool: str
+    thread_id: str | None
+    patient_id: str | None
+    what: What
+    version: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An item, and what deciding about it needs beside it.
+
+    Attributes:
+        item: absent while it is only being raised.
+        providers: those whose pools the messages name, and that are known.
+        rule_sets: the newest, of which one is in force.
+        attachments: those that the messages name.
+        written: messages that this batch adds.
+        changes: what this batch has to tell those who look on.
+    """
+
+    item: Item | None = None
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    rule_sets: tuple[RuleSet, ...] = ()
+    attachments: Mapping[str, Attachment] = field(default_factory=dict)
+    written: tuple[ThreadMessage, ...] = ()
+    changes: tuple[ItemChange, ...] = ()
+
+    def pool(self, pool: str, now: datetime) -> PoolEntry | None:
+        """Return a pool that a message names, as the rules in force have it."""
+        return pools(in_force(self.rule_sets, now), list(self.providers.values())).get(pool)
+
+    def with_item(self, item: Item, what: What, at: datetime) -> "Desk":
+        """Return the desk with the item as it is now, and the change to tell; to both pools if it moved."""
+        told = [change(item, what, at)]
+        if self.item is not None and self.item.pool != item.pool:
+            told.insert(0, replace(told[0], pool=self.item.pool))
+        return replace(self, item=item, changes=(*self.changes, *told))
+
+
+def change(item: Item, what: What, at: datetime) -> ItemChange:
+    """Return what to tell those who look on."""
+    return ItemChange(item.item_id, item.pool, item.thread_id, item.patient_id, what, item.version, at)
+
+
+def item_of_work(work_id: str) -> str:
+    """Return the id of the item for a piece of work: the same whoever raises it, and however often."""
+    return derived("work", work_id)
+
+
+def derived(*parts: str) -> str:
+    """Return an id that follows from others."""
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def fingerprint(*content: object) -> bytes:
+    """Return 16 bytes that stand for a content."""
+    return hashlib.blake2b(repr(content).encode(), digest_size=16).digest()
+
+
+def starts_to_wait(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) -> tuple[Item, Task]:
+    """Return the item waiting for staff from now on, and the timer of its limit."""
+    rules = in_force(rule_sets, now)
+    if item.pool == UNROUTABLE:
+        minutes = rules.limits.unroutable_min
+    else:
+        minutes = rules.limits.urgent_min if item.urgent_words else rules.limits.normal_min
+    item = replace(
+        item,
+        state="open",
+        priority=FIRST if item.urgent_words else NORMAL,
+        since=now,
+        due_at=due(now, minutes, rules.hours),
+        limit_number=item.limit_number + 1,
+        limit_minutes=minutes,
+        postponed_until=None,
+        escalated=False,
+    )
+    return item, Task(TimeLimit(item_id=item.item_id, limit=item.limit_number), item.due_at)

@@ -1,0 +1,283 @@
+"""Where a message goes: pools, and the rules as data, of which the first that matches wins.
+
+A rule set is accepted whole or not at all; each message keeps the version of the set that routed it, and why.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from services.inbox.domain.hours import Hours
+from shared.events.envelope import Id
+from shared.events.inbox import RefusalReason
+from shared.events.vocabulary import Line, Version, Word
+
+Kind = Literal["medical", "non-medical"]
+Delegate = Literal["clinical", "clinical-support"]
+Role = Literal["billing", "crm", "insurance", "clinical", "clinical-support", "supervisor"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+CATEGORIES: Final[Mapping[str, Kind]] = {
+    "non-urgent-question": "medical",
+    "refill-request": "medical",
+    "appointment-request": "medical",
+    "medical-info-update": "medical",
+    "share-records": "medical",
+    "billing-question": "non-medical",
+    "insurance-question": "non-medical",
+    "customer-service": "non-medical",
+    "portal-help": "non-medical",
+}
+"""Each category of messages, and its kind."""
+
+UNROUTABLE: Final = "unroutable"
+"""The queue of what no rule has a pool for; a supervisor decides."""
+
+PROVIDER: Final = "provider:"
+PROVIDERS_POOL: Final = "provider:{provider_id}"
+"""As the pool of a rule: that of the provider whom the message is for."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class When(_Part):
+    """What a message must be for a rule to match; what is absent does not matter."""
+
+    kind: Kind | None = None
+    category: Word | None = None
+    affiliate: Id | None = None
+    provider_id: Id | None = None
+    language: Word | None = None
+    urgent: bool | None = None
+
+    def conditions(self) -> frozenset[tuple[str, object]]:
+        """Return what is asked for, each with its value; a category has its kind."""
+        kind = self.kind or CATEGORIES.get(self.category or "")
+        return frozenset((self.model_dump() | {"kind": kind}).items()) - _ANYTHING
+
+
+_ANYTHING: Final = frozenset((name, None) for name in When.model_fields)
+
+
+class Rule(_Part):
+    """A message that is like this goes to that pool, and why."""
+
+    when: When
+    pool: Id
+    why: Line
+
+
+class Delegation(_Part):
+    """Who works the pools of an affiliate's providers, or of one of them."""
+
+    affiliate: Id
+    provider_id: Id | None = None
+    to: Delegate
+
+
+class PoolEntry(BaseModel):
+    """A pool: who sees it, and whether it takes anything in. `delegation` is told of providers' pools only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pool: Id
+    name: Word
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    delegation: Delegate | None = None
+    active: bool = True
+
+
+class Limits(_Part):
+    """How long an item may wait before it escalates, in minutes of business time."""
+
+    normal_min: Annotated[int, Field(ge=1, le=100_000)] = 2 * 9 * 60
+    urgent_min: Annotated[int, Field(ge=1, le=100_000)] = 60
+    unroutable_min: Annotated[int, Field(ge=1, le=100_000)] = 4 * 60
+
+
+class RuleSet(_Part):
+    """All that routing follows, in one version; pools that are not named are as they are by default."""
+
+    version: Version = 0
+    valid_from: AwareDatetime = datetime(2000, 1, 1, tzinfo=UTC)
+    pools: Annotated[tuple[PoolEntry, ...], Field(max_length=20_000)] = ()
+    rules: Annotated[tuple[Rule, ...], Field(max_length=1_000)]
+    delegations: Annotated[tuple[Delegation, ...], Field(max_length=5_000)] = ()
+    hours: Hours = Hours()
+    limits: Limits = Limits()
+
+
+FIXED_POOLS: Final[Mapping[str, PoolEntry]] = {
+    entry.pool: entry
+    for entry in (
+        PoolEntry(pool="billing", name="Billing", roles=("billing",)),
+        PoolEntry(pool="crm", name="Customer service", roles=("crm",)),
+        PoolEntry(pool="insurance", name="Insurance", roles=("insurance",)),
+        PoolEntry(pool=UNROUTABLE, name="Unroutable", roles=("supervisor",)),
+    )
+}
+
+_MEDICAL: Final = [category for category, kind in CATEGORIES.items() if kind == "medical"]
+_BY_CATEGORY: Final = {
+    "billing-question": ("billing", "Billing answers questions about bills"),
+    "insurance-question": ("insurance", "The insurance team answers questions about coverage"),
+    "customer-service": ("crm", "Customer service answers what is not about care, bills or coverage"),
+    "portal-help": ("crm", "Customer service helps with the portal"),
+}
+
+DEFAULT_RULES: Final = RuleSet(
+    version=1,
+    rules=(
+        *(
+            Rule(
+                when=When(kind="medical", category=category),
+                pool=PROVIDERS_POOL,
+                why="Medical messages go to the provider's pool",
+            )
+            for category in _MEDICAL
+        ),
+        *(
+            Rule(when=When(kind="non-medical", category=category), pool=pool, why=why)
+            for category, (pool, why) in _BY_CATEGORY.items()
+        ),
+    ),
+)
+"""In force until a supervisor puts another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider, as scheduling named them last."""
+
+    provider_id: str
+    name: str | None
+    affiliate: str
+    told_at: datetime
+
+    @property
+    def pool(self) -> str:
+        """The id of the provider's pool."""
+        return f"{PROVIDER}{self.provider_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the rules look at in a message."""
+
+    kind: Kind
+    category: str
+    affiliate: str | None
+    provider_id: str | None
+    language: str | None
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Where a message goes and why; `rule` is the place of the rule that matched, if one did."""
+
+    pool: str
+    why: str
+    rule: int | None
+
+
+def in_force(rule_sets: Sequence[RuleSet], now: datetime) -> RuleSet:
+    """Return the newest rule set that is valid by now."""
+    valid = (rules for rules in rule_sets if rules.valid_from <= now)
+    return max(valid, key=lambda rules: rules.version, default=DEFAULT_RULES)
+
+
+def delegation(rules: RuleSet, provider: Provider) -> Delegate:
+    """Return who works a provider's pool: as said of the provider, else of the affiliate."""
+    found: dict[str | None, Delegate] = {
+        one.provider_id: one.to
+        for one in rules.delegations
+        if one.affiliate == provider.affiliate and one.provider_id in (None, provider.provider_id)
+    }
+    return found.get(provider.provider_id) or found.get(None) or "clinical-support"
+
+
+def provider_pool(rules: RuleSet, provider: Provider) -> PoolEntry:
+    """Return a provider's pool; it exists as soon as scheduling has named the provider."""
+    to = delegation(rules, provider)
+    named = {entry.pool: entry for entry in rules.pools}.get(provider.pool)
+    return PoolEntry(
+        pool=provider.pool,
+        name=(provider.name or provider.provider_id)[:80],
+        roles=(to,),
+        delegation=to,
+        active=named is None or named.active,
+    )
+
+
+def pools(rules: RuleSet, providers: Sequence[Provider]) -> dict[str, PoolEntry]:
+    """Return the pools that there are, by id; of the providers' those of the given ones."""
+    told = {entry.pool: entry for entry in rules.pools if not entry.pool.startswith(PROVIDER)}
+    return {**FIXED_POOLS, **told, **{one.pool: provider_pool(rules, one) for one in providers}}
+
+
+def route(rules: RuleSet, said: Said, known: Mapping[str, PoolEntry]) -> Routed:
+    """Return where a message goes: by the first rule that matches, or to the unroutable queue."""
+    about = {
+        "kind": said.kind,
+        "category": said.category,
+        "affiliate": said.affiliate,
+        "provider_id": said.provider_id,
+        "language": said.language,
+        "urgent": said.urgent,
+    }.items()
+    for place, rule in enumerate(rules.rules):
+        if not rule.when.conditions() <= about:
+            continue
+        if rule.pool == PROVIDERS_POOL and said.provider_id is None:
+            return Routed(UNROUTABLE, "There is no provider for this patient yet", place)
+        pool = known.get(rule.pool.replace("{provider_id}", said.provider_id or ""))
+        if pool is None:
+            return Routed(UNROUTABLE, "The rule's pool is not known", place)
+        if not pool.active:
+            return Routed(UNROUTABLE, f"The pool {pool.pool} is not active", place)
+        return Routed(pool.pool, rule.why, place)
+    return Routed(UNROUTABLE, "No rule matches", None)
+
+
+def fault(rules: RuleSet, known: Mapping[str, PoolEntry]) -> tuple[RefusalReason, str] | None:
+    """Return why a rule set cannot be taken, if so: the reason, and a sentence that names the place.
+
+    Args:
+        rules: the set.
+        known: the pools that there would be.
+    """
+    for place in range(len(rules.rules)):
+        found = _fault_of(rules.rules, place, known)
+        if found is not None:
+            return found
+    unroutable = known.get(UNROUTABLE)
+    if unroutable is None or not unroutable.active:
+        return "pool_inactive", "the unroutable queue is always active"
+    if len({entry.pool for entry in rules.pools}) < len(rules.pools):
+        return "duplicate_pool", "a pool is named twice"
+    if len({(one.affiliate, one.provider_id) for one in rules.delegations}) < len(rules.delegations):
+        return "duplicate_delegation", "an affiliate or provider is delegated twice"
+    return None
+
+
+def _fault_of(
+    rules: Sequence[Rule], place: int, known: Mapping[str, PoolEntry]
+) -> tuple[RefusalReason, str] | None:
+    rule = rules[place]
+    if rule.pool != PROVIDERS_POOL and rule.pool not in known:
+        return "unknown_pool", f"rule {place} names a pool that does not exist"
+    category = rule.when.category
+    if category is not None and rule.when.kind not in (None, CATEGORIES.get(category)):
+        return "unknown_category", f"rule {place} names a category that its kind does not have"
+    if category is not None and category not in CATEGORIES:
+        return "unknown_category", f"rule {place} names a category that does not exist"
+    for earlier, other in enumerate(rules[:place]):
+        if other.when.conditions() <= rule.when.conditions():
+            return "rule_shadowed", f"rule {place} never matches, since rule {earlier} is more general"
+    return None

@@ -1,0 +1,214 @@
+"""A patient's message: may it be sent, to whom does it go, and what it does to its thread's item.
+
+A thread stays where it is: a further message joins the item, wherever that was moved to meanwhile. Where a medical
+message names no provider, the nearest one is meant: scheduled next, else who asked for documents last, else seen
+last; a non-urgent question has to name one.
+"""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from services.inbox.domain.item import (
+    FIRST,
+    Item,
+    ThreadMessage,
+    What,
+    change,
+    derived,
+    fingerprint,
+    starts_to_wait,
+)
+from services.inbox.domain.patient import Patient, recipients
+from services.inbox.domain.refusal import refuse
+from services.inbox.domain.routing import CATEGORIES, UNROUTABLE, Said, in_force, pools, route
+from services.inbox.domain.urgency import urgent_words
+from shared.events.inbox import (
+    ItemReopened,
+    MessageRouted,
+    MessageUnroutable,
+    RefusalReason,
+    SendMessage,
+)
+from shared.messaging.decision import Decision, Event, Task
+
+ATTACHMENTS_MAX: Final = 10
+ATTACHMENTS_BYTES_MAX: Final = 50 * 1024 * 1024
+
+_JOINS: Final = "The message joins its thread"
+
+
+def send(patient: Patient, command: SendMessage, actor: str, now: datetime) -> Decision[Patient]:
+    """Bring a message to a pool, or say why not."""
+    if not _may_send(patient, actor):
+        return _refuse(patient, command, "not_found")
+    known = patient.messages.get(command.message_id)
+    if known is not None:
+        if known.fingerprint != _fingerprint(command):
+            return _refuse(patient, command, "idempotency_conflict")
+        return Decision(patient, (_told(known),))
+    reason = _fault(patient, command, now) or _attachment_fault(patient, command, actor)
+    if reason is not None:
+        return _refuse(patient, command, reason)
+    if command.thread_id is not None:
+        return _join(patient, patient.items[command.thread_id], command, actor, now)
+    return _begin(patient, command, actor, now)
+
+
+def _refuse(patient: Patient, command: SendMessage, reason: RefusalReason) -> Decision[Patient]:
+    return refuse(patient, command, reason, key=command.patient_id)
+
+
+def _may_send(patient: Patient, actor: str) -> bool:
+    role, _, person_id = actor.partition(":")
+    return (
+        role in ("patient", "proxy") and patient.registered is not None and patient.registered.may_act(person_id)
+    )
+
+
+def _fault(patient: Patient, command: SendMessage, now: datetime) -> RefusalReason | None:
+    """Say what is wrong with what the message is and whom it is for.
+
+    It is the same for a provider who does not exist as for one whom the patient has nothing to do with.
+    """
+    if CATEGORIES.get(command.category) != command.kind:
+        return "unknown_category"
+    if command.thread_id is not None and command.thread_id not in patient.items:
+        return "not_found"
+    if command.provider_id is None:
+        missing = command.category == "non-urgent-question" and command.thread_id is None
+        return "recipient_missing" if missing else None
+    in_thread = patient.items.get(command.thread_id or "")
+    allowed = (in_thread is not None and in_thread.provider_id == command.provider_id) or any(
+        one.provider_id == command.provider_id for one in recipients(patient, now)
+    )
+    return None if allowed else "recipient_not_allowed"
+
+
+def _attachment_fault(patient: Patient, command: SendMessage, actor: str) -> RefusalReason | None:
+    ids = command.attachment_ids or ()
+    if len(ids) > ATTACHMENTS_MAX:
+        return "too_many_attachments"
+    sender = actor.partition(":")[2]
+    found = [patient.attachments.get(attachment_id) for attachment_id in ids]
+    if any(one is None or one.patient_id != patient.patient_id or one.uploaded_by != sender for one in found):
+        return "unknown_attachment"
+    files = [one for one in found if one is not None]
+    if any(one.state == "refused" for one in files):
+        return "attachment_refused"
+    if len({one.sha256 for one in files}) < len(files):
+        return "same_file_twice"
+    return "attachments_too_large" if sum(one.size for one in files) > ATTACHMENTS_BYTES_MAX else None
+
+
+def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) -> Decision[Patient]:
+    """Open a thread, with an item in the pool that the rules say."""
+    assert patient.registered is not None  # noqa: S101  # or it could not be sent
+    provider_id = command.provider_id
+    if provider_id is None and command.kind == "medical":
+        provider_id = next((one.provider_id for one in recipients(patient, now)), None)
+    words = urgent_words(command.subject, command.body)
+    rules = in_force(patient.rule_sets, now)
+    registered = patient.registered
+    said = Said(
+        command.kind, command.category, registered.affiliate, provider_id, registered.language, bool(words)
+    )
+    routed = route(rules, said, pools(rules, list(patient.providers.values())))
+    thread_id = derived("thread", patient.patient_id, command.message_id)
+    item = Item(
+        item_id=derived("item", thread_id),
+        kind="message",
+        pool=routed.pool,
+        state="open",
+        priority=FIRST,
+        version=1,
+        subject=command.subject,
+        created_at=now,
+        updated_at=now,
+        since=now,
+        patient_id=patient.patient_id,
+        thread_id=thread_id,
+        message_kind=command.kind,
+        category=command.category,
+        provider_id=provider_id,
+        about=command.about.model_dump_json(exclude_none=True) if command.about else "{}",
+        urgent_words="\n".join(words),
+        rule_version=rules.version,
+        why=routed.why,
+    )
+    item, limit = starts_to_wait(item, patient.rule_sets, now)
+    return _written(patient, item, _message(command, item, actor, now, item.why), (), (limit,))
+
+
+def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: datetime) -> Decision[Patient]:
+    """Add a message to a thread; what waited for the patient, or was done, is open again."""
+    words = dict.fromkeys((*item.urgent_words.split("\n"), *urgent_words(command.subject, command.body)))
+    joined = replace(
+        item,
+        version=item.version + 1,
+        updated_at=now,
+        urgent_words="\n".join(word for word in words if word),
+    )
+    message = _message(command, item, actor, now, _JOINS)
+    if item.state == "open":
+        if joined.urgent_words:
+            joined = replace(joined, priority=FIRST)
+        return _written(patient, joined, message, (), ())
+    waiting, limit = starts_to_wait(joined, patient.rule_sets, now)
+    reopened = ItemReopened(
+        item_id=item.item_id, thread_id=item.thread_id, pool=item.pool, message_id=command.message_id
+    )
+    events = (Event(reopened, key=patient.patient_id),) if item.state == "done" else ()
+    return _written(patient, waiting, message, events, (limit,))
+
+
+def _written(
+    patient: Patient, item: Item, message: ThreadMessage, events: tuple[Event, ...], tasks: tuple[Task, ...]
+) -> Decision[Patient]:
+    before = patient.items.get(message.thread_id)
+    what: What = "new" if before is None else "reopened" if before.state == "done" else "message"
+    after = replace(
+        patient,
+        items={**patient.items, message.thread_id: item},
+        messages={**patient.messages, message.message_id: message},
+        written=(*patient.written, message),
+        changes=(*patient.changes, change(item, what, item.updated_at)),
+    )
+    return Decision(after, (_told(message), *events), tasks)
+
+
+def _message(command: SendMessage, item: Item, actor: str, now: datetime, why: str) -> ThreadMessage:
+    assert item.thread_id is not None  # noqa: S101  # messages have one
+    return ThreadMessage(
+        message_id=command.message_id,
+        patient_id=command.patient_id,
+        thread_id=item.thread_id,
+        item_id=item.item_id,
+        author="patient",
+        author_id=actor.partition(":")[2],
+        body=command.body,
+        at=now,
+        fingerprint=_fingerprint(command),
+        pool=item.pool,
+        rule_version=item.rule_version,
+        why=why,
+        attachment_ids=command.attachment_ids or (),
+    )
+
+
+def _told(message: ThreadMessage) -> Event:
+    """Return what the sender is told, the first time and whenever the message is repeated."""
+    told: dict[str, Any] = {
+        "message_id": message.message_id,
+        "thread_id": message.thread_id,
+        "item_id": message.item_id,
+        "rule_version": message.rule_version,
+        "why": message.why,
+    }
+    data = MessageUnroutable(**told) if message.pool == UNROUTABLE else MessageRouted(**told, pool=message.pool)
+    return Event(data, "done", message.patient_id)
+
+
+def _fingerprint(command: SendMessage) -> bytes:
+    return fingerprint(json.dumps(command.model_dump(mode="json", exclude_none=True), sort_keys=True))

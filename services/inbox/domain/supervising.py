@@ -1,0 +1,51 @@
+"""Rule sets: a supervisor puts a whole new one, or none."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from services.inbox.domain.commands import PutRoutingRules
+from services.inbox.domain.refusal import refuse
+from services.inbox.domain.routing import DEFAULT_RULES, PROVIDER, Provider, RuleSet, fault, in_force, pools
+from shared.events.inbox import RoutingRulesChanged
+from shared.messaging.decision import Decision, Event
+
+SUBJECT: Final = "routing-rules"
+"""The key of what is said about rule sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """The newest rule sets, of which one is in force and one may be waiting for its day.
+
+    `providers` are those that the new set's rules name and that are known.
+    """
+
+    rule_sets: tuple[RuleSet, ...] = ()
+    providers: tuple[Provider, ...] = ()
+    put: tuple[RuleSet, ...] = ()
+
+
+def newest(rule_sets: tuple[RuleSet, ...]) -> RuleSet:
+    """Return the newest rule set, in force or not."""
+    return max(rule_sets, key=lambda rules: rules.version, default=DEFAULT_RULES)
+
+
+def put(supervision: Supervision, command: PutRoutingRules, now: datetime) -> Decision[Supervision]:
+    """Take a rule set, with the next version; one that was waiting for its day is given up for it."""
+    current = newest(supervision.rule_sets)
+    if command.version != current.version:
+        return refuse(supervision, command, "stale_version")
+    rules = command.rules.model_copy(update={"version": current.version + 1, "pools": tuple(_kept(command.rules))})
+    found = fault(rules, pools(rules, supervision.providers))
+    if found is not None:
+        return refuse(supervision, command, *found)
+    told = RoutingRulesChanged(version=rules.version, valid_from=rules.valid_from)
+    sets = (in_force(supervision.rule_sets, now), rules)
+    after = replace(supervision, rule_sets=sets, put=(*supervision.put, rules))
+    return Decision(after, (Event(told, "done"),))
+
+
+def _kept(rules: RuleSet) -> list[object]:
+    """Return the pools worth keeping in a set: of providers', those that differ from what they are by default."""
+    return [entry for entry in rules.pools if not entry.pool.startswith(PROVIDER) or not entry.active]

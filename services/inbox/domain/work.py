@@ -1,0 +1,77 @@
+"""Work that services raise: an item in the pool that they name, once for each work id."""
+
+from datetime import datetime
+
+from services.inbox.domain.item import FIRST, Desk, Item, fingerprint, item_of_work, starts_to_wait
+from services.inbox.domain.refusal import refuse
+from services.inbox.domain.routing import UNROUTABLE
+from shared.events.envelope import Outcome
+from shared.events.inbox import RaiseWork, WorkQueued
+from shared.events.insurance import WorkRaised as InsuranceWorkRaised
+from shared.events.payments import WorkRaised as PaymentsWorkRaised
+from shared.messaging.decision import Decision, Event
+
+_WHY = "The service that raised it chose the pool"
+_INACTIVE = "The pool that its service chose is not active"
+
+
+def raise_work(desk: Desk, command: RaiseWork, actor: str, now: datetime) -> Decision[Desk]:
+    """Queue work that a service asks for by a command."""
+    key = command.patient_id or f"pool:{command.pool}"
+    if not actor.startswith("service:"):
+        return refuse(desk, command, "not_allowed", key=key)
+    if desk.item is None and desk.pool(command.pool, now) is None:
+        return refuse(desk, command, "unknown_pool", key=key)
+    service = actor.removeprefix("service:")
+    return _queue(desk, command, service, command.patient_id, "done", now)
+
+
+def hear_work(desk: Desk, told: PaymentsWorkRaised | InsuranceWorkRaised, now: datetime) -> Decision[Desk]:
+    """Queue work that a service says it has."""
+    if desk.item is not None:
+        return Decision(desk)
+    service = "payments" if isinstance(told, PaymentsWorkRaised) else "insurance"
+    return _queue(desk, told, service, told.about.patient_id, None, now)
+
+
+def _queue(
+    desk: Desk,
+    work: RaiseWork | PaymentsWorkRaised | InsuranceWorkRaised,
+    service: str,
+    patient_id: str | None,
+    outcome: Outcome | None,
+    now: datetime,
+) -> Decision[Desk]:
+    about = work.about.model_dump_json(exclude_none=True)
+    content = fingerprint(work.pool, work.summary, about, patient_id)
+    known = desk.item
+    if known is not None:
+        if known.content != content and isinstance(work, RaiseWork):
+            return refuse(desk, work, "idempotency_conflict", key=known.key)
+        return Decision(desk, (_queued(work.work_id, known, outcome),))
+    pool = desk.pool(work.pool, now)
+    active = pool is not None and pool.active
+    item = Item(
+        item_id=item_of_work(work.work_id),
+        kind="work",
+        pool=work.pool if active else UNROUTABLE,
+        state="open",
+        priority=FIRST,
+        version=1,
+        subject=work.summary,
+        created_at=now,
+        updated_at=now,
+        since=now,
+        patient_id=patient_id,
+        work_id=work.work_id,
+        service=service,
+        about=about,
+        content=content,
+        why=_WHY if active else _INACTIVE,
+    )
+    item, limit = starts_to_wait(item, desk.rule_sets, now)
+    return Decision(desk.with_item(item, "new", now), (_queued(work.work_id, item, outcome),), (limit,))
+
+
+def _queued(work_id: str, item: Item, outcome: Outcome | None) -> Event:
+    return Event(WorkQueued(work_id=work_id, item_id=item.item_id, pool=item.pool), outcome, item.key)

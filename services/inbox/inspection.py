@@ -1,0 +1,175 @@
+"""What a file is, by its content, and whether it can be taken in: never by its name alone.
+
+It costs CPU and memory in proportion to the file: call it outside the event loop.
+"""
+
+import hashlib
+import io
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import puremagic
+
+FILE_BYTES_MAX: Final = 25 * 1024 * 1024
+NAME_MAX: Final = 255
+_UNPACKED_BYTES_MAX: Final = 512 * 1024 * 1024
+_RATIO_MAX: Final = 200
+_RATIO_BYTES_MIN: Final = 16 * 1024 * 1024
+"""Small files of one letter pack well too: a ratio means nothing below this size."""
+_ENTRIES_MAX: Final = 10_000
+_ENCRYPTED: Final = 0x1
+_CHUNK: Final = 1024 * 1024
+
+Reason = Literal[
+    "empty_file", "too_large", "bad_name", "type_mismatch", "encrypted_archive", "archive_bomb", "broken_archive"
+]
+
+SAID: Final[dict[Reason, str]] = {
+    "empty_file": "The file is empty.",
+    "too_large": f"The file is larger than {FILE_BYTES_MAX // 1024 // 1024} MB.",
+    "bad_name": "The file's name holds a path, a control character, or is too long.",
+    "type_mismatch": "The file is not what its name says.",
+    "encrypted_archive": "The archive is encrypted, so nobody can look for malware in it.",
+    "archive_bomb": "The archive unpacks to far more than it should.",
+    "broken_archive": "The archive cannot be read.",
+}
+
+# Control characters, separators, and marks that turn the direction of text and so hide an extension.
+_BAD_NAME: Final = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u200e\u200f\u202a-\u202e\u2066-\u2069]|^\.{1,2}$")
+
+_MAGIC: Final[tuple[tuple[int, bytes, str], ...]] = (
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"GIF8", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (0, b"II*\x00", "image/tiff"),
+    (0, b"MM\x00*", "image/tiff"),
+    (0, b"%PDF-", "application/pdf"),
+    (0, b"PK\x03\x04", "application/zip"),
+    (0, b"PK\x05\x06", "application/zip"),
+    (0, b"\x1f\x8b", "application/gzip"),
+)
+"""What people send most; of these there must be no doubt."""
+
+_HEIF: Final = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
+_ZIPPED: Final = frozenset({"application/zip"})
+_TEXT: Final = frozenset({"text/plain", "text/html", "image/svg+xml", "text/xml"})
+EXPECTED: Final[dict[str, frozenset[str]]] = {
+    **{one: frozenset({"image/jpeg"}) for one in ("jpg", "jpeg")},
+    **{one: frozenset({f"image/{one}"}) for one in ("png", "gif", "webp")},
+    **{one: frozenset({"image/tiff"}) for one in ("tif", "tiff")},
+    **{one: frozenset({"image/heic"}) for one in ("heic", "heif")},
+    **dict.fromkeys(("zip", "docx", "xlsx", "pptx", "odt", "ods"), _ZIPPED),
+    "pdf": frozenset({"application/pdf"}),
+    "gz": frozenset({"application/gzip"}),
+    **dict.fromkeys(("txt", "csv", "md", "log"), _TEXT),
+    "svg": frozenset({"image/svg+xml"}),
+    **{one: frozenset({"text/html", "text/plain"}) for one in ("htm", "html")},
+}
+"""What a name's extension promises; of others nothing is known."""
+
+
+class RefusedFileError(Exception):
+    """A file is not taken in; `reason` is stable, and its text says what to do."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(SAID[reason])
+        self.reason: Reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A file that can be taken in."""
+
+    content_type: str
+    size: int
+    sha256: str
+
+
+def inspect(name: str, content: bytes) -> Inspected:
+    """Return what a file is.
+
+    Raises:
+        RefusedFileError: it is not taken in.
+    """
+    if not name or len(name) > NAME_MAX or _BAD_NAME.search(name):
+        raise RefusedFileError("bad_name")
+    if not content:
+        raise RefusedFileError("empty_file")
+    if len(content) > FILE_BYTES_MAX:
+        raise RefusedFileError("too_large")
+    content_type = sniff(content)
+    extension = name.rpartition(".")[2].lower() if "." in name else ""
+    if extension in EXPECTED and content_type not in EXPECTED[extension]:
+        raise RefusedFileError("type_mismatch")
+    if content_type == "application/zip":
+        _check_zip(content)
+    elif content_type == "application/gzip":
+        _check_gzip(content)
+    return Inspected(content_type, len(content), hashlib.sha256(content).hexdigest())
+
+
+def sniff(content: bytes) -> str:
+    """Return a file's type by its content."""
+    for offset, magic, content_type in _MAGIC:
+        if content.startswith(magic, offset):
+            return content_type
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIF:
+        return "image/heic"
+    text = _text(content)
+    if text is not None:
+        return text
+    try:
+        found = puremagic.from_string(content[: 1024 * 1024], mime=True)
+    except (puremagic.PureError, ValueError):
+        return "application/octet-stream"
+    return found if re.fullmatch(r"[a-z]+/[a-z0-9.+-]{1,60}", found) else "application/octet-stream"
+
+
+def _text(content: bytes) -> str | None:
+    """Return the type of a text, if it is one; a browser would run some of them."""
+    head = content[:4096]
+    if b"\x00" in content:
+        return None
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return None
+    start = head.decode(errors="ignore").lstrip("\ufeff \t\r\n").lower()
+    if "<svg" in start and start.startswith(("<svg", "<?xml", "<!--", "<!doctype svg")):
+        return "image/svg+xml"
+    if start.startswith(("<!doctype html", "<html", "<script", "<body", "<head", "<iframe")):
+        return "text/html"
+    return "text/xml" if start.startswith("<?xml") else "text/plain"
+
+
+def _check_zip(content: bytes) -> None:
+    try:
+        entries = zipfile.ZipFile(io.BytesIO(content)).infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
+        raise RefusedFileError("broken_archive") from None
+    if any(entry.flag_bits & _ENCRYPTED for entry in entries):
+        raise RefusedFileError("encrypted_archive")
+    unpacked = sum(entry.file_size for entry in entries)
+    if len(entries) > _ENTRIES_MAX or _is_bomb(len(content), unpacked):
+        raise RefusedFileError("archive_bomb")
+
+
+def _check_gzip(content: bytes) -> None:
+    unpacking = zlib.decompressobj(wbits=31)
+    unpacked, left = 0, content
+    while left and not unpacking.eof:
+        try:
+            unpacked += len(unpacking.decompress(left, _CHUNK))
+        except zlib.error:
+            raise RefusedFileError("broken_archive") from None
+        left = unpacking.unconsumed_tail
+        if _is_bomb(len(content), unpacked):
+            raise RefusedFileError("archive_bomb")
+
+
+def _is_bomb(packed: int, unpacked: int) -> bool:
+    return unpacked > _UNPACKED_BYTES_MAX or (unpacked > _RATIO_BYTES_MIN and unpacked > packed * _RATIO_MAX)

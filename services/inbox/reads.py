@@ -1,0 +1,325 @@
+"""What the inbox shows: pools with their counts, pages of items, threads, and who has read them.
+
+Every statement reads a range of an index, so that a pool with a million items is as quick as one with a hundred.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from services.inbox.domain.attachment import Attachment
+from services.inbox.domain.item import Item, ThreadMessage
+from services.inbox.domain.routing import (
+    PROVIDER,
+    PoolEntry,
+    Provider,
+    RuleSet,
+    in_force,
+    pools,
+)
+from services.inbox.store import ATTACHMENT, ITEM, MESSAGE, PROVIDER_COLUMNS, read_rule_sets
+from shared.database import Connection, Pool
+
+SUPERVISOR: Final = "supervisor"
+THREADS_MAX: Final = 200
+FOUND_MAX: Final = 5_000
+
+_ITEM: Final = ", ".join(f"i.{name}" for name in ITEM)
+_SENDER: Final = "p.first_name, p.last_name"
+_READ_PROVIDERS: Final = f"select {', '.join(PROVIDER_COLUMNS)} from provider"
+_READ_PROVIDER: Final = f"{_READ_PROVIDERS} where provider_id = $1"
+_PROVIDER_NAMES: Final = "select provider_id, name from provider where provider_id = any($1::text[])"
+_COUNTS: Final = """
+    select pool, state, sum(items)::bigint as items from pool_count
+    where pool = any($1::text[]) group by pool, state
+"""
+_OLDEST: Final = """
+    select p.pool, least(
+        (select since from item where pool = p.pool and state = 'open' and priority = 0 order by since limit 1),
+        (select since from item where pool = p.pool and state = 'open' and priority = 1 order by since limit 1)
+    ) as since
+    from unnest($1::text[]) p(pool)
+"""
+# Cut to a page before the join: the index has the order, which a join planned for a small pool would lose.
+PAGE: Final = f"""
+    with i as materialized (
+        select {", ".join(ITEM)} from item
+        where pool = $1 and state = $2 and (priority, since, item_id) > ($3::smallint, $4::timestamptz, $5)
+        order by priority, since, item_id limit $6
+    )
+    select {_ITEM}, {_SENDER} from i left join patient p using (patient_id)
+    order by i.priority, i.since, i.item_id
+"""
+# Of a word that is everywhere some are enough: more words narrow it down.
+_SEARCH: Final = f"""
+    with asked as (select websearch_to_tsquery('simple', $1) as words),
+    found as materialized (
+        (select item_id from message, asked where message.words @@ asked.words limit {FOUND_MAX})
+        union
+        (select item_id from item, asked where item.words @@ asked.words limit {FOUND_MAX})
+    ),
+    i as materialized (
+        select {", ".join(f"item.{name}" for name in ITEM)} from found join item using (item_id)
+        where pool = any($2::text[]) and (updated_at, item_id) < ($3::timestamptz, $4)
+        order by updated_at desc, item_id desc limit $5
+    )
+    select {_ITEM}, {_SENDER} from i left join patient p using (patient_id)
+    order by i.updated_at desc, i.item_id desc
+"""
+_ONE: Final = f"""
+    select {_ITEM}, {_SENDER}, p.birth_date, p.language
+    from item i left join patient p using (patient_id) where i.item_id = $1
+"""
+_MESSAGES: Final = f"""
+    select {", ".join(MESSAGE)} from message where thread_id = $1 order by at, message_id
+"""
+_ATTACHMENTS: Final = f"select {', '.join(ATTACHMENT)} from attachment where attachment_id = any($1::text[])"
+_PATIENTS_OF: Final = """
+    select patient_id, first_name, last_name, person_id from patient
+    where (person_id = $1 or proxies ? $1) and told_at is not null order by person_id = $1 desc, patient_id
+"""
+_MAY_ACT: Final = """
+    select exists (select from patient where patient_id = $1 and (person_id = $2 or proxies ? $2))
+"""
+_EXISTS: Final = "select exists (select from patient where patient_id = $1 and told_at is not null)"
+_THREADS: Final = f"""
+    select {_ITEM}, v.name from item i left join provider v using (provider_id)
+    where i.patient_id = any($1::text[]) and i.thread_id is not null order by i.updated_at desc limit $2
+"""
+_THREAD: Final = f"""
+    select {_ITEM}, v.name from item i left join provider v using (provider_id) where i.thread_id = $1
+"""
+_POOLS_OF_FILE: Final = """
+    select i.pool from message_attachment m join item i using (item_id) where m.attachment_id = $1
+"""
+_LOG_READ: Final = "insert into read_log (at, reader, what, what_id, patient_id) values ($1, $2, $3, $4, $5)"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPool:
+    """A pool, how many items of each state it has, and since when the longest has waited for staff."""
+
+    entry: PoolEntry
+    counts: Mapping[str, int]
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenItem:
+    """An item that the caller may see, and the rules in force."""
+
+    item: Item
+    rules: RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class ShownItem:
+    """An item in a list, with the patient's name if it is about one."""
+
+    item: Item
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownThread:
+    """A thread with its messages and their files."""
+
+    item: Item
+    messages: list[ThreadMessage]
+    attachments: Mapping[str, Attachment]
+    name: str | None = None
+    birth_date: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of items ends, and the next one begins."""
+
+    priority: int = -1
+    since: datetime = datetime(1900, 1, 1, tzinfo=UTC)
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActedFor:
+    """A patient for whom a person may act."""
+
+    patient_id: str
+    name: str
+    own: bool
+
+
+# Pools
+
+
+def may_work(entry: PoolEntry, roles: frozenset[str]) -> bool:
+    """Return whether somebody with these roles sees a pool."""
+    return SUPERVISOR in roles or not roles.isdisjoint(entry.roles)
+
+
+async def rules_in_force(connection: "Connection | Pool", now: datetime) -> RuleSet:
+    """Return the rule set that is followed."""
+    return in_force(await read_rule_sets(connection), now)
+
+
+async def all_pools(pool: Pool, rules: RuleSet) -> dict[str, PoolEntry]:
+    """Return every pool as a rule set has it."""
+    providers = [Provider(*row) for row in await pool.fetch(_READ_PROVIDERS)]
+    return pools(rules, sorted(providers, key=lambda one: one.provider_id))
+
+
+async def provider_names(pool: Pool, provider_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return the names of providers, as far as scheduling has told them."""
+    rows = await pool.fetch(_PROVIDER_NAMES, list(provider_ids))
+    return {row["provider_id"]: row["name"] for row in rows}
+
+
+async def show_pools(pool: Pool, roles: frozenset[str], now: datetime) -> list[ShownPool]:
+    """Return the pools that somebody with these roles sees."""
+    every = await all_pools(pool, await rules_in_force(pool, now))
+    seen = [entry for entry in every.values() if may_work(entry, roles)]
+    names = [entry.pool for entry in seen]
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in await pool.fetch(_COUNTS, names):
+        counts[row["pool"]][row["state"]] = row["items"]
+    oldest = {row["pool"]: row["since"] for row in await pool.fetch(_OLDEST, names)}
+    return [ShownPool(entry, counts.get(entry.pool, {}), oldest.get(entry.pool)) for entry in seen]
+
+
+async def find_pool(connection: "Connection | Pool", pool_id: str, rules: RuleSet) -> PoolEntry | None:
+    """Return one pool as a rule set has it, if there is such a pool."""
+    rows = []
+    if pool_id.startswith(PROVIDER):
+        rows = await connection.fetch(_READ_PROVIDER, pool_id.removeprefix(PROVIDER))
+    return pools(rules, [Provider(*row) for row in rows]).get(pool_id)
+
+
+# Items
+
+
+async def page(pool: Pool, pool_id: str, state: str, after: Place, limit: int) -> list[ShownItem]:
+    """Return the items of a pool that come after a place, at most `limit`."""
+    rows = await pool.fetch(PAGE, pool_id, state, after.priority, after.since, after.item_id, limit)
+    return [ShownItem(Item(*row[: len(ITEM)]), _name(*row[len(ITEM) :])) for row in rows]
+
+
+async def search(
+    pool: Pool, words: str, pool_ids: Sequence[str], before: tuple[datetime, str], limit: int
+) -> list[ShownItem]:
+    """Return the items of these pools whose subject or messages hold words, the last changed first.
+
+    Args:
+        pool: the database.
+        words: as in a search engine: `or`, `-without`, `"in this order"`.
+        pool_ids: where to look.
+        before: when the last one of the page before was changed, and its id.
+        limit: at most so many.
+    """
+    rows = await pool.fetch(_SEARCH, words, list(pool_ids), *before, limit)
+    return [ShownItem(Item(*row[: len(ITEM)]), _name(*row[len(ITEM) :])) for row in rows]
+
+
+async def find_item(pool: Pool, item_id: str, roles: frozenset[str], now: datetime) -> SeenItem | None:
+    """Return an item without its thread, if somebody with these roles sees it."""
+    async with pool.acquire() as connection:
+        row = await connection.fetchrow(_ONE, item_id)
+        if row is None:
+            return None
+        item = Item(*row[: len(ITEM)])
+        rules = await rules_in_force(connection, now)
+        # A pool that a later rule set has dropped is the supervisors'.
+        entry = None if SUPERVISOR in roles else await find_pool(connection, item.pool, rules)
+    seen = SUPERVISOR in roles or (entry is not None and may_work(entry, roles))
+    return SeenItem(item, rules) if seen else None
+
+
+async def show_item(pool: Pool, item_id: str, reader: str, now: datetime) -> ShownThread:
+    """Return an item with its thread, as of one moment, and note for ever who was shown it."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        row = await connection.fetchrow(_ONE, item_id)
+        assert row is not None  # noqa: S101  # it was found before, and items stay
+        item = Item(*row[: len(ITEM)])
+        messages, attachments = await _thread(connection, item.thread_id)
+        await connection.execute(_LOG_READ, now, reader, "item", item_id, item.patient_id)
+    first, last, birth_date, language = row[len(ITEM) :]
+    return ShownThread(item, messages, attachments, _name(first, last), birth_date, language)
+
+
+# The patient's own
+
+
+async def patients_of(pool: Pool, person_id: str) -> list[ActedFor]:
+    """Return the patients for whom a person may act, their own record first."""
+    rows = await pool.fetch(_PATIENTS_OF, person_id)
+    return [ActedFor(row[0], _name(row[1], row[2]) or "", row[3] == person_id) for row in rows]
+
+
+async def may_act(pool: Pool, patient_id: str, person_id: str) -> bool:
+    """Return whether a person may act for a patient."""
+    return bool(await pool.fetchval(_MAY_ACT, patient_id, person_id))
+
+
+async def patient_exists(pool: Pool, patient_id: str) -> bool:
+    """Return whether the registration host has told of a patient."""
+    return bool(await pool.fetchval(_EXISTS, patient_id))
+
+
+async def threads_of(pool: Pool, patient_ids: Sequence[str]) -> list[ShownItem]:
+    """Return the newest threads of patients, with their providers' names."""
+    rows = await pool.fetch(_THREADS, list(patient_ids), THREADS_MAX)
+    return [ShownItem(Item(*row[: len(ITEM)]), row[-1]) for row in rows]
+
+
+async def show_thread(pool: Pool, thread_id: str) -> ShownThread | None:
+    """Return a thread with its provider's name, as of one moment."""
+    async with _moment(pool) as connection:
+        row = await connection.fetchrow(_THREAD, thread_id)
+        if row is None:
+            return None
+        messages, attachments = await _thread(connection, thread_id)
+    return ShownThread(Item(*row[: len(ITEM)]), messages, attachments, row[-1])
+
+
+async def find_attachment(pool: Pool, attachment_id: str) -> Attachment | None:
+    """Return a file, if there is such a file."""
+    row = await pool.fetchrow(_ATTACHMENTS, [attachment_id])
+    return Attachment(*row) if row else None
+
+
+async def pools_of_attachment(pool: Pool, attachment_id: str) -> list[str]:
+    """Return the pools whose items show a file."""
+    return [row["pool"] for row in await pool.fetch(_POOLS_OF_FILE, attachment_id)]
+
+
+async def log_read(pool: Pool, at: datetime, reader: str, what: str, what_id: str, patient_id: str | None) -> None:
+    """Note for ever that somebody has read something clinical, before they are shown it."""
+    await pool.execute(_LOG_READ, at, reader, what, what_id, patient_id)
+
+
+async def _thread(
+    connection: Connection, thread_id: str | None
+) -> tuple[list[ThreadMessage], dict[str, Attachment]]:
+    if thread_id is None:
+        return [], {}
+    messages = [ThreadMessage(*row) for row in await connection.fetch(_MESSAGES, thread_id)]
+    ids = [attachment_id for message in messages for attachment_id in message.attachment_ids]
+    rows = await connection.fetch(_ATTACHMENTS, ids) if ids else []
+    return messages, {row[0]: Attachment(*row) for row in rows}
+
+
+@asynccontextmanager
+async def _moment(pool: Pool) -> AsyncIterator[Connection]:
+    """Offer a connection that sees the database as of one moment."""
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
+
+
+def _name(first: str | None, last: str | None) -> str | None:
+    return " ".join(part for part in (first, last) if part) or None

@@ -1,0 +1,397 @@
+"""Reads and writes what the inbox decides about: a whole batch in a few statements, whatever its size.
+
+`load` locks patients, then items, each in the order of their ids, and reads beside them what the messages name.
+`save` writes what the rules changed. A claim touches its item and nothing else of the patient's.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final
+
+from services.inbox.domain import State, state_key
+from services.inbox.domain.attachment import Attachment, AttachmentScanned
+from services.inbox.domain.commands import PutRoutingRules, ReassignItem, ReplyToItem
+from services.inbox.domain.item import Desk, Item, ItemChange, ThreadMessage, derived
+from services.inbox.domain.patient import Appointment, DocumentRequest, Patient, Registered
+from services.inbox.domain.routing import PROVIDER, Provider, RuleSet
+from services.inbox.domain.supervising import SUBJECT, Supervision
+from services.inbox.tables import (
+    AppointmentRow,
+    AttachmentRow,
+    DocumentRequestRow,
+    ItemChangeRow,
+    ItemRow,
+    MessageAttachmentRow,
+    MessageRow,
+    PatientRow,
+    ProviderRow,
+    RuleSetRow,
+)
+from shared.database import Connection, Pool, insert, insert_statement, upsert
+from shared.events.envelope import Fact, Message
+from shared.events.inbox import RaiseWork, SendMessage
+from shared.events.insurance import WorkRaised as InsuranceWorkRaised
+from shared.events.payments import WorkRaised as PaymentsWorkRaised
+from shared.events.scheduling import AppointmentBooked, DocumentRequested
+from shared.messaging.handlers import Change
+
+CHANNEL: Final = "item_change"
+"""Notified by each transaction that changes items."""
+
+_REGISTERED: Final = tuple(one.name for one in fields(Registered))
+_PATIENT: Final = ("patient_id", *_REGISTERED)
+_APPOINTMENT: Final = ("patient_id", *(one.name for one in fields(Appointment)))
+_REQUEST: Final = ("patient_id", *(one.name for one in fields(DocumentRequest)))
+PROVIDER_COLUMNS: Final = tuple(one.name for one in fields(Provider))
+ITEM: Final = tuple(one.name for one in fields(Item))
+MESSAGE: Final = tuple(one.name for one in fields(ThreadMessage))
+ATTACHMENT: Final = tuple(one.name for one in fields(Attachment))
+_CHANGE: Final = tuple(one.name for one in fields(ItemChange))
+
+_appointment_row = attrgetter(*_APPOINTMENT[1:])
+_request_row = attrgetter(*_REQUEST[1:])
+_item_row = attrgetter(*ITEM)
+_message_row = attrgetter(*MESSAGE)
+_attachment_row = attrgetter(*ATTACHMENT)
+_provider_row = attrgetter(*PROVIDER_COLUMNS)
+_change_row = attrgetter(*_CHANGE)
+
+_ADD_SHELLS: Final = "insert into patient (patient_id) select unnest($1::text[]) on conflict do nothing"
+_READ_PATIENTS: Final = f"select {', '.join(_PATIENT)} from patient where patient_id = any($1::text[])"
+_LOCK_PATIENTS: Final = f"{_READ_PATIENTS} order by patient_id for update"
+_READ_APPOINTMENTS: Final = f"select {', '.join(_APPOINTMENT)} from appointment where patient_id = any($1::text[])"
+_READ_REQUESTS: Final = f"select {', '.join(_REQUEST)} from document_request where patient_id = any($1::text[])"
+_READ_PROVIDERS: Final = f"select {', '.join(PROVIDER_COLUMNS)} from provider where provider_id = any($1::text[])"
+_LOCK_ITEMS: Final = (
+    f"select {', '.join(ITEM)} from item where item_id = any($1::text[]) order by item_id for update"
+)
+_READ_MESSAGES: Final = f"""
+    select {", ".join(MESSAGE)} from message
+    where (patient_id, message_id) in (select * from unnest($1::text[], $2::text[]))
+"""
+_READ_ATTACHMENTS: Final = f"select {', '.join(ATTACHMENT)} from attachment where attachment_id = any($1::text[])"
+_LOCK_ATTACHMENTS: Final = f"{_READ_ATTACHMENTS} order by attachment_id for update"
+# The newest may be waiting for its day; then the one before is in force.
+_READ_RULE_SETS: Final = """
+    select version, document from rule_set where not withdrawn order by version desc limit 2
+"""
+_WITHDRAW: Final = "update rule_set set withdrawn = true where version > $1 and version < $2"
+_LOCK_RULE_SETS: Final = "select pg_advisory_xact_lock(hashtext('rule_set'))"
+_COUNT: Final = """
+    insert into pool_count (pool, state, writer, items)
+    select pool, state, pg_backend_pid() % 32, items from unnest($1::text[], $2::text[], $3::bigint[])
+        u(pool, state, items) order by pool, state
+    on conflict (pool, state, writer) do update set items = pool_count.items + excluded.items
+"""
+_SHOW: Final = insert_statement(MessageAttachmentRow, ("attachment_id", "item_id"), "do nothing")
+_TELL: Final = f"with told as ({insert_statement(ItemChangeRow, _CHANGE)}) select pg_notify('{CHANNEL}', '')"
+
+
+@dataclass(slots=True)
+class _Named:
+    """What the messages of a batch name, and so has to be there when they are decided about."""
+
+    patients: set[str] = field(default_factory=set)
+    heard_of: set[str] = field(default_factory=set)
+    items: set[str] = field(default_factory=set)
+    providers: set[str] = field(default_factory=set)
+    pools: set[str] = field(default_factory=set)
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    attachments: set[str] = field(default_factory=set)
+    scanned: set[str] = field(default_factory=set)
+    rules: bool = False
+    supervision: bool = False
+
+
+def _named(messages: Sequence[Message[Any]]) -> _Named:
+    named = _Named()
+    for message in messages:
+        key, _, of = state_key(message).partition(":")
+        data = message.data
+        match key:
+            case "patient":
+                _name_for_patient(named, of, data)
+            case "item":
+                named.items.add(of)
+                _name_for_item(named, data)
+            case "attachment" if isinstance(data, AttachmentScanned):
+                named.scanned.add(of)
+            case _ if isinstance(data, PutRoutingRules):
+                named.rules = named.supervision = True
+                named.pools.update(rule.pool for rule in data.rules.rules)
+    return named
+
+
+def _name_for_patient(named: _Named, patient_id: str, data: Any) -> None:
+    named.patients.add(patient_id)
+    match data:
+        case SendMessage():
+            named.rules = True
+            named.messages.append((patient_id, data.message_id))
+            named.attachments.update(data.attachment_ids or ())
+            if data.thread_id is not None:
+                named.items.add(derived("item", data.thread_id))
+        case AppointmentBooked() | DocumentRequested():
+            named.providers.add(data.provider_id)
+    if isinstance(data, Fact):
+        named.heard_of.add(patient_id)
+
+
+def _name_for_item(named: _Named, data: Any) -> None:
+    match data:
+        case RaiseWork() | PaymentsWorkRaised() | InsuranceWorkRaised():
+            named.rules = True
+            named.pools.add(data.pool)
+        case ReassignItem(pool=str() as pool):
+            named.rules = True
+            named.pools.add(pool)
+        case ReplyToItem():
+            named.attachments.update(data.attachment_ids)
+        case _:
+            # A postponement that ends starts a time limit by the rules; a claim must not wait for them.
+            named.rules = named.rules or data.TYPE == "inbox.postponement-ended.v1"
+
+
+async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict[str, State]:
+    """Lock what the messages are about and return it by key; what is not known is missing.
+
+    A patient whom a fact is about gets their row here, before any lock is taken, so that two processes that hear
+    of them at the same time come one after the other.
+    """
+    named = _named(messages)
+    states: dict[str, State] = {}
+    if named.supervision:
+        await connection.execute(_LOCK_RULE_SETS)
+    if named.heard_of:
+        await connection.execute(_ADD_SHELLS, sorted(named.heard_of))
+    patients = await _patients(connection, _LOCK_PATIENTS, sorted(named.patients)) if named.patients else {}
+    items: dict[str, Item] = {}
+    if named.items:
+        rows = await connection.fetch(_LOCK_ITEMS, sorted(named.items))
+        items = {row[0]: Item(*row) for row in rows}
+    attachments = await _attachments(connection, _READ_ATTACHMENTS, named.attachments)
+    states |= {
+        f"attachment:{one.attachment_id}": one
+        for one in (await _attachments(connection, _LOCK_ATTACHMENTS, named.scanned)).values()
+    }
+    rule_sets = await read_rule_sets(connection) if named.rules else ()
+    providers = await _providers(connection, named, patients.values(), rule_sets)
+    if patients:
+        told = await _told_before(connection, named)
+        for patient in patients.values():
+            threads = {
+                item.thread_id: item
+                for item in items.values()
+                if item.patient_id == patient.patient_id and item.thread_id
+            }
+            states[f"patient:{patient.patient_id}"] = Patient(
+                patient.patient_id,
+                patient.registered,
+                patient.appointments,
+                patient.requests,
+                providers,
+                threads,
+                told.get(patient.patient_id, {}),
+                attachments,
+                rule_sets,
+            )
+    if named.items:
+        for item_id in named.items:
+            states[f"item:{item_id}"] = Desk(items.get(item_id), providers, rule_sets, attachments)
+    if named.supervision:
+        states[SUBJECT] = Supervision(rule_sets, tuple(providers.values()))
+    return states
+
+
+async def _patients(connection: Connection, read: str, ids: Sequence[str]) -> dict[str, Patient]:
+    """Return patients with all appointments and requests that they have, few for one person."""
+    registered = {row[0]: _registered(row) for row in await connection.fetch(read, ids)}
+    known = list(registered)
+    appointments: dict[str, dict[str, Appointment]] = defaultdict(dict)
+    for row in await connection.fetch(_READ_APPOINTMENTS, known):
+        appointments[row[0]][row[1]] = Appointment(*row[1:])
+    requests: dict[str, dict[str, DocumentRequest]] = defaultdict(dict)
+    for row in await connection.fetch(_READ_REQUESTS, known):
+        requests[row[0]][row[1]] = DocumentRequest(*row[1:])
+    return {
+        patient_id: Patient(
+            patient_id, registered[patient_id], appointments.get(patient_id, {}), requests.get(patient_id, {})
+        )
+        for patient_id in known
+    }
+
+
+async def read_patient(pool: Pool, patient_id: str) -> Patient | None:
+    """Return a patient with whom they see and have seen, without locking; nothing if nobody has told of them."""
+    async with pool.acquire() as connection:
+        patient = (await _patients(connection, _READ_PATIENTS, [patient_id])).get(patient_id)
+    return patient if patient is not None and patient.registered is not None else None
+
+
+async def _attachments(connection: Connection, read: str, ids: set[str]) -> dict[str, Attachment]:
+    if not ids:
+        return {}
+    return {row[0]: Attachment(*row) for row in await connection.fetch(read, sorted(ids))}
+
+
+async def read_rule_sets(connection: "Connection | Pool") -> tuple[RuleSet, ...]:
+    """Return the newest rule sets, one of which is in force; none where nobody has put any."""
+    rows = await connection.fetch(_READ_RULE_SETS)
+    return tuple(_rule_set(row["document"]) for row in rows)
+
+
+@lru_cache(maxsize=16)
+def _rule_set(document: str) -> RuleSet:
+    return RuleSet.model_validate_json(document)
+
+
+async def _providers(
+    connection: Connection, named: _Named, patients: Iterable[Patient], rule_sets: Sequence[RuleSet]
+) -> dict[str, Provider]:
+    """Return the known providers among those that messages, patients' appointments and rules name."""
+    ids = set(named.providers)
+    if named.messages:
+        for patient in patients:
+            ids.update(one.provider_id for one in patient.appointments.values() if one.provider_id)
+            ids.update(request.provider_id for request in patient.requests.values())
+    ruled = {rule.pool for rules in rule_sets for rule in rules.rules}
+    ids.update(pool.removeprefix(PROVIDER) for pool in named.pools | ruled if pool.startswith(PROVIDER))
+    if not ids:
+        return {}
+    rows = await connection.fetch(_READ_PROVIDERS, list(ids))
+    return {row[0]: Provider(*row) for row in rows}
+
+
+async def _told_before(connection: Connection, named: _Named) -> dict[str, dict[str, ThreadMessage]]:
+    told: dict[str, dict[str, ThreadMessage]] = defaultdict(dict)
+    if named.messages:
+        for row in await connection.fetch(_READ_MESSAGES, *map(list, zip(*named.messages, strict=True))):
+            message = ThreadMessage(*row)
+            told[message.patient_id][message.message_id] = message
+    return told
+
+
+# What a batch changed
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows that a batch writes, by table."""
+
+    patients: list[tuple[Any, ...]] = field(default_factory=list)
+    appointments: list[tuple[Any, ...]] = field(default_factory=list)
+    requests: list[tuple[Any, ...]] = field(default_factory=list)
+    providers: dict[str, Provider] = field(default_factory=dict)
+    new_items: list[Item] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    messages: list[ThreadMessage] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    changes: list[ItemChange] = field(default_factory=list)
+    put: list[tuple[int, RuleSet]] = field(default_factory=list)
+
+    def item(self, before: Item | None, after: Item) -> None:
+        """Write an item, and count it where it is now."""
+        (self.new_items if before is None else self.items).append(after)
+        if before is None or (before.pool, before.state) != (after.pool, after.state):
+            self.counts[after.pool, after.state] += 1
+            if before is not None:
+                self.counts[before.pool, before.state] -= 1
+
+    def patient(self, before: Patient, after: Patient) -> None:
+        """Write what is new about a patient: rows are objects that were replaced."""
+        if after.registered is not None and after.registered is not before.registered:
+            self.patients.append((after.patient_id, *_registered_row(after.registered)))
+        self.appointments += [
+            (after.patient_id, *_appointment_row(one))
+            for one in after.appointments.values()
+            if one is not before.appointments.get(one.appointment_id)
+        ]
+        self.requests += [
+            (after.patient_id, *_request_row(one))
+            for one in after.requests.values()
+            if one is not before.requests.get(one.request_id)
+        ]
+        for provider in after.providers.values():
+            newest = self.providers.get(provider.provider_id)
+            if provider is not before.providers.get(provider.provider_id) and (
+                newest is None or newest.told_at <= provider.told_at
+            ):
+                self.providers[provider.provider_id] = provider
+        for thread_id, item in after.items.items():
+            if item is not before.items.get(thread_id):
+                self.item(before.items.get(thread_id), item)
+        self.messages += after.written
+        self.changes += after.changes
+
+    def desk(self, before: Desk, after: Desk) -> None:
+        """Write what is new about an item."""
+        if after.item is not None and after.item is not before.item:
+            self.item(before.item, after.item)
+        self.messages += after.written
+        self.changes += after.changes
+
+
+async def save(connection: Connection, changes: Sequence[Change[State]]) -> None:
+    """Write what differs between the states before and after."""
+    rows = _Rows()
+    for change in changes:
+        match change.after:
+            case Patient() as patient:
+                before = change.before if isinstance(change.before, Patient) else Patient(patient.patient_id)
+                rows.patient(before, patient)
+            case Desk() as desk:
+                rows.desk(change.before if isinstance(change.before, Desk) else Desk(), desk)
+            case Attachment() as attachment:
+                rows.attachments.append(attachment)
+            case Supervision() as supervision:
+                rows.put += [(supervision.rule_sets[0].version, one) for one in supervision.put]
+    await _save_known(connection, rows)
+    await _save_items(connection, rows)
+
+
+async def _save_known(connection: Connection, rows: _Rows) -> None:
+    await upsert(connection, PatientRow, _PATIENT, rows.patients)
+    await upsert(connection, AppointmentRow, _APPOINTMENT, rows.appointments)
+    await upsert(connection, DocumentRequestRow, _REQUEST, rows.requests)
+    # In one order for everybody: two batches may hear of the same providers.
+    providers = sorted(map(_provider_row, rows.providers.values()))
+    await upsert(connection, ProviderRow, PROVIDER_COLUMNS, providers)
+    await upsert(connection, AttachmentRow, ATTACHMENT, [_attachment_row(one) for one in rows.attachments])
+    for in_force, rules in rows.put:
+        await connection.execute(_WITHDRAW, in_force, rules.version)
+        document = rules.model_dump_json(exclude_none=True)
+        columns = ("version", "document", "withdrawn")
+        await insert(connection, RuleSetRow, columns, [(rules.version, document, False)])
+
+
+async def _save_items(connection: Connection, rows: _Rows) -> None:
+    # Never over another: work that was raised twice at once is an error, and decided again.
+    await insert(connection, ItemRow, ITEM, [_item_row(item) for item in rows.new_items])
+    await upsert(connection, ItemRow, ITEM, [_item_row(item) for item in rows.items])
+    await insert(connection, MessageRow, MESSAGE, [_message_row(one) for one in rows.messages])
+    shown = {(of, one.item_id) for one in rows.messages for of in one.attachment_ids}
+    if shown:
+        await connection.execute(_SHOW, *map(list, zip(*sorted(shown), strict=True)))
+    if rows.changes:
+        columns = zip(*map(_change_row, rows.changes), strict=True)
+        await connection.execute(_TELL, *map(list, columns))
+    counts = [(pool, state, count) for (pool, state), count in rows.counts.items() if count]
+    if counts:
+        await connection.execute(_COUNT, *map(list, zip(*counts, strict=True)))
+
+
+def _registered(row: Sequence[Any]) -> Registered | None:
+    person_id, proxies, *others = row[1:]
+    if proxies is None:
+        return None
+    return Registered(person_id, tuple(json.loads(proxies)), *others)
+
+
+def _registered_row(registered: Registered) -> tuple[Any, ...]:
+    person_id, proxies, *others = attrgetter(*_REGISTERED)(registered)
+    return (person_id, json.dumps(proxies), *others)

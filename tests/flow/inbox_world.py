@@ -1,0 +1,274 @@
+"""A process of the inbox on real Kafka and PostgreSQL, with gateways, hosts and staff around it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from aiohttp import ClientSession, FormData
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from prometheus_client import CollectorRegistry
+from pydantic import AnyUrl, SecretStr
+
+from local.infrastructure import Endpoints
+from services.inbox.adapters.files import Files
+from services.inbox.api.attachments import Intake, Scan, intake
+from services.inbox.app import APPLICATION, handlers
+from services.inbox.settings import Settings
+from shared.auth import TokenVerifier
+from shared.clock import Clock
+from shared.database import Pool, connect
+from shared.events.topics import HOST_REGISTRATION, HOST_SCHEDULING, INBOX_COMMANDS, SERVICES
+from shared.http import api
+from shared.messaging import topics
+from shared.messaging.run import Messaging
+from shared.migrations import upgrade
+from shared.settings import KafkaSettings
+from tests.flow.kit import eventually, move
+from tests.unit.shared.servers import Identity, identity, served
+
+Json = dict[str, Any]
+
+_numbers = count(1)
+_RUN = token_hex(3)
+"""Told apart from other runs, which external infrastructure may have seen."""
+
+
+class Answer:
+    """What the service answered over HTTP."""
+
+    def __init__(self, status: int, body: Any, headers: Any) -> None:
+        self.status = status
+        self.body = body
+        self.etag: str | None = headers.get("etag")
+        self.headers = headers
+
+
+class Inbox:
+    """The running service, and all who talk to it."""
+
+    def __init__(self, kafka: str, pool: Pool, clock: Clock, client: ClientSession, provider: Identity) -> None:
+        self.pool = pool
+        self.clock = clock
+        self.client = client
+        self._provider = provider
+        self._producer = AIOKafkaProducer(bootstrap_servers=kafka)
+        self._consumer = AIOKafkaConsumer(
+            SERVICES["inbox"].events.name,
+            SERVICES["inbox"].dead_letters.name,
+            bootstrap_servers=kafka,
+            auto_offset_reset="earliest",
+        )
+        self.heard: list[Json] = []
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        for client in (self._producer, self._consumer):
+            await client.start()
+            stack.push_async_callback(client.stop)
+
+    async def run(self) -> None:
+        """Hear what the inbox says, until cancelled."""
+        async for record in self._consumer:
+            assert record.value is not None
+            self.heard.append(json.loads(record.value))
+
+    # Messages
+
+    async def publish(self, topic: str, kind: str, key: str, actor: str, data: Json, **envelope: Any) -> str:
+        """Publish a message; return its id."""
+        message = {
+            "specversion": "1.0",
+            "id": f"m-{_RUN}-{next(_numbers)}",
+            "source": "test",
+            "type": kind,
+            "time": self.clock.now().isoformat(),
+            "subject": key,
+            "actor": actor,
+            "data": data,
+            **envelope,
+        }
+        await self._producer.send_and_wait(topic, json.dumps(message).encode(), key=key.encode())
+        return str(message["id"])
+
+    async def patient(self, **changes: Any) -> str:
+        """Register a patient with their own login, whose id ends the same way; return the patient's id."""
+        number = next(_numbers)
+        patient_id = f"PT-{_RUN}-{number}"
+        data = {
+            "patient_id": patient_id,
+            "person_id": f"person-{patient_id}",
+            "first_name": "Ana",
+            "last_name": "Ruiz",
+            "birth_date": "1980-02-03",
+            "sex": "female",
+            "postal_code": "02139",
+            "affiliate": "north",
+            "time_zone": "America/New_York",
+            "language": "es",
+            "proxies": [f"proxy-{patient_id}"],
+            **changes,
+        }
+        await self.publish(
+            HOST_REGISTRATION.name, "registration.patient-registered.v1", patient_id, "host:registration", data
+        )
+        await eventually(
+            lambda: self.pool.fetchval(
+                "select true from patient where patient_id = $1 and told_at is not null", patient_id
+            ),
+            "the patient is known",
+        )
+        return patient_id
+
+    async def booked(self, patient_id: str, provider_id: str, in_days: float = 3, **changes: Any) -> None:
+        """Book an appointment, and wait until the inbox knows."""
+        data = {
+            "appointment_id": f"A-{_RUN}-{next(_numbers)}",
+            "patient_id": patient_id,
+            "provider_id": provider_id,
+            "provider_name": f"Dr. {provider_id}",
+            "affiliate": "north",
+            "starts_at": (self.clock.now() + timedelta(days=in_days)).isoformat(),
+            **changes,
+        }
+        kind = "scheduling.appointment-booked.v1"
+        await self.publish(HOST_SCHEDULING.name, kind, patient_id, "host:scheduling", data)
+        await eventually(
+            lambda: self.pool.fetchval(
+                "select true from appointment where appointment_id = $1", data["appointment_id"]
+            ),
+            "the appointment is known",
+        )
+
+    async def send(self, patient_id: str, actor: str | None = None, **changes: Any) -> str:
+        """Send a patient's message; return the id of the command."""
+        data = {
+            "message_id": f"MSG-{next(_numbers)}",
+            "patient_id": patient_id,
+            "kind": "non-medical",
+            "category": "billing-question",
+            "subject": "My bill",
+            "body": "What is this charge?",
+            **changes,
+        }
+        actor = actor or f"patient:person-{patient_id}"
+        return await self.publish(INBOX_COMMANDS.name, "inbox.send-message.v1", patient_id, actor, data)
+
+    async def outcome(self, command_id: str) -> Json:
+        """Return how a command ended."""
+
+        def found() -> Json | None:
+            return next(
+                (one for one in self.heard if one.get("causationid") == command_id and "outcome" in one), None
+            )
+
+        event: Json = await eventually(found, f"the outcome of {command_id}")
+        return event
+
+    async def sent(self, patient_id: str, **changes: Any) -> Json:
+        """Send a message and return what its outcome says."""
+        event = await self.outcome(await self.send(patient_id, **changes))
+        data: Json = event["data"]
+        return data
+
+    async def said(self, kind: str, **about: Any) -> Json:
+        """Return what the newest event of a kind about something says, once there is one."""
+
+        def found() -> Json | None:
+            of_kind = (one for one in reversed(self.heard) if one.get("type") == f"inbox.{kind}.v1")
+            return next((one["data"] for one in of_kind if one["data"].items() >= about.items()), None)
+
+        data: Json = await eventually(found, f"{kind} about {about}")
+        return data
+
+    def kinds(self, item_id: str) -> list[str]:
+        """Return the kinds of all events about an item, as they came."""
+        kinds = (one["type"] for one in self.heard if one.get("data", {}).get("item_id") == item_id)
+        return [kind.removeprefix("inbox.").removesuffix(".v1") for kind in kinds]
+
+    # HTTP
+
+    def headers(self, who: str, role: str, version: int | str | None = None) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {self._provider.token(role, sub=who)}"}
+        if role == "gateway":
+            headers["on-behalf-of"] = who
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
+        return headers
+
+    async def get(self, path: str, who: str = "staff:ann", role: str = "billing") -> Answer:
+        """Ask as staff with a role, or on behalf of a person with the role `gateway`."""
+        async with self.client.get(path, headers=self.headers(who, role)) as found:
+            body = await found.json() if "json" in found.content_type else await found.read()
+            return Answer(found.status, body, found.headers)
+
+    async def post(
+        self,
+        path: str,
+        body: Json | FormData | None = None,
+        who: str = "staff:ann",
+        role: str = "billing",
+        version: int | None = None,
+        method: str = "POST",
+    ) -> Answer:
+        """Change something."""
+        how: Json = {"data": body} if isinstance(body, FormData) else {"json": body} if body is not None else {}
+        headers = self.headers(who, role, version)
+        async with self.client.request(method, path, headers=headers, **how) as found:
+            return Answer(found.status, await found.json(), found.headers)
+
+    def advance(self, ahead: timedelta) -> None:
+        """Move the business's clock ahead."""
+        move(self.clock, ahead)
+
+
+@asynccontextmanager
+async def running_inbox(infrastructure: Endpoints, folder: Path, clamd: str | None = None) -> AsyncIterator[Inbox]:
+    """Run a process of the inbox; files are kept in `folder`."""
+    url = infrastructure.databases["inbox"]
+    kafka = KafkaSettings(bootstrap_servers=infrastructure.kafka)
+    service = SERVICES["inbox"]
+    await upgrade(url, APPLICATION.revisions)
+    every = [*(heard.topic for heard in service.reads), service.events, service.dead_letters]
+    await topics.create(kafka.connection(), every)
+    settings = Settings(
+        database_url=SecretStr(url),
+        attachments_url=AnyUrl(folder.as_uri()),
+        clamd_url=AnyUrl(clamd) if clamd else None,
+        unscanned="allow",
+    )
+    scan: Scan = "scan" if clamd else "allow"
+    async with AsyncExitStack() as stack:
+        pool = await connect(url)
+        stack.push_async_callback(pool.close)
+        clock = Clock()
+        messaging = Messaging(await handlers(settings, clock, stack), kafka, url, clock, pool)
+        provider = await stack.enter_async_context(identity())
+        app = api(
+            "inbox",
+            APPLICATION.description,
+            routers=APPLICATION.routers,
+            verifier=TokenVerifier(provider.settings),
+            readiness=_nothing_to_check,
+            registry=CollectorRegistry(),
+            asyncapi={},
+        )
+        files = Files(str(settings.attachments_url))
+        app.dependency_overrides[intake] = lambda: Intake(files, scan)
+        app.state.pool, app.state.clock, app.state.ask = pool, clock, messaging.handling.ask
+        client = await stack.enter_async_context(served(app))
+        inbox = Inbox(infrastructure.kafka, pool, clock, client, provider)
+        await inbox.start(stack)
+        running = [asyncio.create_task(messaging.run()), asyncio.create_task(inbox.run())]
+        yield inbox
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+
+async def _nothing_to_check() -> Json:
+    return {}

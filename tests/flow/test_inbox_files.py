@@ -1,0 +1,190 @@
+"""Files of messages: judged by their content, scanned before they open, shown without what is hidden."""
+
+import asyncio
+import io
+import struct
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from aiohttp import FormData
+from PIL import Image
+
+from local.infrastructure import Endpoints
+from services.inbox.inspection import FILE_BYTES_MAX
+from tests.flow.inbox_world import Answer, Inbox, running_inbox
+from tests.flow.kit import eventually
+
+EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-" + b"TEST-FILE!$H+H*"
+LIMIT = 64 * 1024
+
+
+class Scanner:
+    """A daemon that speaks ClamAV's protocol, knows one virus, and can be away."""
+
+    def __init__(self) -> None:
+        self.away = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.away:
+            assert await reader.readexactly(10) == b"zINSTREAM\0"
+            content = b""
+            while length := struct.unpack(">I", await reader.readexactly(4))[0]:
+                content += await reader.readexactly(length)
+            virus = b"stream: Eicar-Test-Signature FOUND\0" if EICAR in content else b"stream: OK\0"
+            writer.write(b"INSTREAM size limit exceeded. ERROR\0" if len(content) > LIMIT else virus)
+            await writer.drain()
+        writer.close()
+
+
+@pytest.fixture(scope="module", name="scanner")
+async def the_scanner() -> Scanner:
+    return Scanner()
+
+
+@pytest.fixture(scope="module", name="inbox")
+async def the_inbox(
+    infrastructure: Endpoints, tmp_path_factory: pytest.TempPathFactory, scanner: Scanner
+) -> AsyncIterator[Inbox]:
+    server = await asyncio.start_server(scanner.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    folder = tmp_path_factory.mktemp("files")
+    async with server, running_inbox(infrastructure, folder, f"tcp://127.0.0.1:{port}") as inbox:
+        yield inbox
+
+
+def picture(fmt: str = "JPEG", **how: object) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(out, fmt, **how)
+    return out.getvalue()
+
+
+async def upload(inbox: Inbox, patient: str, name: str, content: bytes, who: str | None = None) -> Answer:
+    form = FormData(quote_fields=False)
+    form.add_field("patient_id", patient)
+    form.add_field("file", io.BytesIO(content), filename=name, content_type="application/octet-stream")
+    return await inbox.post("/v1/attachments", form, who or f"person-{patient}", "gateway")
+
+
+async def scanned(inbox: Inbox, attachment: str, state: str) -> None:
+    found = "select true from attachment where attachment_id = $1 and state = $2"
+    await eventually(lambda: inbox.pool.fetchval(found, attachment, state), f"the file is {state}")
+
+
+async def test_a_picture_is_held_then_clean_then_read_by_those_who_see_its_message(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    exif = Image.Exif()
+    exif[0x010F] = "SECRET-CAMERA"
+    content = picture(exif=exif)
+
+    taken = await upload(inbox, patient, "Röntgen 1.jpg", content)
+
+    assert (taken.status, taken.body["state"], taken.body["content_type"]) == (201, "held", "image/jpeg")
+    assert (taken.body["name"], taken.body["size"]) == ("Röntgen 1.jpg", len(content))
+    attachment = taken.body["attachment_id"]
+    routed = await inbox.sent(patient, attachment_ids=[attachment])
+    assert routed["pool"] == "billing"
+    await scanned(inbox, attachment, "clean")
+    assert (await inbox.said("attachment-cleared", attachment_id=attachment))["patient_id"] == patient
+    path = f"/v1/attachments/{attachment}"
+    got = await inbox.get(path)
+    assert (got.status, got.body) == (200, content)
+    assert got.headers["content-disposition"] == "attachment; filename*=UTF-8''R%C3%B6ntgen%201.jpg"
+    assert (got.headers["x-content-type-options"], "sandbox" in got.headers["content-security-policy"]) == (
+        "nosniff",
+        True,
+    )
+    assert b"SECRET-CAMERA" in content
+    shown = await inbox.get(f"{path}/preview")
+    assert (shown.status, shown.headers["content-type"]) == (200, "image/jpeg")
+    assert b"SECRET-CAMERA" not in shown.body
+    assert Image.open(io.BytesIO(shown.body)).size == (40, 30)
+    assert (await inbox.get(path, "staff:carl", "crm")).status == 404
+    assert (await inbox.get(path, "person-nobody", "gateway")).status == 404
+    item = await inbox.get(f"/v1/items/{routed['item_id']}")
+    assert [one["attachment_id"] for one in item.body["messages"][0]["attachments"]] == [attachment]
+
+
+async def test_a_virus_is_refused_and_nobody_can_open_or_send_it(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    attachment = (await upload(inbox, patient, "letter.txt", EICAR)).body["attachment_id"]
+
+    told = await inbox.said("attachment-refused", attachment_id=attachment)
+
+    assert told["reason"] == "infected"
+    opened = await inbox.get(f"/v1/attachments/{attachment}", f"person-{patient}", "gateway")
+    assert (opened.status, opened.body["reason"]) == (409, "attachment_refused")
+    refused = await inbox.sent(patient, attachment_ids=[attachment])
+    assert refused["reason"] == "attachment_refused"
+
+
+async def test_while_the_scanner_is_away_or_cannot_scan_a_file_stays_shut(inbox: Inbox, scanner: Scanner) -> None:
+    patient = await inbox.patient()
+    scanner.away = True
+    attachment = (await upload(inbox, patient, "note.txt", b"Good day")).body["attachment_id"]
+    await eventually(
+        lambda: inbox.pool.fetchval("select max(attempts) > 1 from task where data like $1", f'%"{attachment}"%'),
+        "the scan was tried",
+    )
+    held = await inbox.get(f"/v1/attachments/{attachment}", f"person-{patient}", "gateway")
+    assert (held.status, held.body["reason"]) == (409, "attachment_held")
+
+    scanner.away = False
+    inbox.advance(timedelta(minutes=1))
+    await scanned(inbox, attachment, "clean")
+    large = (await upload(inbox, patient, "long.txt", b"a " * LIMIT)).body["attachment_id"]
+    assert (await inbox.said("attachment-refused", attachment_id=large))["reason"] == "not_scannable"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "reason"),
+    [
+        ("empty.pdf", b"", 422, "empty_file"),
+        ("photo.jpg", b"%PDF-1.7 hello", 422, "type_mismatch"),
+        ("../passwd", b"hello", 422, "bad_name"),
+        ("huge.txt", b"a" * (FILE_BYTES_MAX + 1), 413, "too_large"),
+    ],
+    ids=["empty", "type", "name", "large"],
+)
+async def test_a_file_that_is_not_taken_in_is_named_with_the_reason(
+    inbox: Inbox, name: str, content: bytes, status: int, reason: str
+) -> None:
+    patient = await inbox.patient()
+
+    refused = await upload(inbox, patient, name, content)
+
+    assert (refused.status, refused.body["reason"], refused.body["name"]) == (status, reason, name)
+
+
+async def test_a_file_is_its_patients_and_is_sent_by_who_uploaded_it(inbox: Inbox) -> None:
+    patient, other = await inbox.patient(), await inbox.patient()
+    attachment = (await upload(inbox, patient, "note.txt", b"Good day")).body["attachment_id"]
+    twin = (await upload(inbox, patient, "copy.txt", b"Good day")).body["attachment_id"]
+    await scanned(inbox, twin, "clean")
+
+    async def reason(of: str, *ids: str, actor: str | None = None) -> str | None:
+        outcome = await inbox.outcome(await inbox.send(of, actor, attachment_ids=list(ids)))
+        found: str | None = outcome["data"].get("reason")
+        return found
+
+    assert await reason(other, attachment) == "unknown_attachment"
+    assert await reason(patient, attachment, actor=f"proxy:proxy-{patient}") == "unknown_attachment"
+    assert await reason(patient, "att-nobody") == "unknown_attachment"
+    assert await reason(patient, attachment, twin) == "same_file_twice"
+    assert await reason(patient, *(f"att-{n}" for n in range(11))) == "too_many_attachments"
+    assert await reason(patient, attachment) is None
+    assert (await upload(inbox, patient, "note.txt", b"x", who="person-nobody")).status == 404
+
+
+async def test_what_a_browser_would_run_is_only_ever_saved(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    page = await upload(inbox, patient, "page.html", b"<html><script>alert(1)</script></html>")
+    attachment = page.body["attachment_id"]
+    assert page.body["content_type"] == "text/html"
+    await scanned(inbox, attachment, "clean")
+
+    got = await inbox.get(f"/v1/attachments/{attachment}", f"person-{patient}", "gateway")
+    shown = await inbox.get(f"/v1/attachments/{attachment}/preview", f"person-{patient}", "gateway")
+
+    assert got.headers["content-type"] == "application/octet-stream"
+    assert (shown.status, shown.body["reason"]) == (404, "no_preview")

@@ -1,0 +1,190 @@
+"""What staff do to items, and what time does."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.inbox.domain.acting import ASSIGNED_FOR
+from services.inbox.domain.commands import (
+    ClaimItem,
+    EscalateItem,
+    FinishItem,
+    ItemCommand,
+    LeaseEnded,
+    PostponeItem,
+    ReassignItem,
+    ReleaseItem,
+    ReplyToItem,
+)
+from services.inbox.domain.item import LEASE, Desk, TimeLimit
+from services.inbox.domain.routing import PoolEntry, RuleSet
+from shared.events.inbox import ItemClaimed, ItemEscalated, ItemReleased, ItemReopened, WorkQueued
+from tests.unit.inbox.story import (
+    DAY,
+    NOW,
+    SECOND,
+    desk,
+    events,
+    item_of,
+    outcome,
+    patient,
+    send,
+    when,
+    work,
+)
+
+ANN, BOB = "staff:ann", "staff:bob"
+
+
+def opened() -> Desk:
+    return desk(when(patient(), send()))
+
+
+def claimed(by: str = ANN) -> Desk:
+    state = when(opened(), claim(1), actor=by).state
+    assert isinstance(state, Desk)
+    return state
+
+
+def claim(version: int) -> ClaimItem:
+    return ClaimItem(item_id="I", version=version)
+
+
+def finish(version: int) -> FinishItem:
+    return FinishItem(item_id="I", version=version)
+
+
+def reply(version: int) -> ReplyToItem:
+    return ReplyToItem(item_id="I", version=version, body="It is for the visit.")
+
+
+def release(version: int, *, supervisor: bool = False) -> ReleaseItem:
+    return ReleaseItem(item_id="I", version=version, supervisor=supervisor)
+
+
+def reassign(version: int, *, supervisor: bool = False, pool: str = "crm") -> ReassignItem:
+    return ReassignItem(item_id="I", version=version, pool=pool, reason="Not ours", supervisor=supervisor)
+
+
+def test_a_claim_is_a_lease_with_a_timer() -> None:
+    decision = when(opened(), claim(1), actor=ANN)
+    (told,) = events(decision)
+    assert told == ItemClaimed(
+        item_id=item_of(decision).item_id,
+        thread_id=item_of(decision).thread_id,
+        pool="billing",
+        assignee=ANN,
+        lease_ends_at=NOW + LEASE,
+    )
+    (timer,) = decision.tasks
+    assert timer.due_at == NOW + LEASE
+    assert isinstance(timer.data, LeaseEnded)
+    assert item_of(decision).holder(NOW + LEASE - SECOND) == ANN
+    assert item_of(decision).holder(NOW + LEASE) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (claim(1), "taken"),
+        (claim(2), "taken"),
+        (reply(2), "taken"),
+        (finish(2), "taken"),
+        (release(2), "taken"),
+        (reassign(2), "taken"),
+        (PostponeItem(item_id="I", version=2, until=NOW + DAY), "taken"),
+        (EscalateItem(item_id="I", version=2, reason="Look"), "taken"),
+        (reply(1), "stale_version"),
+        (release(2, supervisor=True), None),
+        (reassign(2, supervisor=True), None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ItemCommand) else str(value),
+)
+def test_what_a_colleague_holds_is_theirs(command: ItemCommand, reason: str | None) -> None:
+    assert outcome(when(claimed(ANN), command, NOW + SECOND, BOB))[1] in (reason, "released", "Not ours")
+    assert (outcome(when(claimed(ANN), command, NOW + SECOND, BOB))[0] == "refused") == (reason is not None)
+
+
+def test_a_reply_stops_the_limit_and_waits_for_the_patient() -> None:
+    decision = when(claimed(), reply(2), NOW + SECOND, ANN)
+    item = item_of(decision)
+    assert (item.state, item.due_at, item.version, item.replied_version) == ("waiting", None, 3, 3)
+    assert isinstance(decision.state, Desk)
+    assert [one.body for one in decision.state.written] == ["It is for the visit."]
+    late = TimeLimit(item_id="I", limit=item.limit_number)
+    assert events(when(decision.state, late, NOW + 9 * DAY)) == []
+
+
+def test_who_held_an_item_too_long_is_told_before_anything_is_sent() -> None:
+    late = NOW + LEASE
+    assert outcome(when(claimed(), reply(2), late, ANN)) == ("refused", "lease_expired")
+    assert outcome(when(claimed(), finish(2), late, ANN)) == ("refused", "lease_expired")
+    assert outcome(when(claimed(), claim(2), late, ANN)) == ("done", None)
+    assert outcome(when(claimed(), reply(2), late, BOB)) == ("done", None)
+
+
+def test_a_lease_that_was_renewed_does_not_end_by_its_old_timer() -> None:
+    first = when(opened(), claim(1), actor=ANN)
+    renewed = when(first.state, claim(2), NOW + SECOND, ANN)
+    old, new = first.tasks[0], renewed.tasks[0]
+    assert events(when(renewed.state, old.data, NOW + LEASE)) == []
+    (told,) = events(when(renewed.state, new.data, NOW + SECOND + LEASE))
+    assert isinstance(told, ItemReleased)
+    assert told.reason == "lease_expired"
+
+
+def test_a_limit_escalates_once_and_leaves_the_version() -> None:
+    limit = TimeLimit(item_id="I", limit=1)
+    late = when(opened(), limit, NOW + 2 * DAY)
+    assert [type(event) for event in events(late)] == [ItemEscalated]
+    assert (item_of(late).version, item_of(late).escalated, item_of(late).priority) == (1, True, 0)
+    assert events(when(late.state, limit, NOW + 3 * DAY)) == []
+    assert events(when(opened(), TimeLimit(item_id="I", limit=7), NOW + 2 * DAY)) == []
+
+
+def test_reassigning_keeps_the_limit_and_frees_the_item() -> None:
+    moved = item_of(when(claimed(), reassign(2), NOW + SECOND, ANN))
+    assert (moved.pool, moved.holder(NOW + SECOND)) == ("crm", None)
+    assert (moved.due_at, moved.limit_number) == (item_of(when(opened(), claim(1))).due_at, 1)
+    to_bob = ReassignItem(item_id="I", version=2, assignee=BOB, reason="Knows it", supervisor=False)
+    given = when(claimed(), to_bob, NOW + SECOND, ANN)
+    assert item_of(given).holder(NOW + ASSIGNED_FOR) == BOB
+
+
+@pytest.mark.parametrize(("pool", "reason"), [("nowhere", "unknown_pool"), ("closed", "pool_inactive")])
+def test_an_item_goes_only_to_a_pool_that_takes_it(pool: str, reason: str) -> None:
+    closed = PoolEntry(pool="closed", name="Closed", roles=("crm",), active=False)
+    state = replace(opened(), rule_sets=(RuleSet(version=2, pools=(closed,), rules=()),))
+    assert outcome(when(state, reassign(1, pool=pool), actor=ANN)) == ("refused", reason)
+
+
+def test_what_is_postponed_comes_back_unless_something_else_became_of_it() -> None:
+    until = NOW + DAY
+    later = when(opened(), PostponeItem(item_id="I", version=1, until=until), actor=ANN)
+    (timer,) = later.tasks
+    back = when(later.state, timer.data, until)
+    assert [type(event) for event in events(back)] == [ItemReopened]
+    assert (item_of(back).state, item_of(back).since, len(back.tasks)) == ("open", until, 1)
+    done = when(later.state, finish(2), NOW + SECOND, ANN)
+    assert events(when(done.state, timer.data, until)) == []
+
+
+def test_what_is_done_can_only_be_answered() -> None:
+    done = when(opened(), finish(1), actor=ANN).state
+    for command in (claim(2), finish(2), reassign(2), EscalateItem(item_id="I", version=2, reason="Look")):
+        assert outcome(when(done, command, actor=BOB)) == ("refused", "item_done")
+    assert outcome(when(done, release(2), actor=BOB)) == ("refused", "not_claimed")
+    assert outcome(when(done, reply(2), actor=BOB)) == ("done", None)
+
+
+def test_work_of_a_service_has_nobody_to_reply_to() -> None:
+    queued = when(None, work(), actor="service:payments")
+    assert [type(event) for event in events(queued)] == [WorkQueued]
+    assert outcome(when(queued.state, reply(1), actor=ANN)) == ("refused", "no_thread")
+    assert item_of(queued).due_at == NOW + 2 * DAY
+    assert outcome(when(queued.state, finish(1), NOW + timedelta(hours=1), ANN)) == ("done", None)
+
+
+def test_an_item_that_nobody_has_heard_of_is_not_found() -> None:
+    assert outcome(when(None, claim(1), actor=ANN)) == ("refused", "not_found")

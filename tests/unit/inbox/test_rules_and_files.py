@@ -1,0 +1,200 @@
+"""Rule sets, business hours, words of danger, and what files are."""
+
+import gzip
+import io
+import zipfile
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from services.inbox.domain.commands import PutRoutingRules
+from services.inbox.domain.hours import Hours, due, passed
+from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, When
+from services.inbox.domain.supervising import Supervision
+from services.inbox.domain.urgency import urgent_words
+from services.inbox.inspection import Inspected, RefusedFileError, inspect
+from services.inbox.previews import NoPreviewError, preview
+from shared.events.inbox import RoutingRulesChanged
+from tests.unit.inbox.story import DAY, NOW, events, outcome, when
+
+BILLING = Rule(when=When(category="billing-question"), pool="billing", why="Billing")
+
+
+def put(*rules: Rule, version: int = 1, **changes: object) -> PutRoutingRules:
+    return PutRoutingRules(version=version, rules=RuleSet.model_validate({"rules": rules, **changes}))
+
+
+def test_a_rule_set_gets_the_next_version_and_the_old_one_stays_until_its_day() -> None:
+    decision = when(None, put(BILLING, valid_from=NOW + DAY), actor="staff:sue")
+    assert events(decision) == [RoutingRulesChanged(version=2, valid_from=NOW + DAY)]
+    assert isinstance(decision.state, Supervision)
+    assert [rules.version for rules in decision.state.rule_sets] == [1, 2]
+    assert outcome(when(decision.state, put(BILLING))) == ("refused", "stale_version")
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (put(Rule(when=When(), pool="nowhere", why="?")), "unknown_pool"),
+        (put(Rule(when=When(), pool="provider:nobody", why="?")), "unknown_pool"),
+        (put(Rule(when=When(category="gossip"), pool="crm", why="?")), "unknown_category"),
+        (put(Rule(when=When(kind="medical", category="portal-help"), pool="crm", why="?")), "unknown_category"),
+        (put(Rule(when=When(kind="non-medical"), pool="crm", why="All"), BILLING), "rule_shadowed"),
+        (put(BILLING, BILLING), "rule_shadowed"),
+        (put(BILLING, delegations=[Delegation(affiliate="n", to="clinical")] * 2), "duplicate_delegation"),
+        (
+            put(BILLING, pools=[PoolEntry(pool="unroutable", name="U", roles=("supervisor",), active=False)]),
+            "pool_inactive",
+        ),
+    ],
+    ids=["pool", "provider", "category", "kind", "general-first", "twice", "delegated-twice", "unroutable"],
+)
+def test_a_rule_set_with_a_fault_is_refused_whole(command: PutRoutingRules, reason: str) -> None:
+    decision = when(None, command, actor="staff:sue")
+    assert outcome(decision) == ("refused", reason)
+    assert decision.state == Supervision()
+
+
+def test_the_default_rules_could_be_put_again() -> None:
+    assert outcome(when(None, put(*DEFAULT_RULES.rules))) == ("done", None)
+
+
+NEW_YORK = Hours()
+
+
+@pytest.mark.parametrize(
+    ("start", "minutes", "expected"),
+    [
+        ("2026-03-02T15:00", 60, "2026-03-02T16:00"),
+        ("2026-03-02T21:30", 60, "2026-03-03T13:30"),
+        ("2026-03-06T21:30", 60, "2026-03-09T12:30"),
+        ("2026-07-02T20:30", 60, "2026-07-06T12:30"),
+    ],
+    ids=["within a day", "over night", "over a weekend in which clocks change", "over a holiday"],
+)
+def test_a_limit_runs_in_business_hours(start: str, minutes: int, expected: str) -> None:
+    begins, ends = (datetime.fromisoformat(one).replace(tzinfo=UTC) for one in (start, expected))
+    assert due(begins, minutes, NEW_YORK) == ends
+
+
+@given(st.integers(0, 60 * 24 * 400), st.integers(1, 5000))
+@settings(max_examples=50)
+def test_what_has_passed_when_a_limit_is_due_is_the_limit(start_min: int, minutes: int) -> None:
+    start = NOW + timedelta(minutes=start_min)
+    assert passed(start, due(start, minutes, NEW_YORK), NEW_YORK) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I have CHEST PAIN since noon",
+        "No fever. But I can\u2019t breathe",
+        "I don't have a fever but chest pain",
+        "Tengo dolor de pecho",
+        "Me cuesta, siento opresión en el pecho",
+    ],
+)
+def test_words_of_danger_are_found_in_two_languages(text: str) -> None:
+    assert urgent_words("A question", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I have no chest pain",
+        "I deny any chest pain",
+        "Without shortness of breath",
+        "No tengo dolor de pecho",
+        "Is my bill right?",
+    ],
+)
+def test_what_is_taken_back_is_no_danger(text: str) -> None:
+    assert urgent_words("A question", text) == ()
+
+
+def zipped(*entries: tuple[str, bytes], encrypted: bool = False) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    made = bytearray(out.getvalue())
+    if encrypted:
+        made[made.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(made)
+
+
+def picture(fmt: str, size: tuple[int, int] = (20, 10)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, "red").save(out, fmt)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.txt", b"", "empty_file"),
+        ("a/b.txt", b"x", "bad_name"),
+        ("a\u202egpj.exe", b"x", "bad_name"),
+        ("", b"x", "bad_name"),
+        ("x" * 256, b"x", "bad_name"),
+        ("a.png", picture("JPEG"), "type_mismatch"),
+        ("a.PDF", b"MZ\x90\x00 a program", "type_mismatch"),
+        ("a.docx", b"MZ\x90\x00 a program", "type_mismatch"),
+        ("a.zip", zipped(("a", b"x"), encrypted=True), "encrypted_archive"),
+        ("a.zip", zipped(("a", bytes(40_000_000))), "archive_bomb"),
+        ("a.gz", gzip.compress(bytes(40_000_000)), "archive_bomb"),
+        ("a.zip", b"PK\x03\x04 and no more", "broken_archive"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isascii() and len(value) < 30 else "",
+)
+def test_a_hostile_file_is_refused_with_its_reason(name: str, content: bytes, reason: str) -> None:
+    with pytest.raises(RefusedFileError) as refused:
+        inspect(name, content)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "content_type"),
+    [
+        ("a.JPG", picture("JPEG"), "image/jpeg"),
+        ("no extension", picture("PNG"), "image/png"),
+        ("a.webp", picture("WEBP"), "image/webp"),
+        ("a.tif", picture("TIFF"), "image/tiff"),
+        ("a.zip", zipped(("a.txt", b"hello")), "application/zip"),
+        ("a.txt", "Grüße".encode(), "text/plain"),
+        ("a.svg", b"<svg xmlns='x' onload='alert(1)'/>", "image/svg+xml"),
+        ("a.bin", bytes(range(256)), "application/octet-stream"),
+    ],
+    ids=["jpeg", "png", "webp", "tiff", "zip", "text", "svg", "other"],
+)
+def test_a_file_is_what_its_content_is(name: str, content: bytes, content_type: str) -> None:
+    found = inspect(name, content)
+    assert isinstance(found, Inspected)
+    assert (found.content_type, found.size) == (content_type, len(content))
+
+
+@pytest.mark.parametrize("fmt", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "HEIF"])
+def test_a_picture_is_drawn_anew_and_small(fmt: str) -> None:
+    kind = "image/heic" if fmt == "HEIF" else f"image/{fmt.lower()}"
+    drawn = Image.open(io.BytesIO(preview(kind, picture(fmt, (3200, 200)), 1)))
+    assert (drawn.format, drawn.size) == ("JPEG", (1600, 100))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "page"),
+    [
+        ("image/svg+xml", b"<svg/>", 1),
+        ("text/html", b"<html>", 1),
+        ("image/png", b"\x89PNG\r\n\x1a\nbroken", 1),
+        ("image/png", picture("JPEG"), 1),
+        ("application/pdf", b"%PDF-1.7 broken", 1),
+        ("image/jpeg", picture("JPEG"), 2),
+    ],
+    ids=["svg", "html", "broken", "another kind", "broken pdf", "second page"],
+)
+def test_what_cannot_be_drawn_has_no_preview(content_type: str, content: bytes, page: int) -> None:
+    with pytest.raises(NoPreviewError):
+        preview(content_type, content, page)

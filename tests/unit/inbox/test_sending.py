@@ -1,0 +1,233 @@
+"""What a patient may send, to whom, and where it goes."""
+
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.inbox.domain.attachment import Attachment
+from services.inbox.domain.patient import Patient, recipients
+from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation
+from shared.events.inbox import ItemReopened, MessageRouted, MessageUnroutable
+from tests.unit.inbox.story import (
+    DAY,
+    NOW,
+    SECOND,
+    ask_provider,
+    booked,
+    cancelled,
+    desk,
+    events,
+    heard,
+    item_of,
+    outcome,
+    patient,
+    registered,
+    requested,
+    send,
+    when,
+)
+
+
+@pytest.mark.parametrize("actor", ["patient:P-1", "proxy:P-2"])
+def test_the_patient_and_their_proxies_may_write(actor: str) -> None:
+    assert outcome(when(patient(), send(), actor=actor)) == ("done", None)
+
+
+@pytest.mark.parametrize("actor", ["patient:P-3", "proxy:P-3", "guest", "staff:P-1", "service:P-1"])
+def test_for_anybody_else_there_is_no_such_patient(actor: str) -> None:
+    assert outcome(when(patient(), send(), actor=actor)) == ("refused", "not_found")
+    assert outcome(when(None, send())) == ("refused", "not_found")
+
+
+@pytest.mark.parametrize(
+    ("category", "pool"),
+    [
+        ("billing-question", "billing"),
+        ("insurance-question", "insurance"),
+        ("customer-service", "crm"),
+        ("portal-help", "crm"),
+    ],
+)
+def test_a_non_medical_message_goes_to_the_pool_of_its_category(category: str, pool: str) -> None:
+    (routed,) = events(when(patient(), send(category=category)))
+    assert isinstance(routed, MessageRouted)
+    assert (routed.pool, routed.rule_version) == (pool, 1)
+    assert routed.why
+
+
+@pytest.mark.parametrize(
+    ("kind", "category"),
+    [("medical", "billing-question"), ("non-medical", "refill-request"), ("medical", "gossip")],
+)
+def test_a_category_belongs_to_one_kind(kind: str, category: str) -> None:
+    decision = when(patient(booked()), ask_provider(kind=kind, category=category))
+    assert outcome(decision) == ("refused", "unknown_category")
+
+
+def test_a_patient_may_write_to_whom_they_see_have_seen_or_were_asked_by() -> None:
+    known = heard([(0, registered()), *enumerate((booked("off", 5, "X"), cancelled("X")), 1)])
+    assert recipients(known, NOW) == []
+
+    known = patient(booked("soon", 1), booked("seen", -10), booked("long-ago", -1500), requested("asked"))
+    found = [(one.provider_id, one.reasons) for one in recipients(known, NOW)]
+    assert found == [("soon", ("scheduled",)), ("asked", ("requested-documents",)), ("seen", ("seen",))]
+    for provider in ("soon", "seen", "asked"):
+        (routed,) = events(when(known, ask_provider(provider)))
+        assert isinstance(routed, MessageRouted)
+        assert routed.pool == f"provider:{provider}"
+
+
+def test_a_provider_who_is_not_the_patients_is_refused_like_one_who_does_not_exist() -> None:
+    known = patient(booked("PRV-1"), booked("long-ago", -1500))
+    refusals = [events(when(known, ask_provider(provider))) for provider in ("long-ago", "nobody")]
+    assert refusals[0] == refusals[1]
+    assert outcome(when(known, ask_provider("nobody"))) == ("refused", "recipient_not_allowed")
+
+
+def test_a_question_names_its_provider_and_other_medical_messages_find_the_nearest() -> None:
+    known = patient(booked("later", 9), booked("next", 2), requested("asked"))
+    assert outcome(when(known, ask_provider(None))) == ("refused", "recipient_missing")
+    (routed,) = events(when(known, ask_provider(None, category="refill-request")))
+    assert isinstance(routed, MessageRouted)
+    assert routed.pool == "provider:next"
+    (lost,) = events(when(patient(), ask_provider(None, category="refill-request")))
+    assert isinstance(lost, MessageUnroutable)
+
+
+def test_the_same_message_again_has_the_same_outcome_and_another_content_is_a_conflict() -> None:
+    first = when(patient(), send())
+    again = when(first.state, send(), NOW + DAY)
+    assert events(again) == events(first)
+    assert again.state is first.state
+    assert outcome(when(first.state, send(body="Other"))) == ("refused", "idempotency_conflict")
+
+
+def test_a_message_in_a_thread_joins_its_item_and_reopens_what_was_done() -> None:
+    first = when(patient(), send())
+    thread = item_of(first).thread_id
+    joined = when(first.state, send("MSG-2", thread_id=thread), NOW + SECOND)
+    assert (item_of(joined).version, item_of(joined).since) == (2, NOW)
+    assert joined.tasks == ()
+    assert outcome(when(first.state, send("MSG-2", thread_id="another"))) == ("refused", "not_found")
+
+    assert isinstance(first.state, Patient)
+    closed = replace(first.state, items={str(thread): replace(item_of(first), state="done", due_at=None)})
+    reopened = when(closed, send("MSG-2", thread_id=thread), NOW + DAY)
+    assert [type(event) for event in events(reopened)] == [MessageRouted, ItemReopened]
+    assert (item_of(reopened).state, item_of(reopened).since) == ("open", NOW + DAY)
+    assert len(reopened.tasks) == 1
+
+
+def file(**changes: Any) -> Attachment:
+    told: dict[str, Any] = {
+        "attachment_id": "F-1",
+        "patient_id": "PT-1",
+        "uploaded_by": "P-1",
+        "name": "a.jpg",
+        "content_type": "image/jpeg",
+        "size": 10,
+        "sha256": "abc",
+        "state": "held",
+        "reason": None,
+        "created_at": NOW,
+    }
+    return Attachment(**told | changes)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ([file()], None),
+        ([file(state="refused")], "attachment_refused"),
+        ([file(patient_id="PT-2")], "unknown_attachment"),
+        ([file(uploaded_by="P-2")], "unknown_attachment"),
+        ([file(), file(attachment_id="F-2")], "same_file_twice"),
+        ([file(size=50 * 1024 * 1024 + 1)], "attachments_too_large"),
+        ([file(attachment_id=f"F-{n}", sha256=str(n)) for n in range(11)], "too_many_attachments"),
+    ],
+    ids=["held", "refused", "patient", "sender", "twice", "large", "many"],
+)
+def test_files_are_the_senders_own_and_within_bounds(files: list[Attachment], reason: str | None) -> None:
+    known = replace(patient(), attachments={one.attachment_id: one for one in files})
+    asked = send(attachment_ids=tuple(one.attachment_id for one in files))
+    assert outcome(when(known, asked))[1] == reason
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_facts_end_in_the_same_state_in_any_order(order: tuple[int, ...]) -> None:
+    told = (registered(), booked("PRV-1", 1, "A"), cancelled("A"), booked("PRV-1", 2, "B"))
+    ended = heard((place, told[place]) for place in (*order, *order))
+    in_order = heard(enumerate(told))
+    assert (ended.registered, ended.appointments) == (in_order.registered, in_order.appointments)
+    assert [one.provider_id for one in recipients(ended, NOW)] == ["PRV-1"]
+
+
+CONDITIONS = st.builds(
+    When,
+    kind=st.sampled_from([None, "non-medical"]),
+    category=st.sampled_from([None, "billing-question", "portal-help"]),
+    affiliate=st.sampled_from([None, "north", "south"]),
+    urgent=st.sampled_from([None, True, False]),
+)
+
+
+@given(st.lists(CONDITIONS, max_size=6))
+@settings(max_examples=60)
+def test_whatever_the_rules_a_message_ends_in_exactly_one_pool_by_the_first_that_matches(
+    conditions: list[When],
+) -> None:
+    pools = ("billing", "crm", "insurance")
+    rules = RuleSet(
+        version=7,
+        rules=tuple(
+            Rule(when=one, pool=pools[place % 3], why=f"rule {place}") for place, one in enumerate(conditions)
+        ),
+    )
+    decision = when(replace(patient(), rule_sets=(rules,)), send())
+    said = {("kind", "non-medical"), ("category", "billing-question"), ("affiliate", "north"), ("urgent", False)}
+    first = next((n for n, one in enumerate(conditions) if one.conditions() <= said), None)
+
+    (told,) = events(decision)
+    assert isinstance(told, MessageRouted | MessageUnroutable)
+    assert told.rule_version == 7
+    if first is None:
+        assert isinstance(told, MessageUnroutable)
+    else:
+        assert isinstance(told, MessageRouted)
+        assert (told.pool, told.why) == (pools[first % 3], f"rule {first}")
+
+
+def test_a_pool_that_is_not_active_takes_nothing_in() -> None:
+    closed = PoolEntry(pool="billing", name="Billing", roles=("billing",), active=False)
+    rules = RuleSet(version=2, pools=(closed,), rules=(Rule(when=When(), pool="billing", why="All"),))
+    decision = when(replace(patient(), rule_sets=(rules,)), send())
+    (told,) = events(decision)
+    assert isinstance(told, MessageUnroutable)
+    assert item_of(decision).pool == "unroutable"
+
+
+def test_a_providers_own_delegation_comes_before_the_affiliates() -> None:
+    rules = RuleSet(
+        rules=(),
+        delegations=(
+            Delegation(affiliate="north", to="clinical"),
+            Delegation(affiliate="north", provider_id="PRV-1", to="clinical-support"),
+            Delegation(affiliate="south", provider_id="PRV-2", to="clinical-support"),
+        ),
+    )
+    known = patient(booked("PRV-1"), booked("PRV-2")).providers
+    assert delegation(rules, known["PRV-1"]) == "clinical-support"
+    assert delegation(rules, known["PRV-2"]) == "clinical"
+    assert delegation(RuleSet(rules=()), known["PRV-1"]) == "clinical-support"
+
+
+def test_an_item_opens_with_a_limit_of_business_time() -> None:
+    (calm,) = when(patient(), send()).tasks
+    (urgent,) = when(patient(), send(body="I have chest pain")).tasks
+    assert calm.due_at == NOW + 2 * DAY
+    assert urgent.due_at == NOW + 3600 * SECOND
+    assert desk(when(patient(), send(body="I have chest pain"))).item is not None
