@@ -17,7 +17,9 @@ from benchmarks.bare import ANSWERS, QUESTIONS
 from benchmarks.intake import HANDLERS
 from services.payments.adapters.processor import Answer
 from services.payments.domain.charging import ChargeAnswered, ChargeMethod
-from services.payments.handlers import PAYMENTS
+from services.payments.domain.proofs import Proofs
+from services.payments.domain.rules import Rules
+from services.payments.handlers import payments
 from shared import logs
 from shared.clock import Clock
 from shared.database import connect
@@ -55,7 +57,9 @@ def _payments() -> Handlers[Any]:
     def gave_up(_task: ChargeMethod, reason: str) -> Data:
         raise AssertionError(reason)
 
-    return replace(PAYMENTS, performers={ChargeMethod: Performer(charge, gave_up)})
+    return replace(
+        payments(Rules(Proofs("a secret of the benchmark"))), performers={ChargeMethod: Performer(charge, gave_up)}
+    )
 
 
 async def _bare(kafka: str, database_url: str) -> None:

@@ -22,7 +22,8 @@ REFUND_FAILS_AFTER = timedelta(days=1)
 
 Kind = Literal["card", "bank_account"]
 Status = Literal["succeeded", "declined", "refunded", "returned", "disputed"]
-Refusal = Literal["idempotency_conflict", "not_found", "not_refundable", "amount_exceeds_charge"]
+Refusal = Literal["idempotency_conflict", "not_found", "not_refundable", "not_disputed", "amount_exceeds_charge"]
+DisputeStatus = Literal["needs_response", "under_review", "won", "lost"]
 Text = Annotated[str, Field(min_length=1, max_length=128)]
 AmountMinor = Annotated[int, Field(gt=0, le=10**12)]
 
@@ -75,6 +76,7 @@ class Charge(HappenedCharge):
 
     reason: str | None
     refunded_minor: int
+    dispute_status: DisputeStatus | None
 
 
 class Refund(BaseModel):
@@ -123,6 +125,9 @@ create table if not exists refunds (
 ) strict;
 create index if not exists refunds_by_key on refunds (idempotency_key);
 create index if not exists refunds_by_charge on refunds (charge_id);
+create table if not exists disputes (
+    charge_id text primary key references charges, status text not null
+) strict;
 """
 
 CHARGES = """
@@ -131,11 +136,14 @@ select charge_id, idempotency_key, payment_id, account_number, amount_minor, cur
        case when declined is not null then 'declined'
             when turns_at <= :now then turns_into
             when refunded_minor = amount_minor then 'refunded'
-            else 'succeeded' end as status
+            else 'succeeded' end as status,
+       case when turns_into = 'disputed' and turns_at <= :now
+            then coalesce((select status from disputes where disputes.charge_id = c.charge_id), 'needs_response')
+       end as dispute_status
 from (select *, coalesce((select sum(amount_minor) from refunds
                           where refunds.charge_id = charges.charge_id and refunds.created_at <= :now
                             and (fails_at is null or fails_at > :now)), 0) as refunded_minor
-      from charges)
+      from charges) c
 """
 """Every attempt to charge, as of `:now`."""
 
@@ -180,6 +188,23 @@ class Ledger:
                 self._write_refund(claim.made_id, key, charge_id, order, now)
         (row,) = self._db.execute(f"{REFUNDS} where refund_id = :id", {"id": claim.made_id, "now": claim.at})
         return Refund(**row)
+
+    def move_dispute(self, charge_id: str, status: DisputeStatus, now: datetime) -> Charge:
+        """Bring the dispute of a charge further, and tell of it.
+
+        Raises:
+            RefusedError: `not_found` or `not_disputed`.
+        """
+        charge = self.charge_of_id(charge_id, now)
+        if charge is None:
+            raise RefusedError("not_found", "There is no such charge.")
+        if charge.status != "disputed":
+            raise RefusedError("not_disputed", f"The charge is {charge.status}.")
+        about = {"idempotency_key": charge.idempotency_key, "payment_id": charge.payment_id, "dispute": status}
+        with transaction(self._db):
+            self._db.execute("insert or replace into disputes values (?, ?)", (charge_id, status))
+            self._webhooks.announce("charge.disputed", charge_id, now, **about)
+        return charge.model_copy(update={"dispute_status": status})
 
     def happened(self, now: datetime, account_number: str | None) -> list[HappenedCharge]:
         """Return every charge that really happened, of one account or of all, oldest first."""

@@ -17,6 +17,7 @@ from sandbox.clock import TheClock
 from sandbox.ledger import (
     Charge,
     ChargeOrder,
+    DisputeStatus,
     HappenedCharge,
     Ledger,
     Refund,
@@ -35,6 +36,7 @@ STATUSES: dict[Refusal, HTTPStatus] = {
     "idempotency_conflict": HTTPStatus.CONFLICT,
     "not_found": HTTPStatus.NOT_FOUND,
     "not_refundable": HTTPStatus.CONFLICT,
+    "not_disputed": HTTPStatus.CONFLICT,
     "amount_exceeds_charge": HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
@@ -43,6 +45,12 @@ class Behaviour(BaseModel):
     """How the processor sends its webhooks; `on` again after a restart."""
 
     webhooks: Mode
+
+
+class Dispute(BaseModel):
+    """How a dispute stands now."""
+
+    status: DisputeStatus
 
 
 async def _ledger(request: Request) -> Ledger:
@@ -97,6 +105,15 @@ async def create_refund(
     """Give back a charge or a part of it, once for each `Idempotency-Key`."""
     try:
         return ledger.refund(idempotency_key, charge_id, order, clock.now())
+    except RefusedError as error:
+        raise _refused(error) from error
+
+
+@router.post("/charges/{charge_id}/dispute")
+async def move_dispute(charge_id: str, dispute: Dispute, ledger: TheLedger, clock: TheClock) -> Charge:
+    """Bring the dispute of a charge further, as the card holder's bank would; open, for tests."""
+    try:
+        return ledger.move_dispute(charge_id, dispute.status, clock.now())
     except RefusedError as error:
         raise _refused(error) from error
 

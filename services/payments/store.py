@@ -1,69 +1,62 @@
 """Reads and writes the state of guarantor accounts: a whole batch in a few statements, whatever its size.
 
 `load` locks the accounts that a batch is about, in the order of their numbers, and `save` writes what the rules
-changed. Only `posting` is never updated. The reads for the API see the same states, without locking.
+changed. Plans, methods, refunds and work are read only where a message is about them. Only `posting` is never
+updated.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from itertools import chain
+from typing import Any, Final, TypeVar
 
-from pydantic import TypeAdapter
-
-from services.payments.domain.account import (
-    GuarantorAccount,
-    Opened,
-    Payment,
-    Statement,
-    Visit,
-    VisitOpened,
-)
+from services.payments import rows, settlements
+from services.payments.domain import State
+from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import ChargeAnswered
+from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.ledger import PostingKey
+from services.payments.domain.records import Payment, Statement, Visit
+from services.payments.domain.refund import RefundAnswered
+from services.payments.domain.settlement import KEY_MARK, CompareLines, Settlement
+from services.payments.domain.webhook import HearProcessor
+from services.payments.domain.work import SettleWork
+from services.payments.rows import Row
 from services.payments.tables import (
     GuarantorAccountRow,
     PaymentRow,
+    PlanRow,
     PostingRow,
+    RefundRow,
+    SavedMethodRow,
     StatementRow,
     VisitAccountRow,
+    WebhookRow,
+    WorkRow,
 )
-from shared.database import Connection, Pool, insert, upsert
+from shared.database import Connection, insert, insert_statement, upsert
 from shared.events.billing import AdjustmentPosted, ChargePosted, GuarantorAccountOpened, StatementIssued
 from shared.events.envelope import Fact, Message
-from shared.events.payments import Allocation, MethodShown, SubmitPayment
+from shared.events.payments import (
+    ApproveRefund,
+    DeclineRefund,
+    RemoveMethod,
+    RequestRefund,
+    SaveMethod,
+    SubmitPayment,
+)
+from shared.events.plans import CancelPlan, ChangePlan, PausePlan, ResumePlan, StartPlan
 from shared.messaging.handlers import Change
 
-_ACCOUNT: Final = (
-    *("number", "version", "person_id", "first_name", "last_name"),
-    *("viewers", "affiliate", "currency", "told_at"),
-)
-_VISIT: Final = (
-    *("account_number", "number", "patient_id", "visit_date", "description", "told_at", "closed"),
-    *("charges_minor", "insurance_paid_minor", "adjustments_minor", "paid_minor"),
-)
-_PAYMENT: Final = (
-    *("account_number", "payment_id", "amount_minor", "currency"),
-    *("method_kind", "method_last4", "method_brand", "allocation", "fingerprint", "processor_key"),
-    *("submitted_by", "created_at", "updated_at", "status", "reason", "charge_id", "queries"),
-)
-_STATEMENT: Final = (
-    *("account_number", "statement_id", "issued_on", "due_on", "period_from", "period_to"),
-    *("amount_due_minor", "currency", "told"),
-)
-_POSTING: Final = (
-    *("account_number", "kind", "cause_id", "at", "service_date", "description", "accounts", "amounts"),
-)
-
 _ADD_SHELLS: Final = "insert into guarantor_account (number) select unnest($1::text[]) on conflict do nothing"
-_READ_ACCOUNTS: Final = (
-    f"select {', '.join(_ACCOUNT)} from guarantor_account where number = any($1::text[]) order by number"
+READ_ACCOUNTS: Final = (
+    f"select {', '.join(rows.ACCOUNT)} from guarantor_account where number = any($1::text[]) order by number"
 )
-_LOCK_ACCOUNTS: Final = f"{_READ_ACCOUNTS} for update"
-_READ_VISITS: Final = f"select {', '.join(_VISIT)} from visit_account where account_number = any($1::text[])"
+_LOCK_ACCOUNTS: Final = f"{READ_ACCOUNTS} for update"
+_READ_VISITS: Final = f"select {', '.join(rows.VISIT)} from visit_account where account_number = any($1::text[])"
 _READ_PAYMENTS: Final = f"""
-    select {", ".join(_PAYMENT)} from payment
+    select {", ".join(rows.PAYMENT)} from payment
     where account_number = any($1::text[]) and status in ('processing', 'unknown')
         or payment_id = any($2::text[])
 """
@@ -72,33 +65,41 @@ _READ_POSTED: Final = """
     where (account_number, kind, cause_id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
 """
 _READ_STATEMENTS: Final = f"""
-    select {", ".join(_STATEMENT)} from statement
+    select {", ".join(rows.STATEMENT)} from statement
     where account_number = any($1::text[]) and (not told or statement_id = any($2::text[]))
 """
-_READ_NEWEST_STATEMENTS: Final = f"""
-    select distinct on (account_number) {", ".join(_STATEMENT)} from statement
-    where account_number = any($1::text[]) order by account_number, issued_on desc, statement_id desc
+_READ_METHODS: Final = f"select {', '.join(rows.METHOD)} from saved_method where account_number = any($1::text[])"
+_READ_PLANS: Final = f"""
+    select {", ".join(rows.PLAN)} from plan
+    where account_number = any($1::text[]) and (status in ('active', 'paused') or plan_id = any($2::text[]))
 """
+_READ_REFUNDS: Final = f"select {', '.join(rows.REFUND)} from refund where account_number = any($1::text[])"
+_READ_WORK: Final = f"select {', '.join(rows.WORK_ENDED)} from work where work_id = any($1::text[])"
+_READ_WEBHOOKS: Final = "select account_number, event_id from webhook where event_id = any($1::text[])"
 _MOVE_PAYMENTS: Final = """
     update payment p set status = u.status, reason = u.reason, charge_id = u.charge_id, queries = u.queries,
-        updated_at = u.updated_at
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::timestamptz[])
-        u(payment_id, status, reason, charge_id, queries, updated_at)
+        updated_at = u.updated_at, refunded_minor = u.refunded_minor, dispute_status = u.dispute_status,
+        settlement_id = u.settlement_id, settled_minor = u.settled_minor
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::timestamptz[], $7::bigint[],
+        $8::text[], $9::text[], $10::bigint[])
+        u(payment_id, status, reason, charge_id, queries, updated_at, refunded_minor, dispute_status,
+            settlement_id, settled_minor)
     where p.payment_id = u.payment_id
 """
-_READ_NUMBERS_OF_PERSON: Final = """
-    select number from guarantor_account where person_id = $1 or viewers ? $1 order by number
+_RAISE_WORK: Final = insert_statement(WorkRow, rows.WORK, "do nothing")
+_SETTLE_WORK: Final = """
+    update work w set status = 'settled', settled_by = u.settled_by, settled_at = u.settled_at, action = u.action,
+        note = u.note
+    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
+        u(work_id, settled_by, settled_at, action, note)
+    where w.work_id = u.work_id and w.status = 'open'
 """
-_READ_NUMBER_OF_PAYMENT: Final = "select account_number from payment where payment_id = $1"
 
-Row: TypeAlias = tuple[Any, ...]
-"""A row's values in the order of its columns above."""
-
-_ALLOCATION: Final = TypeAdapter[Allocation](Allocation)
+Part = TypeVar("Part")
 
 
 @dataclass(slots=True)
-class _Named:
+class Named:
     """What the messages of a batch name, and so has to be there when they are decided about."""
 
     numbers: set[str] = field(default_factory=set)
@@ -107,85 +108,194 @@ class _Named:
     postings: list[tuple[str, str, str]] = field(default_factory=list)
     readable: set[str] = field(default_factory=set)
     statement_ids: list[str] = field(default_factory=list)
+    with_methods: set[str] = field(default_factory=set)
+    with_plans: set[str] = field(default_factory=set)
+    plan_ids: list[str] = field(default_factory=list)
+    with_refunds: set[str] = field(default_factory=set)
+    work_ids: list[str] = field(default_factory=list)
+    event_ids: list[str] = field(default_factory=list)
 
 
-async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict[str, GuarantorAccount]:
-    """Lock the accounts that messages are about and return them by number; one that is not known is missing.
+async def load(
+    connection: Connection, messages: Sequence[Message[Any]], key: Callable[[Message[Any]], str]
+) -> dict[str, State]:
+    """Lock the states that messages are about and return them by key; an account that is not known is missing.
 
     An account that a fact is about gets its row here, before any lock is taken, so that two processes that
     hear of it at the same time come one after the other.
     """
-    named = _named(messages)
+    named, whole = Named(), []
+    for message in messages:
+        number = key(message)
+        if number.startswith(KEY_MARK):
+            whole.append(message)
+        else:
+            _name(named, number, message.data)
     if named.heard_of:
         await connection.execute(_ADD_SHELLS, sorted(named.heard_of))
-    return await _read(connection, named, _LOCK_ACCOUNTS)
+    states: dict[str, State] = {}
+    if named.numbers:
+        states.update(await read(connection, named, _LOCK_ACCOUNTS))
+    if whole:
+        states.update(await settlements.load(connection, whole, _READ_WORK))
+    return states
 
 
-def _named(messages: Sequence[Message[Any]]) -> _Named:
-    named = _Named()
-    for message in messages:
-        data = message.data
-        number = data.account_number
-        named.numbers.add(number)
-        if isinstance(data, SubmitPayment | ChargeAnswered):
+def _name(named: Named, number: str, data: Any) -> None:
+    """Note what a message about an account names."""
+    named.numbers.add(number)
+    match data:
+        case SubmitPayment() | ChargeAnswered():
             named.payments.append((number, data.payment_id))
-            continue
-        if isinstance(data, Fact):
+            if isinstance(data, SubmitPayment):
+                if data.method_id or data.save_method:
+                    named.with_methods.add(number)
+                if data.plan_id:
+                    _name_plan(named, number, data.plan_id)
+            elif data.stands == "returned":
+                named.with_methods.add(number)
+        case ChargePosted():
             named.heard_of.add(number)
-        match data:
-            case ChargePosted():
-                named.postings.append((number, "charge", data.charge_id))
-            case AdjustmentPosted():
-                named.postings.append((number, "adjustment", data.adjustment_id))
-            case StatementIssued():
-                named.readable.add(number)
-                named.statement_ids.append(data.statement_id)
-            case GuarantorAccountOpened():
-                named.readable.add(number)
-    return named
+            named.postings.append((number, "charge", data.charge_id))
+        case AdjustmentPosted():
+            named.heard_of.add(number)
+            named.postings.append((number, "adjustment", data.adjustment_id))
+        case StatementIssued():
+            named.heard_of.add(number)
+            named.readable.add(number)
+            named.statement_ids.append(data.statement_id)
+        case GuarantorAccountOpened():
+            named.heard_of.add(number)
+            named.readable.add(number)
+        case _:
+            _name_arrangement(named, number, data)
 
 
-async def _read(connection: Connection, named: _Named, read_accounts: str) -> dict[str, GuarantorAccount]:
+def _name_arrangement(named: Named, number: str, data: Any) -> None:  # noqa: C901  # a case for each message
+    """Note what a message names that is about more than a payment or a fact of the host."""
+    match data:
+        case StartPlan() | ChangePlan():
+            named.with_methods.add(number)
+            _name_plan(named, number, data.plan_id)
+        case PausePlan() | ResumePlan() | CancelPlan() | InstalmentTimer() | GraceTimer():
+            _name_plan(named, number, data.plan_id)
+        case SaveMethod() | RemoveMethod():
+            named.with_methods.add(number)
+            named.with_plans.add(number)
+        case RequestRefund():
+            named.with_refunds.add(number)
+            named.payments.append((number, data.payment_id))
+        case ApproveRefund() | DeclineRefund() | RefundAnswered():
+            named.with_refunds.add(number)
+        case HearProcessor():
+            named.event_ids.append(data.event_id)
+            named.payments.append((number, data.payment_id))
+            if data.kind.startswith("refund."):
+                named.with_refunds.add(number)
+        case CompareLines():
+            named.payments += [(number, payment_id) for _, payment_id, _ in data.lines]
+            named.payments += [(number, payment_id) for payment_id in data.missing]
+        case SettleWork():
+            named.work_ids.append(data.work_id)
+        case Fact():
+            named.heard_of.add(number)
+
+
+def _name_plan(named: Named, number: str, plan_id: str) -> None:
+    named.with_plans.add(number)
+    named.plan_ids.append(plan_id)
+
+
+async def read(connection: Connection, named: Named, read_accounts: str) -> dict[str, GuarantorAccount]:
+    """Return by number the accounts that are named, each with all that is named of it."""
     accounts = await connection.fetch(read_accounts, list(named.numbers))
     numbers = [row[0] for row in accounts]
     visits: dict[str, dict[str, Visit]] = defaultdict(dict)
     for row in await connection.fetch(_READ_VISITS, numbers):
-        visit = _visit(row)
+        visit = rows.visit(row)
         visits[row[0]][visit.number] = visit
+    more = await _read_work_and_refunds(connection, named)
     payments, elsewhere = await _read_payments(connection, named, numbers)
     posted: dict[str, set[PostingKey]] = defaultdict(set)
     if named.postings:
-        for number, kind, cause_id in await connection.fetch(_READ_POSTED, *_columns(named.postings)):
+        for number, kind, cause_id in await connection.fetch(_READ_POSTED, *columns(named.postings)):
             posted[number].add((kind, cause_id))
     statements: dict[str, dict[str, Statement]] = defaultdict(dict)
     if named.readable:
         for row in await connection.fetch(_READ_STATEMENTS, list(named.readable), named.statement_ids):
-            statements[row[0]][row[1]] = Statement(*row[1:])
+            statements[row[0]][row[1]] = rows.statement(row)
+    more |= await _read_plans_and_methods(connection, named)
     return {
         row[0]: GuarantorAccount(
             number=row[0],
-            opened=_opened(row),
+            opened=rows.opened(row),
             version=row[1],
             visits=visits.get(row[0], {}),
             payments=payments.get(row[0], {}),
             payment_ids_elsewhere=frozenset(elsewhere.get(row[0], ())),
             statements=statements.get(row[0], {}),
             posted=frozenset(posted.get(row[0], ())),
+            **{part: found[row[0]] for part, found in more.items() if row[0] in found},
         )
         for row in accounts
     }
 
 
+async def _read_work_and_refunds(connection: Connection, named: Named) -> dict[str, dict[str, Any]]:
+    """Return work, refunds and webhooks by account, and name the payments that they are about."""
+    found: dict[str, dict[str, Any]] = {}
+    if named.work_ids:
+        work: dict[str, dict[str, Any]] = defaultdict(dict)
+        for row in await connection.fetch(_READ_WORK, named.work_ids):
+            one = rows.work(row)
+            work[row[1]][one.work_id] = one
+            if one.about.payment_id:
+                named.payments.append((row[1], one.about.payment_id))
+            if one.about.refund_id:
+                named.with_refunds.add(row[1])
+        found["work"] = work
+    if named.with_refunds:
+        refunds: dict[str, dict[str, Any]] = defaultdict(dict)
+        for row in await connection.fetch(_READ_REFUNDS, list(named.with_refunds)):
+            refunds[row[0]][row[1]] = rows.refund(row)
+            named.payments.append((row[0], row[2]))
+        found["refunds"] = refunds
+    if named.event_ids:
+        webhooks: dict[str, set[str]] = defaultdict(set)
+        for number, event_id in await connection.fetch(_READ_WEBHOOKS, named.event_ids):
+            webhooks[number].add(event_id)
+        found["webhooks"] = {number: frozenset(ids) for number, ids in webhooks.items()}
+    return found
+
+
+async def _read_plans_and_methods(connection: Connection, named: Named) -> dict[str, dict[str, Any]]:
+    """Return plans and saved methods by account."""
+    found: dict[str, dict[str, Any]] = {}
+    if named.with_plans:
+        found["plans"] = defaultdict(dict)
+        for row in await connection.fetch(_READ_PLANS, list(named.with_plans), named.plan_ids):
+            found["plans"][row[0]][row[1]] = rows.plan(row)
+    if named.with_methods:
+        found["methods"] = defaultdict(dict)
+        for row in await connection.fetch(_READ_METHODS, list(named.with_methods)):
+            found["methods"][row[0]][row[1]] = rows.method(row)
+    return found
+
+
 async def _read_payments(
-    connection: Connection, named: _Named, numbers: list[str]
+    connection: Connection, named: Named, numbers: list[str]
 ) -> tuple[dict[str, dict[str, Payment]], dict[str, set[str]]]:
     """Return by account number its payments, and the ids that were named for it but are another account's."""
     owners: dict[str, str] = {}
     payments: dict[str, dict[str, Payment]] = defaultdict(dict)
-    for row in await connection.fetch(_READ_PAYMENTS, numbers, [payment_id for _, payment_id in named.payments]):
-        payment = _payment(row)
+    wanted = {payment_id for _, payment_id in named.payments}
+    for row in await connection.fetch(_READ_PAYMENTS, numbers, list(wanted)):
+        payment = rows.payment(row)
         owners[payment.payment_id] = row[0]
         payments[row[0]][payment.payment_id] = payment
+        if payment.plan_id and payment.payment_id in wanted:
+            _name_plan(named, row[0], payment.plan_id)
+            named.with_methods.add(row[0])
     elsewhere: dict[str, set[str]] = defaultdict(set)
     for number, payment_id in named.payments:
         if owners.get(payment_id, number) != number:
@@ -193,182 +303,82 @@ async def _read_payments(
     return payments, elsewhere
 
 
-async def save(connection: Connection, changes: Sequence[Change[GuarantorAccount]]) -> None:
+async def save(connection: Connection, changes: Sequence[Change[State]]) -> None:
     """Write what differs between the states before and after: rows are objects that were replaced."""
+    accounts = [(change.before or GuarantorAccount(change.key), change.after) for change in changes]
+    ours = [
+        (before, after)
+        for before, after in accounts
+        if isinstance(before, GuarantorAccount) and isinstance(after, GuarantorAccount)
+    ]
+    await _save_accounts(connection, ours)
+    for change in changes:
+        if isinstance(change.after, Settlement):
+            await settlements.save(connection, change.before, change.after)
+    raised = [rows.work_row(after.number, one) for _, after in ours for one in after.raised]
+    settled = [one for change in changes for one in change.after.settled]
+    raised += [
+        rows.work_row(change.key, one)
+        for change in changes
+        if isinstance(change.after, Settlement)
+        for one in change.after.raised
+    ]
+    if raised:
+        await connection.execute(_RAISE_WORK, *columns(raised))
+    if settled:
+        await connection.execute(_SETTLE_WORK, *columns([rows.settled_row(one) for one in settled]))
+
+
+async def _save_accounts(
+    connection: Connection, changes: Sequence[tuple[GuarantorAccount, GuarantorAccount]]
+) -> None:
     accounts: list[Row] = []
-    visits: list[Row] = []
     new_payments: list[Row] = []
     payments: list[Row] = []
-    statements: list[Row] = []
     postings: list[Row] = []
-    for change in changes:
-        number, after = change.key, change.after
-        before = change.before or GuarantorAccount(number)
+    for before, after in changes:
         if after.version != before.version or after.opened is not before.opened:
-            accounts.append(_account_row(after))
-        if after.visits is not before.visits:
-            visits += [
-                _visit_row(number, visit)
-                for visit in after.visits.values()
-                if visit is not before.visits.get(visit.number)
-            ]
+            accounts.append(rows.account_row(after))
         if after.payments is not before.payments:
             for payment in after.payments.values():
                 known = before.payments.get(payment.payment_id)
                 if known is None:
-                    new_payments.append(_payment_row(number, payment))
+                    new_payments.append(rows.payment_row(after.number, payment))
                 elif known is not payment:
-                    payments.append(_progress(payment))
-        statements += [
-            _statement_row(number, statement)
-            for statement in after.statements.values()
-            if statement is not before.statements.get(statement.statement_id)
-        ]
-        postings += _posting_rows(after)
-    await upsert(connection, GuarantorAccountRow, _ACCOUNT, accounts)
-    await upsert(connection, VisitAccountRow, _VISIT, visits)
+                    payments.append(rows.progress(payment))
+        postings += rows.posting_rows(after)
+    await upsert(connection, GuarantorAccountRow, rows.ACCOUNT, accounts)
     # Never over another: an id that another account took meanwhile is an error.
-    await insert(connection, PaymentRow, _PAYMENT, new_payments)
+    await insert(connection, PaymentRow, rows.PAYMENT, new_payments)
     if payments:
-        await connection.execute(_MOVE_PAYMENTS, *_columns(payments))
-    await upsert(connection, StatementRow, _STATEMENT, statements)
-    await insert(connection, PostingRow, _POSTING, postings)
+        await connection.execute(_MOVE_PAYMENTS, *columns(payments))
+    await insert(connection, PostingRow, rows.POSTING, postings)
+    for part, model, names, row_of in _PARTS:
+        await upsert(connection, model, names, list(chain.from_iterable(_changed(changes, part, row_of))))
+    taken = [(event_id, after.number) for _, after in changes for event_id in after.taken]
+    await insert(connection, WebhookRow, ("event_id", "account_number"), taken)
 
 
-# Reads for the API
+_PARTS: Final[tuple[tuple[str, Any, tuple[str, ...], Callable[[str, Any], Row]], ...]] = (
+    ("visits", VisitAccountRow, rows.VISIT, rows.visit_row),
+    ("statements", StatementRow, rows.STATEMENT, rows.statement_row),
+    ("methods", SavedMethodRow, rows.METHOD, rows.method_row),
+    ("plans", PlanRow, rows.PLAN, rows.plan_row),
+    ("refunds", RefundRow, rows.REFUND, rows.refund_row),
+)
+"""The parts of an account that are rows of their own, inserted or updated alike."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An account as its readers see it: with the payments that have not ended."""
-
-    account: GuarantorAccount
-    opened: Opened
-    newest_statement: Statement | None
-
-
-async def numbers_of_person(pool: Pool, person_id: str) -> list[str]:
-    """Return the numbers of the accounts that a person may see, as guarantor or viewer."""
-    return [row[0] for row in await pool.fetch(_READ_NUMBERS_OF_PERSON, person_id)]
+def _changed(
+    changes: Sequence[tuple[GuarantorAccount, GuarantorAccount]], part: str, row_of: Callable[[str, Any], Row]
+) -> Iterator[list[Row]]:
+    """Return the rows of what was replaced in one part of each account."""
+    for before, after in changes:
+        there, now = getattr(before, part), getattr(after, part)
+        if now is not there:
+            yield [row_of(after.number, one) for key, one in now.items() if one is not there.get(key)]
 
 
-async def show_accounts(pool: Pool, numbers: Sequence[str]) -> list[Shown]:
-    """Return those of the accounts that are open, in the order of their numbers, as of one moment."""
-    async with (
-        pool.acquire() as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        accounts = await _read(connection, _Named(numbers=set(numbers)), _READ_ACCOUNTS)
-        rows = await connection.fetch(_READ_NEWEST_STATEMENTS, list(accounts))
-    newest = {row[0]: Statement(*row[1:]) for row in rows}
-    return [
-        Shown(account, account.opened, newest.get(number))
-        for number, account in accounts.items()
-        if account.opened
-    ]
-
-
-async def show_payment(pool: Pool, payment_id: str) -> tuple[GuarantorAccount, Payment] | None:
-    """Return a payment and its account, if there is one."""
-    async with pool.acquire() as connection:
-        number = await connection.fetchval(_READ_NUMBER_OF_PAYMENT, payment_id)
-        if number is None:
-            return None
-        named = _Named(numbers={number}, payments=[(number, payment_id)])
-        account = (await _read(connection, named, _READ_ACCOUNTS))[number]
-    return account, account.payments[payment_id]
-
-
-# Rows, each way
-
-
-def _opened(row: Sequence[Any]) -> Opened | None:
-    _, _, person_id, first_name, last_name, viewers, affiliate, currency, told_at = row
-    if told_at is None:
-        return None
-    return Opened(person_id, first_name, last_name, tuple(json.loads(viewers)), affiliate, currency, told_at)
-
-
-def _account_row(account: GuarantorAccount) -> Row:
-    key = (account.number, account.version)
-    opened = account.opened
-    if opened is None:
-        return (*key, None, None, None, None, None, None, None)
-    names = (opened.person_id, opened.first_name, opened.last_name, json.dumps(opened.viewers))
-    return (*key, *names, opened.affiliate, opened.currency, opened.told_at)
-
-
-def _visit(row: Sequence[Any]) -> Visit:
-    _, number, patient_id, visit_date, description, told_at, closed, charges, insurance, adjustments, paid = row
-    opened = VisitOpened(patient_id, visit_date, description, told_at) if told_at else None
-    return Visit(number, opened, closed, charges, insurance, adjustments, paid)
-
-
-def _visit_row(account_number: str, visit: Visit) -> Row:
-    opened = visit.opened
-    told = (
-        (opened.patient_id, opened.visit_date, opened.description, opened.told_at)
-        if opened
-        else (None, None, None, None)
-    )
-    sums = (visit.charges_minor, visit.insurance_paid_minor, visit.adjustments_minor, visit.paid_minor)
-    return (account_number, visit.number, *told, visit.closed, *sums)
-
-
-def _payment(row: Sequence[Any]) -> Payment:
-    _, payment_id, amount_minor, currency, kind, last4, brand, allocation, *others = row
-    method = MethodShown(kind=kind, last4=last4, brand=brand)
-    return Payment(payment_id, amount_minor, currency, method, _ALLOCATION.validate_json(allocation), *others)
-
-
-def _payment_row(account_number: str, payment: Payment) -> Row:
-    return (
-        account_number,
-        payment.payment_id,
-        payment.amount_minor,
-        payment.currency,
-        payment.method.kind,
-        payment.method.last4,
-        payment.method.brand,
-        _ALLOCATION.dump_json(payment.allocation).decode(),
-        payment.fingerprint,
-        payment.processor_key,
-        payment.submitted_by,
-        payment.created_at,
-        payment.updated_at,
-        payment.status,
-        payment.reason,
-        payment.charge_id,
-        payment.queries,
-    )
-
-
-def _progress(payment: Payment) -> Row:
-    """Return what may change of a payment; what was asked for never does."""
-    reached = (payment.status, payment.reason, payment.charge_id)
-    return (payment.payment_id, *reached, payment.queries, payment.updated_at)
-
-
-def _statement_row(account_number: str, statement: Statement) -> Row:
-    return (
-        account_number,
-        statement.statement_id,
-        statement.issued_on,
-        statement.due_on,
-        statement.period_from,
-        statement.period_to,
-        statement.amount_due_minor,
-        statement.currency,
-        statement.told,
-    )
-
-
-def _posting_rows(account: GuarantorAccount) -> Iterator[Row]:
-    for posting in account.postings:
-        accounts, amounts = zip(*posting.lines, strict=True)
-        said = (posting.service_date, posting.description)
-        yield (account.number, *posting.key, posting.at, *said, accounts, amounts)
-
-
-def _columns(rows: Sequence[Row]) -> Iterator[list[Any]]:
-    return map(list, zip(*rows, strict=True))
+def columns(found: Sequence[Row]) -> Iterator[list[Any]]:
+    """Return rows as one array for each column."""
+    return map(list, zip(*found, strict=True))

@@ -11,9 +11,11 @@ from sqlalchemy import (
     Date,
     DateTime,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     Text,
+    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
@@ -35,9 +37,17 @@ def _day(*, nullable: bool = False) -> Any:
     return Column(Date, nullable=nullable)
 
 
-def _minor() -> Any:
+def _minor(default: str | None = None) -> Any:
     """Return a column for money in minor units."""
-    return Column(BigInteger, nullable=False)
+    return Column(BigInteger, nullable=False, server_default=default)
+
+
+def _small() -> Any:
+    return Column(SmallInteger, nullable=False)
+
+
+def _json(*, nullable: bool = False) -> Any:
+    return Column(JSONB, nullable=nullable)
 
 
 class GuarantorAccountRow(SQLModel, table=True):
@@ -64,6 +74,7 @@ class VisitAccountRow(SQLModel, table=True):
     """A visit account with the sums of the ledger's postings to it; its number is the account's own."""
 
     __tablename__ = "visit_account"
+    __table_args__ = (Index("visit_account_number", "number"),)
 
     account_number: str = Field(sa_column=_key())
     number: str = Field(sa_column=_key())
@@ -72,6 +83,7 @@ class VisitAccountRow(SQLModel, table=True):
     description: str | None = Field(sa_column=_text(nullable=True))
     told_at: datetime | None = Field(sa_column=_moment(nullable=True))
     closed: bool
+    plan_id: str | None = Field(sa_column=_text(nullable=True))
     charges_minor: int = Field(sa_column=_minor())
     insurance_paid_minor: int = Field(sa_column=_minor())
     adjustments_minor: int = Field(sa_column=_minor())
@@ -88,6 +100,14 @@ class PaymentRow(SQLModel, table=True):
             "payment_open",
             "account_number",
             postgresql_where="status in ('processing', 'unknown')",
+        ),
+        Index("payment_newest", "account_number", "created_at", "payment_id"),
+        Index("payment_charge", "charge_id"),
+        # What the next settlement should have.
+        Index(
+            "payment_unsettled",
+            "created_at",
+            postgresql_where="status = 'succeeded' and settlement_id is null",
         ),
         CheckConstraint("amount_minor > 0", name="payment_amount"),
     )
@@ -108,14 +128,24 @@ class PaymentRow(SQLModel, table=True):
     status: str = Field(sa_column=_text())
     reason: str | None = Field(sa_column=_text(nullable=True))
     charge_id: str | None = Field(sa_column=_text(nullable=True))
-    queries: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    queries: int = Field(sa_column=_small())
+    review_id: str | None = Field(sa_column=_text(nullable=True))
+    plan_id: str | None = Field(sa_column=_text(nullable=True))
+    instalment: int | None = Field(sa_column=Column(SmallInteger))
+    refunded_minor: int = Field(sa_column=_minor("0"))
+    dispute_status: str | None = Field(sa_column=_text(nullable=True))
+    settlement_id: str | None = Field(sa_column=_text(nullable=True))
+    settled_minor: int = Field(sa_column=_minor("0"))
 
 
 class StatementRow(SQLModel, table=True):
     """A statement as the host issued it; `told` once its readers were."""
 
     __tablename__ = "statement"
-    __table_args__ = (Index("statement_newest", "account_number", "issued_on"),)
+    __table_args__ = (
+        Index("statement_newest", "account_number", "issued_on"),
+        Index("statement_id", "statement_id"),
+    )
 
     account_number: str = Field(sa_column=_key())
     statement_id: str = Field(sa_column=_key())
@@ -126,6 +156,8 @@ class StatementRow(SQLModel, table=True):
     amount_due_minor: int = Field(sa_column=_minor())
     currency: str = Field(sa_column=_text())
     told: bool
+    addressee: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
+    visits: str = Field(sa_column=Column(JSONB, nullable=False, server_default="[]"))
 
 
 class PostingRow(SQLModel, table=True):
@@ -141,6 +173,7 @@ class PostingRow(SQLModel, table=True):
             "cardinality(accounts) >= 2 and cardinality(accounts) = cardinality(amounts)",
             name="posting_lines",
         ),
+        Index("posting_newest", "account_number", "at", "kind", "cause_id"),
     )
 
     account_number: str = Field(sa_column=_key())
@@ -151,3 +184,125 @@ class PostingRow(SQLModel, table=True):
     description: str | None = Field(sa_column=_text(nullable=True))
     accounts: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     amounts: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False))
+
+
+class SavedMethodRow(SQLModel, table=True):
+    """A card or bank account that a person keeps; the token stays here, and is gone once it is removed."""
+
+    __tablename__ = "saved_method"
+
+    account_number: str = Field(sa_column=_key())
+    method_id: str = Field(sa_column=_key())
+    person_id: str = Field(sa_column=_text())
+    kind: str = Field(sa_column=_text())
+    last4: str = Field(sa_column=_text())
+    brand: str | None = Field(sa_column=_text(nullable=True))
+    token: str | None = Field(sa_column=_text(nullable=True))
+    saved_at: datetime = Field(sa_column=_moment())
+
+
+class RefundRow(SQLModel, table=True):
+    """A refund; `allocation` is what is owed again, as in the events."""
+
+    __tablename__ = "refund"
+
+    account_number: str = Field(sa_column=_key())
+    refund_id: str = Field(sa_column=_key())
+    payment_id: str = Field(sa_column=_text())
+    amount_minor: int = Field(sa_column=_minor())
+    currency: str = Field(sa_column=_text())
+    reason: str = Field(sa_column=_text())
+    allocation: str = Field(sa_column=_json())
+    processor_key: str = Field(sa_column=_text())
+    requested_by: str = Field(sa_column=_text())
+    requested_at: datetime = Field(sa_column=_moment())
+    status: str = Field(sa_column=_text())
+    decided_by: str | None = Field(sa_column=_text(nullable=True))
+    queries: int = Field(sa_column=_small())
+
+
+class PlanRow(SQLModel, table=True):
+    """A payment plan with its instalments; `method` is what pays by itself, with its token."""
+
+    __tablename__ = "plan"
+
+    account_number: str = Field(sa_column=_key())
+    plan_id: str = Field(sa_column=_key())
+    visits: str = Field(sa_column=_json())
+    currency: str = Field(sa_column=_text())
+    monthly_amount_minor: int = Field(sa_column=_minor())
+    day_of_month: int = Field(sa_column=_small())
+    autopay: bool
+    method: str | None = Field(sa_column=_json(nullable=True))
+    method_id: str | None = Field(sa_column=_text(nullable=True))
+    consent: str | None = Field(sa_column=_json(nullable=True))
+    instalments: str = Field(sa_column=_json())
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    person_id: str = Field(sa_column=_text())
+    started_at: datetime = Field(sa_column=_moment())
+    status: str = Field(sa_column=_text())
+    revision: int = Field(sa_column=Column(Integer, nullable=False))
+    reason: str | None = Field(sa_column=_text(nullable=True))
+
+
+class WorkRow(SQLModel, table=True):
+    """Something that needs a person; `key` is the account's number, or the settlement's mark and id."""
+
+    __tablename__ = "work"
+    __table_args__ = (Index("work_newest", "status", "raised_at", "work_id"),)
+
+    work_id: str = Field(sa_column=_key())
+    key: str = Field(sa_column=_text())
+    kind: str = Field(sa_column=_text())
+    summary: str = Field(sa_column=_text())
+    about: str = Field(sa_column=_json())
+    details: str = Field(sa_column=_json())
+    raised_at: datetime = Field(sa_column=_moment())
+    status: str = Field(sa_column=Column(Text, nullable=False, server_default="open"))
+    settled_by: str | None = Field(sa_column=_text(nullable=True))
+    settled_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    action: str | None = Field(sa_column=_text(nullable=True))
+    note: str | None = Field(sa_column=_text(nullable=True))
+
+
+class WebhookRow(SQLModel, table=True):
+    """An event of the processor that was taken up, so that it counts once."""
+
+    __tablename__ = "webhook"
+
+    event_id: str = Field(sa_column=_key())
+    account_number: str = Field(sa_column=_text())
+
+
+class SettlementRow(SQLModel, table=True):
+    """A settlement that was imported; `fingerprint` stands for its lines."""
+
+    __tablename__ = "settlement"
+    __table_args__ = (Index("settlement_fingerprint", "fingerprint"),)
+
+    settlement_id: str = Field(sa_column=_key())
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    imported_by: str = Field(sa_column=_text())
+    imported_at: datetime = Field(sa_column=_moment())
+    lines: int = Field(sa_column=Column(Integer, nullable=False))
+
+
+class GuestProofRow(SQLModel, table=True):
+    """A captcha that was solved and used, until it could not be used anyway."""
+
+    __tablename__ = "guest_proof"
+    __table_args__ = (Index("guest_proof_used", "used_at", postgresql_using="brin"),)
+
+    proof: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    used_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))
+
+
+class GuestAttemptsRow(SQLModel, table=True):
+    """How many lookups there were in a window of time: of one account, from one address, or in all (digests)."""
+
+    __tablename__ = "guest_attempts"
+    __table_args__ = (Index("guest_attempts_window", "window_at"),)
+
+    about: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    window_at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    attempts: int = Field(sa_column=Column(Integer, nullable=False))

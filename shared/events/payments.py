@@ -18,12 +18,14 @@ from shared.events.vocabulary import (
     Method,
     MethodKind,
     Note,
-    Persons,
     Record,
     Secret,
     Version,
     Word,
 )
+
+Readers = Annotated[tuple[Id, ...], Field(max_length=101)]
+"""Who may read a statement: the guarantor, and as many viewers as an account can have."""
 
 
 class MethodShown(Record):
@@ -46,14 +48,19 @@ Allocation = Annotated[tuple[Share, ...], Field(max_length=500)]
 
 
 class SubmitPayment(Command):
-    """A gateway asks to pay; without an allocation the oldest visit is paid first."""
+    """A gateway asks to pay; without an allocation the oldest visit is paid first.
+
+    The method is given, or one that the payer has saved is named; with `plan_id` the plan's instalments are paid.
+    """
 
     TYPE: ClassVar[str] = "payments.submit-payment.v1"
     payment_id: Id
     account_number: Id
     amount_minor: AmountMinor
     currency: Currency
-    method: Method
+    method: Method | None = None
+    method_id: Id | None = None
+    plan_id: Id | None = None
     allocation: Allocation | None = None
     review_token: Secret | None = None
     guest_token: Secret | None = None
@@ -119,6 +126,7 @@ class _PaymentEvent(Event):
     currency: Currency
     reason: Code | None = None
     allocation: Allocation | None = None
+    plan_id: Id | None = None
 
 
 class PaymentAccepted(_PaymentEvent):
@@ -233,7 +241,7 @@ class StatementAvailable(Event):
     TYPE: ClassVar[str] = "payments.statement-available.v1"
     account_number: Id
     statement_id: Id
-    person_ids: Persons
+    person_ids: Readers
     issued_on: date
     due_on: date
 
@@ -246,6 +254,33 @@ class WorkRaised(Event):
     pool: Literal["billing"]
     summary: Line
     about: About
+
+
+class WorkSettled(Event):
+    """Somebody of the staff did what a piece of work asked for; `action` is what they chose."""
+
+    TYPE: ClassVar[str] = "payments.work-settled.v1"
+    work_id: Id
+    account_number: Id | None = None
+    action: Code
+    note: Note | None = None
+
+
+class WebhookTaken(Event):
+    """Payments took up what the processor told of a payment, and asks it how the payment stands."""
+
+    TYPE: ClassVar[str] = "payments.webhook-taken.v1"
+    event_id: Id
+    account_number: Id
+    payment_id: Id
+
+
+class SettlementImported(Event):
+    """Payments took in a settlement of the processor; each of its `lines` is compared with the payments."""
+
+    TYPE: ClassVar[str] = "payments.settlement-imported.v1"
+    settlement_id: Id
+    lines: Annotated[int, Field(ge=0, le=100_000)]
 
 
 RefusalReason = Literal[
@@ -273,6 +308,10 @@ RefusalReason = Literal[
     "refund_exceeds_payment",
     "refund_decided",
     "second_person_required",
+    "guest_expired",
+    "work_settled",
+    "unknown_action",
+    "settlement_repeated",
 ]
 
 REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
@@ -282,7 +321,7 @@ REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
     "not_allowed": "Only staff may ask for this.",
     "idempotency_conflict": "The id was used before, for something else.",
     "card_number_refused": "A field holds what looks like a card number; nothing of it was kept.",
-    "amount_not_positive": "The amount, or a share of it, is zero or negative.",
+    "amount_not_positive": "The amount is zero or negative.",
     "amount_exceeds_balance": "The amount is more than what is owed.",
     "allocation_mismatch": "The shares do not add up, or one is more than its visit owes.",
     "account_closed": "The visit account is closed.",
@@ -300,6 +339,10 @@ REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
     "refund_exceeds_payment": "The refund is more than what is left of the payment.",
     "refund_decided": "The refund was approved or declined before.",
     "second_person_required": "Who asked for a refund cannot approve it.",
+    "guest_expired": "The guest looked the bill up too long ago: look it up again.",
+    "work_settled": "Somebody has settled this already.",
+    "unknown_action": "This work cannot be settled that way.",
+    "settlement_repeated": "Another settlement with this id or these lines was imported before.",
 }
 """What each reason means to the sender."""
 
@@ -331,5 +374,8 @@ PaymentsEvent = (
     | BalanceChanged
     | StatementAvailable
     | WorkRaised
+    | WorkSettled
+    | WebhookTaken
+    | SettlementImported
     | CommandRefused
 )

@@ -163,9 +163,8 @@ async def system(directory: Path, module: tuple[str, ...]) -> AsyncIterator[Syst
         at = Addresses(
             servers.kafka,
             servers.databases,
-            {name: free_port() for name in programs},
-            sandbox_data=directory / "sandbox",
-            processor_secret="secret of the campaign",
+            {name: free_port() for program in programs.values() for name in program.listeners},
+            directory,
         )
         logs = directory / "logs"
         for program in PLAN.once:

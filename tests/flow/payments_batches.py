@@ -3,18 +3,19 @@
 import itertools
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.handlers import PAYMENTS
-from services.payments.store import load
+from services.payments.handlers import payments
 from shared.database import Pool
 from shared.events.envelope import Data, Message
 from shared.messaging.decision import Decision
 from shared.messaging.handlers import Change
-from tests.unit.payments.story import GUARANTOR, NOW, SECOND, message
+from tests.unit.payments.story import GUARANTOR, NOW, RULES, SECOND, message
 
 numbers = (f"G-{count}" for count in itertools.count(100))
 """Accounts that no other test has."""
 
 _ids = itertools.count()
+
+PAYMENTS = payments(RULES)
 
 
 def about(number: str, *said: Data) -> list[Message[Data]]:
@@ -30,13 +31,15 @@ def about(number: str, *said: Data) -> list[Message[Data]]:
 async def handle(pool: Pool, *messages: Message[Data]) -> list[Decision[GuarantorAccount]]:
     """Load, decide about and save a batch, as the kit does."""
     async with pool.acquire() as connection, connection.transaction():
-        before = await load(connection, messages)
+        before = await PAYMENTS.load(connection, messages)
         after = dict(before)
-        decisions = []
+        decisions: list[Decision[GuarantorAccount]] = []
         for one in messages:
             key = PAYMENTS.key(one)
-            decisions.append(PAYMENTS.decide(after.get(key), one, one.time))
-            after[key] = decisions[-1].state
+            decided = PAYMENTS.decide(after.get(key), one, one.time)
+            assert isinstance(decided.state, GuarantorAccount)
+            decisions.append(Decision(decided.state, decided.events, decided.tasks))
+            after[key] = decided.state
         changes = [Change(key, before.get(key), state) for key, state in after.items()]
         await PAYMENTS.save(connection, changes)
     return decisions

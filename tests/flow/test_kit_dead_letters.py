@@ -182,6 +182,22 @@ async def test_what_cannot_be_done_is_told_in_one_line(infrastructure: Endpoints
             assert text in one.err[0]
 
 
+async def test_a_reader_who_has_seen_enough_ends_the_list_without_a_word(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        await bury(world, b"poison", b"more poison")
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "shared.messaging", "list", "--service", "payments"),
+            env={**os.environ, "PAYMENTS_DATABASE_URL": world.url},
+            stdout=writer,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        os.close(writer)
+        _, err = await process.communicate()
+        assert (process.returncode, err) == (0, b"")
+
+
 async def tool(world: Feedback, command: str, *arguments: str, url: str | None = None) -> Said:
     """Run the tool as an operator does, on the database of the test's service."""
     service = [] if "--service" in arguments else ["--service", "payments"]

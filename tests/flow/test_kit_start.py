@@ -37,6 +37,13 @@ async def test_any_number_of_processes_may_migrate_at_once(infrastructure: Endpo
     await check(url, REVISIONS)
 
 
+async def test_migrating_needs_the_database_and_nothing_else(infrastructure: Endpoints) -> None:
+    url = await new_database(infrastructure)
+    ended = await payments({"PAYMENTS_DATABASE_URL": url}, "migrate")
+    assert ended.status == 0
+    await check(url, REVISIONS)
+
+
 async def test_a_database_that_was_not_migrated_is_refused(infrastructure: Endpoints) -> None:
     url = await new_database(infrastructure)
     with pytest.raises(SchemaError, match="run migrate first"):
@@ -116,6 +123,7 @@ def given(infrastructure: Endpoints) -> dict[str, str]:
         "PAYMENTS_HTTP_PORT": "0",
         "PAYMENTS_PROCESSOR_URL": "http://127.0.0.1:1",
         "PAYMENTS_PROCESSOR_SECRET": "a secret",
+        "PAYMENTS_SECRET": "another secret, and longer",
         "AUTH_ISSUER": "http://127.0.0.1:1",
         "AUTH_JWKS_URL": "http://127.0.0.1:1/keys",
     }

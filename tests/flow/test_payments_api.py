@@ -1,20 +1,12 @@
 """What payments shows over HTTP, to whom, on a real database."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import pytest
-from aiohttp import ClientSession
-from prometheus_client import CollectorRegistry
 
 from local.infrastructure import Endpoints
-from services.payments.app import APPLICATION
-from shared.auth import TokenVerifier
-from shared.database import Pool, connect
-from shared.http import api
-from shared.migrations import upgrade
+from tests.flow.payments_api import Api, served_payments
 from tests.flow.payments_batches import about, handle, numbers
 from tests.unit.payments.story import (
     adjustment,
@@ -27,51 +19,12 @@ from tests.unit.payments.story import (
     submit,
     visit,
 )
-from tests.unit.shared.servers import Identity, identity, served
-
-Json = dict[str, Any]
-
-
-@dataclass
-class Api:
-    """The served API, and the database behind it."""
-
-    client: ClientSession
-    provider: Identity
-    pool: Pool
-
-    async def get(self, path: str, *, person: str | None = None, role: str = "gateway") -> tuple[int, Json]:
-        """Ask on behalf of a person, or as staff with a role."""
-        headers = {"Authorization": f"Bearer {self.provider.token(role)}"}
-        if person:
-            headers["on-behalf-of"] = person
-        async with self.client.get(path, headers=headers) as found:
-            return found.status, await found.json()
 
 
 @pytest.fixture(scope="module", name="payments")
-async def served_payments(infrastructure: Endpoints) -> AsyncIterator[Api]:
-    url = infrastructure.databases["payments"]
-    await upgrade(url, APPLICATION.revisions)
-    pool = await connect(url)
-    async with identity() as provider:
-        app = api(
-            "payments",
-            APPLICATION.description,
-            routers=APPLICATION.routers,
-            verifier=TokenVerifier(provider.settings),
-            readiness=_nothing_to_check,
-            registry=CollectorRegistry(),
-            asyncapi={},
-        )
-        app.state.pool = pool
-        async with served(app) as client:
-            yield Api(client, provider, pool)
-    await pool.close()
-
-
-async def _nothing_to_check() -> dict[str, Any]:
-    return {}
+async def payments_over_http(infrastructure: Endpoints) -> AsyncIterator[Api]:
+    async with served_payments(infrastructure) as payments:
+        yield payments
 
 
 async def test_an_account_shows_what_is_owed_and_what_is_under_way(payments: Api) -> None:
@@ -98,12 +51,17 @@ async def test_an_account_shows_what_is_owed_and_what_is_under_way(payments: Api
     assert status == 200
     assert (account["balance_minor"], account["currency"]) == (3_500, "USD")
     oldest, newest = account["visit_accounts"]
+    assert (account["relationship"], account["guarantor"]) == (
+        "guarantor",
+        {"first_name": "Ada", "last_name": "Reyes"},
+    )
     assert oldest == {
         "visit_account_number": "V-1",
         "patient_id": "M-1",
         "visit_date": "2025-01-01",
         "description": "Office visit",
         "closed": False,
+        "plan_id": None,
         "balance_minor": 3_500,
         "charges_minor": 10_000,
         "insurance_paid_minor": 6_000,

@@ -16,7 +16,7 @@ from local.infrastructure import Endpoints
 from services.payments import tables
 from services.payments.app import APPLICATION
 from services.payments.domain.account import GuarantorAccount
-from services.payments.store import numbers_of_person, show_accounts, show_payment
+from services.payments.reads import numbers_of_person, show_accounts, show_payment
 from shared.database import Pool, connect, table
 from shared.migrations import upgrade
 from tests.flow.payments_batches import about, handle, numbers
@@ -62,7 +62,7 @@ async def test_the_tables_are_those_that_the_migrations_make(infrastructure: End
         for model in vars(tables).values()
         if isinstance(model, type) and issubclass(model, SQLModel) and model is not SQLModel
     }
-    assert len(ours) == 5
+    assert len(ours) == 13
     engine = create_async_engine(
         infrastructure.databases["payments"].replace("postgresql:", "postgresql+asyncpg:")
     )

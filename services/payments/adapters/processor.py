@@ -1,7 +1,9 @@
 """The card and bank processor, over HTTP.
 
 `POST /charges` with an `Idempotency-Key` charges at most once for each key; `GET /charges/by-key/{key}` tells what
-became of it. An answer is what the processor said for certain; where it may have charged without our knowing,
+became of it, and how it stands; refunds the same.
+
+An answer is what the processor said for certain; where it may have charged without our knowing,
 the answer is `unknown`. What it certainly did not do may be tried again: `TaskFailedError`.
 """
 
@@ -14,7 +16,8 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
-from services.payments.domain.charging import ChargeMethod
+from services.payments.domain.charging import ChargeMethod, DisputeStatus, Standing
+from services.payments.domain.refund import MakeRefund
 from shared.messaging.handlers import TaskFailedError
 
 _CONNECT_TIMEOUT_S: Final = 3.0
@@ -22,16 +25,31 @@ _CONNECT_TIMEOUT_S: Final = 3.0
 _IDLE_CONNECTION_S: Final = 2.0
 
 _REASON: Final = re.compile(r"[!-~]{1,64}")
-_TAKEN: Final = frozenset({"succeeded", "refunded", "returned", "disputed"})
-"""The money was taken, whatever became of it later."""
+_STANDINGS: Final[dict[str, Standing]] = {
+    "succeeded": "taken",
+    "refunded": "taken",
+    "returned": "returned",
+    "disputed": "disputed",
+}
+"""The money was taken; what became of it later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is known of a charge; `reason` is the processor's word for a decline."""
+    """What is known of a charge; `reason` is the processor's word for a decline, a return or a dispute."""
 
     result: Literal["succeeded", "declined", "not_received", "unknown"]
     charge_id: str | None = None
+    reason: str | None = None
+    stands: Standing = "taken"
+    dispute_status: DisputeStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAnswer:
+    """What is known of a refund."""
+
+    result: Literal["succeeded", "failed", "not_received", "unknown"]
     reason: str | None = None
 
 
@@ -39,6 +57,11 @@ class _Charge(BaseModel):
     charge_id: Annotated[str, Field(min_length=1, max_length=128)]
     status: str
     reason: str | None = None
+    dispute_status: DisputeStatus | None = None
+
+
+class _Refund(BaseModel):
+    status: Literal["succeeded", "failed"]
 
 
 class Processor:
@@ -97,8 +120,50 @@ class Processor:
         match status:
             case HTTPStatus.OK:
                 return _answer(told)
-            case HTTPStatus.NOT_FOUND if isinstance(told, dict) and told.get("reason") == "not_received":
+            case HTTPStatus.NOT_FOUND if _not_received(told):
                 return Answer("not_received")
+            case _:
+                raise TaskFailedError(f"processor_answered_{status}")
+
+    async def refund(self, order: MakeRefund) -> RefundAnswer:
+        """Give back once, whatever the number of attempts.
+
+        Raises:
+            TaskFailedError: it was not reached, is too busy, or does not accept who we are.
+        """
+        path = f"/charges/{quote(order.charge_id, safe='')}/refunds"
+        body = {"amount_minor": order.amount_minor}
+        try:
+            status, told = await self._call("POST", path, json=body, headers={"Idempotency-Key": order.key})
+        except (aiohttp.ClientError, TimeoutError):
+            return RefundAnswer("unknown")
+        match status:
+            case HTTPStatus.OK | HTTPStatus.CREATED:
+                return _refund_answer(told)
+            case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY | HTTPStatus.NOT_FOUND:
+                return RefundAnswer("failed", "rejected")
+            case HTTPStatus.CONFLICT if isinstance(told, dict) and told.get("reason") == "not_refundable":
+                return RefundAnswer("failed", "not_refundable")
+            case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+                raise TaskFailedError(f"processor_answered_{status}")
+            case _:
+                return RefundAnswer("unknown")
+
+    async def refund_of_key(self, key: str) -> RefundAnswer:
+        """Ask what became of the refund with this key.
+
+        Raises:
+            TaskFailedError: there was no answer, or none that tells.
+        """
+        try:
+            status, told = await self._call("GET", f"/refunds/by-key/{quote(key, safe='')}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TaskFailedError("processor_away") from error
+        match status:
+            case HTTPStatus.OK:
+                return _refund_answer(told)
+            case HTTPStatus.NOT_FOUND if _not_received(told):
+                return RefundAnswer("not_received")
             case _:
                 raise TaskFailedError(f"processor_answered_{status}")
 
@@ -122,9 +187,22 @@ def _answer(told: Any) -> Answer:
         charge = _Charge.model_validate(told)
     except ValidationError:
         return Answer("unknown")
-    if charge.status in _TAKEN:
-        return Answer("succeeded", charge.charge_id)
+    reason = charge.reason if charge.reason is not None and _REASON.fullmatch(charge.reason) else None
     if charge.status == "declined":
-        fits = charge.reason is not None and _REASON.fullmatch(charge.reason)
-        return Answer("declined", charge.charge_id, charge.reason if fits else None)
-    return Answer("unknown")
+        return Answer("declined", charge.charge_id, reason)
+    stands = _STANDINGS.get(charge.status)
+    if stands is None:
+        return Answer("unknown")
+    return Answer("succeeded", charge.charge_id, reason, stands, charge.dispute_status)
+
+
+def _refund_answer(told: Any) -> RefundAnswer:
+    """Read a refund; one that does not say what became of it leaves it unknown."""
+    try:
+        return RefundAnswer(_Refund.model_validate(told).status)
+    except ValidationError:
+        return RefundAnswer("unknown")
+
+
+def _not_received(told: Any) -> bool:
+    return isinstance(told, dict) and told.get("reason") == "not_received"

@@ -1,180 +1,178 @@
-"""What payments shows over HTTP: balances, visit accounts and payments, to those who may see them.
+"""Reading accounts: balances, visits, activity, payments, plans, saved methods, statements and receipts.
 
 A gateway asks on behalf of a person, who sees the accounts they answer for or view; billing staff see any. What
-one may not see is not found.
+one may not see is not found. Whether an account is paperless is the notifications service's to say.
 """
 
-from datetime import date, datetime
+import base64
+import binascii
+import json
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Query, Response
 
-from services.payments.domain.account import GuarantorAccount, Opened, Payment, PaymentStatus, Statement, Visit
-from services.payments.store import Shown, numbers_of_person, show_accounts, show_payment
-from shared.auth import Caller, person, person_or_staff
+from services.payments import reads
+from services.payments.api.callers import (
+    Limit,
+    PathId,
+    Person,
+    PersonOrStaff,
+    ThePool,
+    account_for,
+    may_see,
+)
+from services.payments.api.views import (
+    AccountView,
+    ActivityPage,
+    BillingSummary,
+    MethodView,
+    PaymentPage,
+    PaymentView,
+    PlanView,
+    StatementView,
+    account_view,
+    activity_view,
+    method_view,
+    payment_view,
+    plan_view,
+    statement_view,
+)
+from services.payments.documents import receipt_pdf, statement_pdf
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.records import Payment
+from shared.auth import Caller
 from shared.database import Pool
-from shared.events.payments import Allocation, MethodShown
 from shared.problems import Problem
 
-router = APIRouter(prefix="/v1", tags=["payments"])
+router = APIRouter(prefix="/v1", tags=["accounts"])
 
-
-class VisitAccountView(BaseModel):
-    """What is owed for one visit: charges less what the insurance paid, adjusted, less what was paid."""
-
-    visit_account_number: str
-    patient_id: str | None = Field(description="absent while only charges are known")
-    visit_date: date | None
-    description: str | None
-    closed: bool = Field(description="neither payable nor part of the account's balance")
-    balance_minor: int
-    charges_minor: int
-    insurance_paid_minor: int
-    adjustments_minor: int = Field(description="negative where it lowers what is owed")
-    paid_minor: int
-
-
-class StatementView(BaseModel):
-    """A statement as it was issued."""
-
-    statement_id: str
-    issued_on: date
-    due_on: date
-    amount_due_minor: int
-    currency: str
-
-
-class PaymentView(BaseModel):
-    """A payment and how it stands."""
-
-    payment_id: str
-    account_number: str
-    amount_minor: int
-    currency: str
-    status: PaymentStatus
-    allocation: Allocation
-    reason: str | None = Field(description="why it failed")
-    method: MethodShown
-    created_at: datetime
-    updated_at: datetime
-
-
-class AccountView(BaseModel):
-    """A guarantor account; the balance is that of its visit accounts that are not closed."""
-
-    account_number: str
-    balance_minor: int
-    currency: str
-    version: int = Field(description="as in the event that told this balance")
-    visit_accounts: list[VisitAccountView] = Field(description="oldest visit first")
-    newest_statement: StatementView | None
-    payments_in_progress: list[PaymentView]
-
-
-class BillingSummary(BaseModel):
-    """All guarantor accounts of a person."""
-
-    accounts: list[AccountView]
-
-
-async def _pool(request: Request) -> Pool:
-    pool: Pool = request.app.state.pool
-    return pool
-
-
-ThePool = Annotated[Pool, Depends(_pool)]
-Person = Annotated[Caller, Depends(person)]
-PersonOrStaff = Annotated[Caller, Depends(person_or_staff("billing", "supervisor"))]
-Id = Annotated[str, Path(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+After = Annotated[str | None, Query(max_length=400, description="`next` of the part before")]
+_PDF: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"application/pdf": {}}}}
 
 
 @router.get("/billing-summary")
 async def billing_summary(caller: Person, pool: ThePool) -> BillingSummary:
     """Show all accounts that the person answers for or may view."""
-    numbers = await numbers_of_person(pool, caller.on_behalf_of or "")
-    return BillingSummary(accounts=[_account_view(shown) for shown in await show_accounts(pool, numbers)])
+    numbers = await reads.numbers_of_person(pool, caller.on_behalf_of or "")
+    shown = await reads.show_accounts(pool, numbers)
+    return BillingSummary(accounts=[account_view(one, caller) for one in shown])
 
 
 @router.get("/accounts/{number}")
-async def account(number: Id, caller: PersonOrStaff, pool: ThePool) -> AccountView:
+async def account(number: PathId, caller: PersonOrStaff, pool: ThePool) -> AccountView:
     """Show one account."""
-    for shown in await show_accounts(pool, [number]):
-        if _may_see(caller, shown.opened):
-            return _account_view(shown)
-    raise Problem(HTTPStatus.NOT_FOUND, "There is no such account.", reason="not_found")
+    return account_view(await account_for(pool, number, caller), caller)
+
+
+@router.get("/accounts/{number}/activity")
+async def activity(
+    number: PathId, caller: PersonOrStaff, pool: ThePool, limit: Limit = 50, after: After = None
+) -> ActivityPage:
+    """Show what changed what is owed: charges, adjustments, payments, refunds, returns; newest first."""
+    await account_for(pool, number, caller)
+    at, kind, cause_id = _place(after, 3)
+    found = await reads.activity(pool, number, (_moment(at), kind, cause_id), limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return ActivityPage(
+        items=[activity_view(one) for one in found[:limit]],
+        next=_cursor(last.at.isoformat(), last.kind, last.cause_id) if last else None,
+    )
+
+
+@router.get("/accounts/{number}/payments")
+async def payments(
+    number: PathId, caller: PersonOrStaff, pool: ThePool, limit: Limit = 50, after: After = None
+) -> PaymentPage:
+    """Show the payments of an account, newest first."""
+    shown = await account_for(pool, number, caller)
+    at, payment_id = _place(after, 2)
+    found = await reads.payments(pool, number, (_moment(at), payment_id), limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return PaymentPage(
+        items=[payment_view(shown.account, one) for one in found[:limit]],
+        next=_cursor(last.created_at.isoformat(), last.payment_id) if last else None,
+    )
+
+
+@router.get("/accounts/{number}/statements")
+async def statements(number: PathId, caller: PersonOrStaff, pool: ThePool) -> list[StatementView]:
+    """Show the statements of an account, newest first."""
+    await account_for(pool, number, caller)
+    return [statement_view(number, one) for one in await reads.statements(pool, number)]
+
+
+@router.get("/accounts/{number}/plans")
+async def plans(number: PathId, caller: PersonOrStaff, pool: ThePool) -> list[PlanView]:
+    """Show all plans of an account, newest first; also those that have ended."""
+    await account_for(pool, number, caller)
+    return [plan_view(number, one) for one in await reads.plans(pool, number)]
+
+
+@router.get("/accounts/{number}/methods")
+async def methods(number: PathId, caller: Person, pool: ThePool) -> list[MethodView]:
+    """Show the cards and bank accounts that the person keeps for an account."""
+    await account_for(pool, number, caller)
+    return [method_view(one) for one in await reads.methods(pool, number, caller.on_behalf_of or "")]
+
+
+@router.get("/statements/{statement_id}.pdf", response_class=Response, responses=_PDF)
+async def statement_document(statement_id: PathId, caller: PersonOrStaff, pool: ThePool) -> Response:
+    """Give a statement as PDF."""
+    found = await reads.statement(pool, statement_id, caller.on_behalf_of)
+    if found is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "There is no such statement.", reason="not_found")
+    return Response(await statement_pdf(*found), media_type="application/pdf")
 
 
 @router.get("/payments/{payment_id}")
-async def payment(payment_id: Id, caller: PersonOrStaff, pool: ThePool) -> PaymentView:
+async def payment(payment_id: PathId, caller: PersonOrStaff, pool: ThePool) -> PaymentView:
     """Show one payment; it is there as soon as it was accepted."""
-    found = await show_payment(pool, payment_id)
-    if found is None or not _may_see(caller, found[0].opened):
+    return payment_view(*await _payment(pool, payment_id, caller))
+
+
+@router.get("/payments/{payment_id}/receipt.pdf", response_class=Response, responses=_PDF)
+async def receipt(payment_id: PathId, caller: PersonOrStaff, pool: ThePool) -> Response:
+    """Give the receipt of a payment as PDF, once the money was taken."""
+    account, found = await _payment(pool, payment_id, caller)
+    if found.status not in ("succeeded", "returned"):
+        raise Problem(HTTPStatus.NOT_FOUND, "There is no receipt: the money was not taken.", reason="not_found")
+    return Response(await receipt_pdf(account.number, found), media_type="application/pdf")
+
+
+async def _payment(pool: Pool, payment_id: str, caller: Caller) -> tuple[GuarantorAccount, Payment]:
+    found = await reads.show_payment(pool, payment_id)
+    if found is None or not may_see(caller, found[0].opened):
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such payment.", reason="not_found")
-    return _payment_view(*found)
+    return found
 
 
-def _may_see(caller: Caller, opened: Opened | None) -> bool:
-    if caller.on_behalf_of is None:
-        return True
-    return opened is not None and caller.on_behalf_of in opened.persons()
+def _cursor(*place: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
-def _account_view(shown: Shown) -> AccountView:
-    account, statement = shown.account, shown.newest_statement
-    return AccountView(
-        account_number=account.number,
-        balance_minor=account.balance_minor,
-        currency=shown.opened.currency,
-        version=account.version,
-        visit_accounts=[
-            _visit_view(visit) for visit in sorted(account.visits.values(), key=lambda visit: visit.age)
-        ],
-        newest_statement=_statement_view(statement) if statement else None,
-        payments_in_progress=[
-            _payment_view(account, payment)
-            for payment in sorted(account.payments.values(), key=lambda payment: payment.created_at)
-        ],
-    )
+def _place(cursor: str | None, parts: int) -> list[str]:
+    """Return where a part of a list begins.
+
+    Raises:
+        Problem: nobody was given such a cursor.
+    """
+    if cursor is None:
+        return [""] * parts
+    try:
+        place = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        fits = len(place) == parts and all(isinstance(one, str) and "\0" not in one for one in place)
+        _moment(place[0])
+    except (ValueError, TypeError, LookupError, binascii.Error):
+        fits = False
+    if not fits:
+        raise Problem(HTTPStatus.BAD_REQUEST, "There is no such place in the list.", reason="bad_cursor")
+    return list(place)
 
 
-def _visit_view(visit: Visit) -> VisitAccountView:
-    opened = visit.opened
-    return VisitAccountView(
-        visit_account_number=visit.number,
-        patient_id=opened.patient_id if opened else None,
-        visit_date=opened.visit_date if opened else None,
-        description=opened.description if opened else None,
-        closed=visit.closed,
-        balance_minor=visit.balance_minor,
-        charges_minor=visit.charges_minor,
-        insurance_paid_minor=visit.insurance_paid_minor,
-        adjustments_minor=visit.adjustments_minor,
-        paid_minor=visit.paid_minor,
-    )
-
-
-def _statement_view(statement: Statement) -> StatementView:
-    return StatementView(
-        statement_id=statement.statement_id,
-        issued_on=statement.issued_on,
-        due_on=statement.due_on,
-        amount_due_minor=statement.amount_due_minor,
-        currency=statement.currency,
-    )
-
-
-def _payment_view(account: GuarantorAccount, payment: Payment) -> PaymentView:
-    return PaymentView(
-        payment_id=payment.payment_id,
-        account_number=account.number,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        status=payment.status,
-        allocation=payment.allocation,
-        reason=payment.reason,
-        method=payment.method,
-        created_at=payment.created_at,
-        updated_at=payment.updated_at,
-    )
+def _moment(at: str) -> datetime | None:
+    found = datetime.fromisoformat(at) if at else None
+    if found is not None and found.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return found

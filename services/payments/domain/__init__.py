@@ -1,13 +1,20 @@
-"""The rules of payments: `decide` says what follows from each message for one guarantor account."""
+"""The rules of payments: `decide` says what follows from each message for one guarantor account, or settlement."""
 
 from datetime import datetime
 from typing import Any, assert_never
 
+from services.payments.domain import collecting, method, plan, refund, settlement, settling
 from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.answer import hear_answer
 from services.payments.domain.billing import hear
 from services.payments.domain.charging import ChargeAnswered
-from services.payments.domain.payment import hear_answer, submit
-from services.payments.domain.refusal import refuse
+from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
+from services.payments.domain.payment import submit
+from services.payments.domain.refund import RefundAnswered
+from services.payments.domain.rules import Rules
+from services.payments.domain.settlement import CompareLines, Settlement
+from services.payments.domain.webhook import HearProcessor, hear_processor
+from services.payments.domain.work import SettleWork
 from shared.events.billing import (
     AdjustmentPosted,
     BillingFact,
@@ -30,19 +37,40 @@ from shared.events.payments import (
 from shared.events.plans import CancelPlan, ChangePlan, PausePlan, ResumePlan, StartPlan
 from shared.messaging.decision import Decision
 
-Heard = BillingFact | PaymentsCommand | ChargeAnswered
-"""All that `decide` is given; each names its account."""
+State = GuarantorAccount | Settlement
+
+Heard = (
+    BillingFact
+    | PaymentsCommand
+    | ChargeAnswered
+    | RefundAnswered
+    | InstalmentTimer
+    | GraceTimer
+    | CompareLines
+    | HearProcessor
+    | SettleWork
+)
+"""All that is decided about an account; each names it."""
 
 
-def decide(account: GuarantorAccount | None, message: Message[Any], now: datetime) -> Decision[GuarantorAccount]:
+def decide(state: State | None, message: Message[Any], now: datetime, rules: Rules) -> Decision[State]:
     """Return what follows from a message; `now` is the business's time."""
+    if isinstance(state, Settlement):
+        if isinstance(message.data, SettleWork):
+            return settlement.settle(state, message, now)
+        return settlement.import_settlement(state, message, now)
+    return _decide(state or GuarantorAccount(message.data.account_number), message, now, rules)
+
+
+def _decide(  # noqa: C901, PLR0911, PLR0912  # a line for each message is what makes it easy to read
+    account: GuarantorAccount, message: Message[Any], now: datetime, rules: Rules
+) -> Decision[GuarantorAccount]:
     heard: Heard = message.data
-    known = account or GuarantorAccount(heard.account_number)
     match heard:
         case SubmitPayment():
-            return submit(known, heard, message.actor, now)
+            return submit(account, message, now, rules)
         case ChargeAnswered():
-            return hear_answer(known, heard, now)
+            return hear_answer(account, heard, now)
         case (
             GuarantorAccountOpened()
             | VisitAccountOpened()
@@ -51,10 +79,28 @@ def decide(account: GuarantorAccount | None, message: Message[Any], now: datetim
             | VisitAccountClosed()
             | StatementIssued()
         ):
-            return hear(known, heard, message.time)
+            return hear(account, heard, message.time)
         case StartPlan() | ChangePlan() | PausePlan() | ResumePlan() | CancelPlan():
-            return refuse(known, heard, "not_found")
-        case SaveMethod() | RemoveMethod() | RequestRefund() | ApproveRefund() | DeclineRefund():
-            return refuse(known, heard, "not_found")
+            return plan.arrange(account, message, now, rules)
+        case InstalmentTimer():
+            return collecting.fall_due(account, heard, now)
+        case GraceTimer():
+            return collecting.out_of_grace(account, heard, now)
+        case SaveMethod():
+            return method.save(account, heard, message.actor, now)
+        case RemoveMethod():
+            return method.remove(account, heard, message.actor)
+        case RequestRefund():
+            return refund.request(account, heard, message.actor, now, rules)
+        case ApproveRefund() | DeclineRefund():
+            return refund.decide_request(account, heard, message.actor, now)
+        case RefundAnswered():
+            return refund.hear_refund(account, heard, now)
+        case CompareLines():
+            return settlement.compare(account, heard, now)
+        case HearProcessor():
+            return hear_processor(account, heard)
+        case SettleWork():
+            return settling.settle_work(account, message, now)
         case _:
             assert_never(heard)

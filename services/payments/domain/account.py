@@ -6,109 +6,21 @@ have not ended, and of the rest only what the messages at hand name.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from typing import Final, Literal
 
 from services.payments.domain.ledger import Posting, PostingKey
-from shared.events.payments import Allocation, BalanceChanged, MethodShown
+from services.payments.domain.records import (
+    Opened,
+    Payment,
+    Plan,
+    Refund,
+    SavedMethod,
+    Settled,
+    Statement,
+    Visit,
+    Work,
+)
+from shared.events.payments import Allocation, BalanceChanged
 from shared.messaging.decision import Event
-
-PaymentStatus = Literal["processing", "unknown", "succeeded", "failed"]
-OPEN_STATUSES: Final[tuple[PaymentStatus, ...]] = ("processing", "unknown")
-"""A payment that has not ended: its amount is reserved, so that nobody pays it twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What the billing host told last about an account; `told_at` is when."""
-
-    person_id: str
-    first_name: str
-    last_name: str
-    viewers: tuple[str, ...]
-    affiliate: str
-    currency: str
-    told_at: datetime
-
-    def persons(self) -> tuple[str, ...]:
-        """Return who may see and pay the account: the guarantor first, each once."""
-        return tuple(dict.fromkeys((self.person_id, *self.viewers)))
-
-
-@dataclass(frozen=True, slots=True)
-class VisitOpened:
-    """What the billing host told last about a visit; `told_at` is when."""
-
-    patient_id: str
-    visit_date: date
-    description: str
-    told_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A visit account: sums of the ledger's postings to it, in minor units.
-
-    A charge may be heard of before the visit; then `opened` is still to come. `adjustments_minor` is negative
-    where it lowers what is owed; what the insurance paid is apart, and positive.
-    """
-
-    number: str
-    opened: VisitOpened | None = None
-    closed: bool = False
-    charges_minor: int = 0
-    insurance_paid_minor: int = 0
-    adjustments_minor: int = 0
-    paid_minor: int = 0
-
-    @property
-    def balance_minor(self) -> int:
-        """What is owed for the visit; negative where more was paid than owed."""
-        return self.charges_minor - self.insurance_paid_minor + self.adjustments_minor - self.paid_minor
-
-    @property
-    def age(self) -> tuple[date, str]:
-        """What sorts the oldest visit first, and last those whose day is still to come."""
-        return (self.opened.visit_date if self.opened else date.max, self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """One attempt to pay. `queries` counts how often the processor is, or was, asked what became of it."""
-
-    payment_id: str
-    amount_minor: int
-    currency: str
-    method: MethodShown
-    allocation: Allocation
-    fingerprint: bytes
-    processor_key: str
-    submitted_by: str
-    created_at: datetime
-    updated_at: datetime
-    status: PaymentStatus = "processing"
-    reason: str | None = None
-    charge_id: str | None = None
-    queries: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it has not ended."""
-        return self.status in OPEN_STATUSES
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement as the billing host issued it; `told` is whether its readers have heard of it."""
-
-    statement_id: str
-    issued_on: date
-    due_on: date
-    period_from: date
-    period_to: date
-    amount_due_minor: int
-    currency: str
-    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +37,9 @@ class GuarantorAccount:
         statements: those that messages name, and those not told yet, by id.
         posted: the postings that messages name and that are in the ledger, also by this batch.
         postings: those that this batch adds to the ledger.
+        methods, plans, refunds, work: where messages are about them, by id.
+        raised, settled: the work that this batch raises, and ends.
+        webhooks: the processor's events that messages name and that were taken up, and by this batch (`taken`).
     """
 
     number: str
@@ -136,6 +51,14 @@ class GuarantorAccount:
     statements: Mapping[str, Statement] = field(default_factory=dict)
     posted: frozenset[PostingKey] = frozenset()
     postings: tuple[Posting, ...] = ()
+    methods: Mapping[str, SavedMethod] = field(default_factory=dict)
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    refunds: Mapping[str, Refund] = field(default_factory=dict)
+    work: Mapping[str, Work] = field(default_factory=dict)
+    raised: tuple[Work, ...] = ()
+    settled: tuple[Settled, ...] = ()
+    webhooks: frozenset[str] = frozenset()
+    taken: tuple[str, ...] = ()
 
     @property
     def balance_minor(self) -> int:
@@ -168,9 +91,38 @@ class GuarantorAccount:
         """Return the account with a statement as it is now."""
         return replace(self, statements={**self.statements, statement.statement_id: statement})
 
+    def with_method(self, method: SavedMethod) -> "GuarantorAccount":
+        """Return the account with a saved method as it is now."""
+        return replace(self, methods={**self.methods, method.method_id: method})
+
+    def with_plan(self, plan: Plan) -> "GuarantorAccount":
+        """Return the account with a plan as it is now."""
+        return replace(self, plans={**self.plans, plan.plan_id: plan})
+
+    def with_refund(self, refund: Refund) -> "GuarantorAccount":
+        """Return the account with a refund as it is now."""
+        return replace(self, refunds={**self.refunds, refund.refund_id: refund})
+
     def with_posting(self, posting: Posting) -> "GuarantorAccount":
         """Return the account with a posting added to its ledger; the visits' sums are the caller's to change."""
         return replace(self, posted=self.posted | {posting.key}, postings=(*self.postings, posting))
+
+
+def booked(
+    account: GuarantorAccount, payment: Payment, posting: Posting, allocation: Allocation, sign: int
+) -> GuarantorAccount:
+    """Return the account with a posting about a payment: its visits are paid (`sign` 1) or owed again (-1)."""
+    visits = dict(account.visits)
+    for share in allocation:
+        visit = visits.get(share.visit_account_number) or Visit(share.visit_account_number)
+        visits[visit.number] = replace(visit, paid_minor=visit.paid_minor + sign * share.amount_minor)
+    return replace(
+        account,
+        visits=visits,
+        payments={**account.payments, payment.payment_id: payment},
+        posted=account.posted | {posting.key},
+        postings=(*account.postings, posting),
+    )
 
 
 def tell_balance(before: GuarantorAccount, after: GuarantorAccount) -> tuple[GuarantorAccount, tuple[Event, ...]]:

@@ -11,7 +11,7 @@ SHARES_MAX: Final = 500
 
 
 def allocate(
-    account: GuarantorAccount, amount_minor: int, chosen: Allocation | None
+    account: GuarantorAccount, amount_minor: int, chosen: Allocation | None, plan_id: str | None = None
 ) -> Allocation | RefusalReason:
     """Return the shares of a payment, or why it cannot be made.
 
@@ -19,8 +19,13 @@ def allocate(
         account: its visits and the payments that have not ended, whose amounts are reserved.
         amount_minor: a positive amount.
         chosen: the payer's own choice; an empty one is none.
+        plan_id: the plan that is paid; without one, no visit that is in a plan can be.
     """
-    owed = {number: visit.balance_minor for number, visit in account.visits.items() if not visit.closed}
+    owed = {
+        number: visit.balance_minor
+        for number, visit in account.visits.items()
+        if not visit.closed and visit.plan_id == plan_id
+    }
     misfit = _misfit(account, amount_minor, chosen, owed)
     if misfit:
         return misfit
@@ -41,13 +46,19 @@ def _misfit(
     account: GuarantorAccount, amount_minor: int, chosen: Allocation | None, owed: Mapping[str, int]
 ) -> RefusalReason | None:
     """Return why the payment could not be made even if no other were under way."""
-    if chosen and any(account.visit(share.visit_account_number).closed for share in chosen):
+    if chosen:
+        named = [account.visit(share.visit_account_number) for share in chosen]
+        if any(visit.closed for visit in named):
+            return "account_closed"
+        if any(visit.plan_id and visit.number not in owed for visit in named):
+            return "plan_exists"
+        if not _adds_up(chosen, amount_minor, owed):
+            return "allocation_mismatch"
+    if amount_minor <= sum(owed.values()):
+        return None
+    if account.visits and all(visit.closed for visit in account.visits.values()):
         return "account_closed"
-    if chosen and not _adds_up(chosen, amount_minor, owed):
-        return "allocation_mismatch"
-    if account.visits and not owed:
-        return "account_closed"
-    return "amount_exceeds_balance" if amount_minor > sum(owed.values()) else None
+    return "plan_exists" if amount_minor <= account.balance_minor else "amount_exceeds_balance"
 
 
 def _adds_up(chosen: Allocation, amount_minor: int, owed: Mapping[str, int]) -> bool:

@@ -9,14 +9,8 @@ from datetime import datetime
 from typing import assert_never
 
 from services.payments.domain import ledger
-from services.payments.domain.account import (
-    GuarantorAccount,
-    Opened,
-    Statement,
-    Visit,
-    VisitOpened,
-    tell_balance,
-)
+from services.payments.domain.account import GuarantorAccount, tell_balance
+from services.payments.domain.records import Opened, Statement, Visit, VisitOpened, VisitOwed
 from shared.events.billing import (
     AdjustmentPosted,
     BillingFact,
@@ -111,12 +105,29 @@ def _statement_issued(account: GuarantorAccount, fact: StatementIssued) -> Guara
     return account.with_statement(statement)
 
 
+def _as_told(account: GuarantorAccount, opened: Opened, statement: Statement) -> Statement:
+    """Return a statement with what its document shows, as it is now."""
+    owed = tuple(
+        VisitOwed(
+            visit.number,
+            visit.opened.visit_date if visit.opened else None,
+            visit.opened.description if visit.opened else "",
+            visit.balance_minor,
+        )
+        for visit in sorted(account.visits.values(), key=lambda visit: visit.age)
+        if visit.balance_minor and not visit.closed
+    )
+    addressee = f"{opened.first_name} {opened.last_name}".strip()
+    return replace(statement, told=True, addressee=addressee, visits=owed)
+
+
 def _tell_statements(account: GuarantorAccount) -> tuple[GuarantorAccount, tuple[Event, ...]]:
     """Tell of statements once it is known who may read them."""
     untold = [statement for statement in account.statements.values() if not statement.told]
-    if account.opened is None or not untold:
+    opened = account.opened
+    if opened is None or not untold:
         return account, ()
-    persons = account.opened.persons()
+    persons = opened.persons()
     events = []
     for statement in untold:
         available = StatementAvailable(
@@ -127,5 +138,5 @@ def _tell_statements(account: GuarantorAccount) -> tuple[GuarantorAccount, tuple
             due_on=statement.due_on,
         )
         events.append(Event(available, key=account.number))
-        account = account.with_statement(replace(statement, told=True))
+        account = account.with_statement(_as_told(account, opened, statement))
     return account, tuple(events)

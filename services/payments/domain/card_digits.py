@@ -7,6 +7,7 @@ last digit is a check digit (Luhn). Ids are no card numbers: a UUID, or digits w
 import json
 import re
 from collections.abc import Iterator
+from enum import Enum, auto
 from typing import Any, Final
 
 _DIGITS_MIN: Final = 13
@@ -24,25 +25,52 @@ _UUID_OR_GROUPS: Final = re.compile(
 _GROUP: Final = re.compile(r"\d+")
 
 
-def holds_card_number(raw: bytes) -> bool:
-    """Tell whether a field of the message's data, known or not, or the name of one, holds a card number.
+_REPEATED: Final = ("id", "subject", "correlationid", "traceparent")
+"""The attributes of an envelope that an answer repeats."""
+
+_NO_NUMBER: Final = {
+    "time": re.compile(r"\d{4}-\d\d-\d\d[Tt ][\d:.]{8,26}(?:[Zz]|[+-]\d\d:\d\d)"),
+    "traceparent": re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),
+}
+"""What an attribute looks like whose digits come from a clock or from chance."""
+
+
+class Found(Enum):
+    """Where a message holds what looks like a card number."""
+
+    NOWHERE = auto()
+    ELSEWHERE = auto()
+    WHERE_ANSWERS_REPEAT_IT = auto()
+
+
+def card_number_in(raw: bytes) -> Found:
+    """Tell whether and where a field of a message, known or not, or the name of one, holds a card number.
 
     What is no message is looked through as a whole.
     """
     plain = raw.isascii() and b"\\" not in raw
     if plain and _SUSPECT not in raw.translate(_OUTLINE, b" -"):
-        return False
-    return any(_is_card_number(digits) for text in _texts(raw) for digits in _candidates(text))
-
-
-def _texts(raw: bytes) -> Iterator[str]:
-    """Return all names, texts and numbers of a message's data, and of nothing else in it."""
+        return Found.NOWHERE
     try:
         message = json.loads(raw)
     except (ValueError, RecursionError):
-        yield raw.decode("utf-8", "replace")
-        return
-    rest: list[Any] = [message["data"] if isinstance(message, dict) and "data" in message else message]
+        message = raw.decode("utf-8", "replace")
+    if isinstance(message, dict):
+        for name, shape in _NO_NUMBER.items():
+            if shape.fullmatch(str(message.get(name))):
+                del message[name]
+        if _holds([message.get(name) for name in _REPEATED]):
+            return Found.WHERE_ANSWERS_REPEAT_IT
+    return Found.ELSEWHERE if _holds([message]) else Found.NOWHERE
+
+
+def _holds(values: list[Any]) -> bool:
+    return any(_is_card_number(digits) for text in _texts(values) for digits in _candidates(text))
+
+
+def _texts(values: list[Any]) -> Iterator[str]:
+    """Return all names, texts and numbers in values, however deep."""
+    rest = list(values)
     while rest:
         value = rest.pop()
         if isinstance(value, dict):

@@ -22,6 +22,9 @@ QUERY_WAITS: Final = (
 )
 """The waits before each time that the processor is asked what became of a charge."""
 
+Standing = Literal["taken", "returned", "disputed"]
+DisputeStatus = Literal["needs_response", "under_review", "won", "lost"]
+
 Query = Annotated[int, Field(ge=0, le=len(QUERY_WAITS))]
 """Which time of asking: 0 is the charge itself, 1 the first query."""
 
@@ -50,6 +53,15 @@ class QueryCharge(Fact):
     query: Query
 
 
+class FetchCharge(Fact):
+    """Ask how a charge stands, since the processor said that something became of it."""
+
+    TYPE: ClassVar[str] = "payments.fetch-charge.v1"
+    payment_id: Id
+    account_number: Id
+    key: Id
+
+
 def time_to_send(task: ChargeMethod, now: datetime) -> bool:
     """Tell whether the charge may still be sent without the risk of making it twice."""
     return now < task.send_before
@@ -59,13 +71,16 @@ class ChargeAnswered(Fact):
     """What the processor said, or that it could not be learnt (`unknown`).
 
     `not_received`: the processor has never seen the key, or has forgotten it. `query` is the time of asking
-    that this answers, so that an answer that comes twice is known as such.
+    that this answers, so that an answer that comes twice is known as such; an answer without one was asked for
+    out of turn. `stands` is what became of a charge that had succeeded, and `reason` why.
     """
 
     TYPE: ClassVar[str] = "payments.charge-answered.v1"
     payment_id: Id
     account_number: Id
-    query: Query
+    query: Query | None
     result: Literal["succeeded", "declined", "not_received", "unknown"]
     charge_id: Id | None = None
     reason: Code | None = None
+    stands: Standing = "taken"
+    dispute_status: DisputeStatus | None = None

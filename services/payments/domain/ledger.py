@@ -11,7 +11,7 @@ from typing import Literal
 from shared.events.billing import AdjustmentPosted, ChargePosted
 from shared.events.payments import Allocation
 
-PostingKind = Literal["charge", "adjustment", "payment"]
+PostingKind = Literal["charge", "adjustment", "payment", "refund", "refund-failed", "return", "dispute"]
 PostingKey = tuple[str, str]
 """A posting within its guarantor account: its kind, and the id of what caused it. Nothing is posted twice."""
 
@@ -50,9 +50,25 @@ def adjustment(posted: AdjustmentPosted, at: datetime) -> Posting:
 
 def payment(payment_id: str, allocation: Allocation, at: datetime) -> Posting:
     """Return the posting of money that the processor took and now owes to us."""
-    received_minor = sum(share.amount_minor for share in allocation)
-    paid = ((_receivable(share.visit_account_number), -share.amount_minor) for share in allocation)
-    return Posting("payment", payment_id, at, (("processor:clearing", received_minor), *paid))
+    return Posting("payment", payment_id, at, _received(allocation, 1))
+
+
+def given_back(
+    kind: Literal["refund", "return", "dispute"], cause_id: str, allocation: Allocation, at: datetime
+) -> Posting:
+    """Return the posting of money that went back to the payer, and is owed again."""
+    return Posting(kind, cause_id, at, _received(allocation, -1))
+
+
+def kept_after_all(refund_id: str, allocation: Allocation, at: datetime) -> Posting:
+    """Return the posting that takes back a refund which the payer never got."""
+    return Posting("refund-failed", refund_id, at, _received(allocation, 1))
+
+
+def _received(allocation: Allocation, sign: int) -> Lines:
+    received_minor = sign * sum(share.amount_minor for share in allocation)
+    paid = ((_receivable(share.visit_account_number), -sign * share.amount_minor) for share in allocation)
+    return (("processor:clearing", received_minor), *paid)
 
 
 def _transfer(visit_account_number: str, other: str, amount_minor: int) -> Lines:

@@ -1,218 +1,231 @@
-"""A payment from its submission to its end, which only the processor's word or a person can bring about.
+"""A payment's beginning: what may be submitted, and the charge that follows from it."""
 
-Nothing is failed or succeeded by silence: while the processor's answer is missing, a payment is `unknown`, its
-amount stays reserved, and the processor is asked again and again; in the end a person of the billing pool is.
-"""
-
-import hashlib
-from dataclasses import replace
 from datetime import datetime
-from typing import Final, assert_never
+from typing import NamedTuple
 
-from services.payments.domain import ledger
-from services.payments.domain.account import GuarantorAccount, Opened, Payment, tell_balance
+from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import allocate
-from services.payments.domain.charging import (
-    KEY_LIFETIME,
-    QUERY_WAITS,
-    SEND_WITHIN,
-    ChargeAnswered,
-    ChargeMethod,
-    QueryCharge,
-)
+from services.payments.domain.charging import SEND_WITHIN, ChargeMethod
+from services.payments.domain.method import keep
+from services.payments.domain.payer import guest_of, guests_allocation, may_ask, person_of
+from services.payments.domain.proofs import GuestPass, Proofs, Review, asked, digest, expired, spread
+from services.payments.domain.records import Payment
 from services.payments.domain.refusal import refuse
+from services.payments.domain.rules import Rules
+from shared.events.envelope import Message, Outcome
 from shared.events.payments import (
     Allocation,
     MethodShown,
     PaymentAccepted,
-    PaymentFailed,
-    PaymentSucceeded,
-    PaymentUnknown,
     RefusalReason,
     SubmitPayment,
-    WorkRaised,
 )
-from shared.events.vocabulary import About
+from shared.events.vocabulary import Method
 from shared.messaging.decision import Decision, Event, Task
 
-_STAYED_UNKNOWN: Final = "The processor cannot say whether a payment was taken."
-_TAKEN_AFTER_ALL: Final = "The processor says that it took a payment that had ended as failed."
+PLAN_ITSELF = "service:payments"
+"""Who submits what a plan pays by itself."""
 
 
 def submit(
-    account: GuarantorAccount, command: SubmitPayment, actor: str, now: datetime
+    account: GuarantorAccount, message: Message[SubmitPayment], now: datetime, rules: Rules
 ) -> Decision[GuarantorAccount]:
     """Take a payment on and have it charged, or refuse it; one that was taken on before is told again."""
-    if account.opened is None or not _may_pay(account.opened, actor):
+    command, actor = message.data, message.actor
+    guest = guest_of(command, message.subject, rules.proofs) if actor == "guest" else None
+    if account.opened is None or (guest is None and not may_ask(account, actor)):
         return refuse(account, command, "not_found")
-    fingerprint = _fingerprint(command)
+    fingerprint = _fingerprint(command, account.number)
     known = account.payments.get(command.payment_id)
     if known is not None and known.fingerprint == fingerprint:
-        return Decision(account, (_accepted(account, known),))
+        return Decision(account, (accepted(account, known, "done"),))
     if known is not None or command.payment_id in account.payment_ids_elsewhere:
         return refuse(account, command, "idempotency_conflict")
-    allocation = _allocation(account, account.opened, command)
+    person = person_of(account, actor)
+    terms = _terms(account, command, guest, person, now, rules.proofs)
+    if isinstance(terms, str):
+        return refuse(account, command, terms)
+    payment = begin(
+        account,
+        command.payment_id,
+        terms.allocation,
+        terms.method,
+        fingerprint=fingerprint,
+        actor=actor,
+        now=now,
+        plan_id=command.plan_id,
+        review_id=terms.review_id,
+    )
+    after = account.with_payment(payment)
+    events: tuple[Event, ...] = (accepted(account, payment, "done"),)
+    if command.save_method and command.method and person:
+        after, saved = keep(after, command.payment_id, command.method, person, now)
+        events = (*events, *saved)
+    return Decision(after, events, (charge(account, payment, terms.method.token, now),))
+
+
+class _Terms(NamedTuple):
+    """What a payment that may be made is made with."""
+
+    method: Method
+    allocation: Allocation
+    review_id: str | None
+
+
+def _terms(
+    account: GuarantorAccount,
+    command: SubmitPayment,
+    guest: GuestPass | None,
+    person: str | None,
+    now: datetime,
+    proofs: Proofs,
+) -> _Terms | RefusalReason:
+    """Return what a payment is made with, or why it cannot be."""
+    method = command.method or saved_method(account, command.method_id, person)
+    if method is None:
+        return "not_found" if command.method_id else "method_missing"
+    chosen = guests_allocation(guest, command, now) if guest else command.allocation
+    review = _review(account, command, now, proofs) if command.review_token else None
+    for fault in (chosen, review):
+        if isinstance(fault, str):
+            return fault
+    assert not isinstance(chosen, str) and not isinstance(review, str)  # noqa: S101, PT018  # told above
+    allocation = spread_payment(
+        account, command.amount_minor, command.currency, chosen, None if guest else command.plan_id
+    )
     if isinstance(allocation, str):
-        return refuse(account, command, allocation)
-    payment = Payment(
-        payment_id=command.payment_id,
-        amount_minor=command.amount_minor,
-        currency=command.currency,
-        method=MethodShown(kind=command.method.kind, last4=command.method.last4, brand=command.method.brand),
+        return allocation
+    if review is not None and review.spread != spread(allocation, command.plan_id):
+        return "review_stale"
+    return _Terms(method, allocation, review.review_id if review else None)
+
+
+def spread_payment(
+    account: GuarantorAccount,
+    amount_minor: int,
+    currency: str,
+    chosen: Allocation | None,
+    plan_id: str | None,
+) -> Allocation | RefusalReason:
+    """Return how an amount is spread, or why it cannot be paid."""
+    if account.opened is None:
+        return "not_found"
+    if currency != account.opened.currency:
+        return "currency_mismatch"
+    if amount_minor <= 0:
+        return "amount_not_positive"
+    fault = _plan_fault(account, plan_id, amount_minor) if plan_id is not None else None
+    return fault or allocate(account, amount_minor, chosen, plan_id)
+
+
+def _plan_fault(account: GuarantorAccount, plan_id: str, amount_minor: int) -> RefusalReason | None:
+    """Return why so much cannot be paid of a plan."""
+    plan = account.plans.get(plan_id)
+    if plan is None:
+        return "not_found"
+    if not plan.is_open:
+        return "plan_ended"
+    return "amount_exceeds_balance" if amount_minor > plan.left_minor else None
+
+
+def begin(
+    account: GuarantorAccount,
+    payment_id: str,
+    allocation: Allocation,
+    method: Method,
+    *,
+    fingerprint: bytes,
+    actor: str,
+    now: datetime,
+    plan_id: str | None = None,
+    instalment: int | None = None,
+    review_id: str | None = None,
+) -> Payment:
+    """Return a payment that is about to be charged; its key at the processor is its own."""
+    assert account.opened is not None  # noqa: S101  # nobody pays an account that was never opened
+    return Payment(
+        payment_id=payment_id,
+        amount_minor=sum(share.amount_minor for share in allocation),
+        currency=account.opened.currency,
+        method=MethodShown(kind=method.kind, last4=method.last4, brand=method.brand),
         allocation=allocation,
         fingerprint=fingerprint,
-        processor_key=_digest("charge", account.number, command.payment_id).hex(),
+        processor_key=digest("charge", account.number, payment_id).hex(),
         submitted_by=actor,
         created_at=now,
         updated_at=now,
+        plan_id=plan_id,
+        instalment=instalment,
+        review_id=review_id,
     )
-    charge = ChargeMethod(
-        payment_id=payment.payment_id,
-        account_number=account.number,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        kind=command.method.kind,
-        token=command.method.token,
-        key=payment.processor_key,
-        send_before=now + SEND_WITHIN,
-    )
-    return Decision(account.with_payment(payment), (_accepted(account, payment),), (Task(charge),))
 
 
-def hear_answer(account: GuarantorAccount, answer: ChargeAnswered, now: datetime) -> Decision[GuarantorAccount]:
-    """Bring a payment as far as the processor's answer does; one that comes twice or late does nothing."""
-    payment = account.payments[answer.payment_id]
-    match answer.result:
-        case "succeeded":
-            return _succeed(account, payment, answer.charge_id, now)
-        case "declined":
-            return _fail(account, payment, answer.reason or "declined", now)
-        case "not_received" if now - payment.created_at >= KEY_LIFETIME:
-            return _fail(account, payment, "not_received", now)
-        case "not_received" | "unknown":
-            return _ask_again(account, payment, answer.query, now)
-        case _:
-            assert_never(answer.result)
-
-
-def _succeed(
-    account: GuarantorAccount, payment: Payment, charge_id: str | None, now: datetime
-) -> Decision[GuarantorAccount]:
-    if payment.status == "failed":
-        return Decision(account, (_work(account, payment, _TAKEN_AFTER_ALL),))
-    if not payment.is_open:
-        return Decision(account)
-    ended = replace(payment, status="succeeded", charge_id=charge_id, updated_at=now)
-    after = account.with_payment(ended).with_posting(ledger.payment(ended.payment_id, ended.allocation, now))
-    for share in ended.allocation:
-        visit = after.visit(share.visit_account_number)
-        after = after.with_visit(replace(visit, paid_minor=visit.paid_minor + share.amount_minor))
-    after, balance = tell_balance(account, after)
-    told = PaymentSucceeded(
-        payment_id=ended.payment_id,
-        account_number=account.number,
-        amount_minor=ended.amount_minor,
-        currency=ended.currency,
-        allocation=ended.allocation,
-        method=ended.method,
-    )
-    return Decision(after, (Event(told, key=account.number), *balance))
-
-
-def _fail(account: GuarantorAccount, payment: Payment, reason: str, now: datetime) -> Decision[GuarantorAccount]:
-    if not payment.is_open:
-        return Decision(account)
-    told = PaymentFailed(
-        payment_id=payment.payment_id,
-        account_number=account.number,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        reason=reason,
-    )
-    ended = replace(payment, status="failed", reason=reason, updated_at=now)
-    return Decision(account.with_payment(ended), (Event(told, key=account.number),))
-
-
-def _ask_again(
-    account: GuarantorAccount, payment: Payment, query: int, now: datetime
-) -> Decision[GuarantorAccount]:
-    """Keep a payment unknown and ask once more, or a person once all the asking is done."""
-    if not payment.is_open or query != payment.queries:
-        return Decision(account)
-    events: tuple[Event, ...] = ()
-    asked = replace(payment, queries=query + 1)
-    if payment.status == "processing":
-        asked = replace(asked, status="unknown", updated_at=now)
-        told = PaymentUnknown(
+def charge(account: GuarantorAccount, payment: Payment, token: str, now: datetime) -> Task:
+    """Return the task that charges a payment, once."""
+    return Task(
+        ChargeMethod(
             payment_id=payment.payment_id,
             account_number=account.number,
             amount_minor=payment.amount_minor,
             currency=payment.currency,
-        )
-        events = (Event(told, key=account.number),)
-    after = account.with_payment(asked)
-    if query == len(QUERY_WAITS):
-        return Decision(after, (*events, _work(account, payment, _STAYED_UNKNOWN)))
-    again = QueryCharge(
-        payment_id=payment.payment_id,
-        account_number=account.number,
-        key=payment.processor_key,
-        query=asked.queries,
-    )
-    return Decision(after, events, (Task(again, now + QUERY_WAITS[query]),))
-
-
-def _may_pay(opened: Opened, actor: str) -> bool:
-    kind, _, who = actor.partition(":")
-    if kind in ("patient", "proxy"):
-        return who == opened.person_id or who in opened.viewers
-    return kind == "staff"
-
-
-def _allocation(account: GuarantorAccount, opened: Opened, command: SubmitPayment) -> Allocation | RefusalReason:
-    """Return how the amount is spread, or why it cannot be paid."""
-    if command.currency != opened.currency:
-        return "currency_mismatch"
-    if command.amount_minor <= 0:
-        return "amount_not_positive"
-    return allocate(account, command.amount_minor, command.allocation)
-
-
-def _fingerprint(command: SubmitPayment) -> bytes:
-    """Return what tells one content from another; what only proves that paying is allowed is no part of it."""
-    method = command.method
-    shares = [(share.visit_account_number, share.amount_minor) for share in command.allocation or ()]
-    return _digest(
-        command.account_number,
-        command.amount_minor,
-        command.currency,
-        (method.kind, method.token, method.last4, method.brand),
-        shares,
-        command.save_method,
+            kind=payment.method.kind,
+            token=token,
+            key=payment.processor_key,
+            send_before=now + SEND_WITHIN,
+        ),
+        name=payment.payment_id,
     )
 
 
-def _digest(*content: object) -> bytes:
-    """Return 16 bytes that stand for texts and numbers in their order."""
-    return hashlib.blake2b(repr(content).encode(), digest_size=16).digest()
-
-
-def _accepted(account: GuarantorAccount, payment: Payment) -> Event:
-    accepted = PaymentAccepted(
+def accepted(account: GuarantorAccount, payment: Payment, outcome: Outcome | None = None) -> Event:
+    """Return the event that tells of a payment that was taken on."""
+    told = PaymentAccepted(
         payment_id=payment.payment_id,
         account_number=account.number,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         allocation=payment.allocation,
+        plan_id=payment.plan_id,
     )
-    return Event(accepted, "done", account.number)
+    return Event(told, outcome, account.number)
 
 
-def _work(account: GuarantorAccount, payment: Payment, summary: str) -> Event:
-    work = WorkRaised(
-        work_id=_digest(summary, account.number, payment.payment_id).hex(),
-        pool="billing",
-        summary=summary,
-        about=About(account_number=account.number, payment_id=payment.payment_id),
+def saved_method(account: GuarantorAccount, method_id: str | None, person: str | None) -> Method | None:
+    """Return a method that a person has saved, with its token."""
+    saved = account.methods.get(method_id) if method_id else None
+    if saved is None or saved.token is None or saved.person_id != person:
+        return None
+    return Method(kind=saved.kind, token=saved.token, last4=saved.last4, brand=saved.brand)
+
+
+def _review(
+    account: GuarantorAccount, command: SubmitPayment, now: datetime, proofs: Proofs
+) -> Review | RefusalReason:
+    """Return the review that a payment refers to, or why it is none any more."""
+    review = proofs.read(Review, command.review_token)
+    if review is None:
+        return "review_stale"
+    used = any(payment.review_id == review.review_id for payment in account.payments.values())
+    if used or expired(review, now):
+        return "review_expired"
+    same = review.asked == asked(command.amount_minor, command.currency, command.method, command.method_id)
+    return (
+        review
+        if same and (review.account_number, review.version) == (account.number, account.version)
+        else "review_stale"
     )
-    return Event(work, key=account.number)
+
+
+def _fingerprint(command: SubmitPayment, number: str) -> bytes:
+    """Return what tells one content from another; what only proves that paying is allowed is no part of it."""
+    method = command.method
+    shares = [(share.visit_account_number, share.amount_minor) for share in command.allocation or ()]
+    return digest(
+        number,
+        command.amount_minor,
+        command.currency,
+        (method.kind, method.token, method.last4, method.brand) if method else command.method_id,
+        shares,
+        command.save_method,
+        command.plan_id,
+    )

@@ -7,6 +7,8 @@ from typing import Any
 from services.payments.domain import decide
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import ChargeAnswered, ChargeMethod, QueryCharge
+from services.payments.domain.proofs import Proofs
+from services.payments.domain.rules import Rules
 from shared.events.billing import (
     AdjustmentPosted,
     ChargePosted,
@@ -17,7 +19,8 @@ from shared.events.billing import (
     VisitAccountOpened,
 )
 from shared.events.envelope import Data, Message, envelope
-from shared.events.payments import Share, SubmitPayment
+from shared.events.payments import CommandRefused, Share, SubmitPayment
+from shared.events.plans import Authorization, StartPlan
 from shared.events.vocabulary import Method
 from shared.messaging.decision import Decision
 
@@ -25,6 +28,8 @@ NUMBER = "G-1"
 GUARANTOR = "patient:P-1"
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+CARD = Method(kind="card", token="tok_ok", last4="4242", brand="visa")
+RULES = Rules(Proofs("a secret of the tests"))
 
 
 def message(data: Data, *, at: datetime = NOW, actor: str = "host:billing") -> Message[Data]:
@@ -43,7 +48,9 @@ def when(
     account: GuarantorAccount | None, data: Data, *, at: datetime = NOW, actor: str = GUARANTOR
 ) -> Decision[GuarantorAccount]:
     """Decide about one message that is heard at the moment it was sent."""
-    return decide(account, message(data, at=at, actor=actor), at)
+    decided = decide(account, message(data, at=at, actor=actor), at, RULES)
+    assert isinstance(decided.state, GuarantorAccount)
+    return Decision(decided.state, decided.events, decided.tasks)
 
 
 def given(*told: Data) -> GuarantorAccount:
@@ -67,7 +74,7 @@ def events(decision: Decision[GuarantorAccount]) -> list[Data]:
 def outcome(decision: Decision[GuarantorAccount]) -> tuple[str | None, str | None]:
     """Return how a command ended: `done` or `refused`, and the reason."""
     (ended,) = (event for event in decision.events if event.outcome)
-    return ended.outcome, getattr(ended.data, "reason", None)
+    return ended.outcome, ended.data.reason if isinstance(ended.data, CommandRefused) else None
 
 
 def opened(**changes: Any) -> GuarantorAccountOpened:
@@ -138,7 +145,7 @@ def submit(amount_minor: int = 10_000, payment_id: str = "pay-1", **changes: Any
         "account_number": NUMBER,
         "amount_minor": amount_minor,
         "currency": "USD",
-        "method": Method(kind="card", token="tok_ok", last4="4242", brand="visa"),
+        "method": CARD,
     }
     return SubmitPayment(**asked | changes)
 
@@ -151,7 +158,21 @@ def shares(**amounts: int) -> tuple[Share, ...]:
     )
 
 
-def answer(result: Any, *, query: int = 0, payment_id: str = "pay-1", **said: Any) -> ChargeAnswered:
+def start_plan(monthly_minor: int = 5_000, plan_id: str = "plan-1", **changes: Any) -> StartPlan:
+    asked: dict[str, Any] = {
+        "plan_id": plan_id,
+        "account_number": NUMBER,
+        "monthly_amount_minor": monthly_minor,
+        "currency": "USD",
+        "day_of_month": 31,
+        "autopay": True,
+        "method": CARD,
+        "authorization": Authorization(text_version="v1", accepted_at=NOW),
+    }
+    return StartPlan(**asked | changes)
+
+
+def answer(result: Any, *, query: int | None = 0, payment_id: str = "pay-1", **said: Any) -> ChargeAnswered:
     return ChargeAnswered(payment_id=payment_id, account_number=NUMBER, query=query, result=result, **said)
 
 

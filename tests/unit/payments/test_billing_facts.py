@@ -172,9 +172,10 @@ FACTS: list[Data] = [
 
 
 def essence(account: GuarantorAccount) -> GuarantorAccount:
-    """Return the account without what rightly depends on the order: how often the balance was told."""
+    """Return the account without what rightly depends on the order: what was told, and how often."""
+    statements = {key: replace(one, addressee="", visits=()) for key, one in account.statements.items()}
     postings = tuple(sorted(account.postings, key=lambda posting: posting.key))
-    return replace(account, version=0, postings=postings)
+    return replace(account, version=0, postings=postings, statements=statements)
 
 
 @examples(st.permutations(list(enumerate(FACTS))), st.lists(st.integers(0, len(FACTS) - 1)))

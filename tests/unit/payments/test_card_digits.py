@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.payments.domain.card_digits import holds_card_number
+from services.payments.domain.card_digits import Found, card_number_in
 from services.payments.handlers import screen
 from tests.unit.payments.story import message, submit
 
 CARD = "4111111111111111"
+
+
+def holds_card_number(raw: bytes) -> bool:
+    return card_number_in(raw) is not Found.NOWHERE
 
 
 def command(**data: Any) -> bytes:
@@ -99,10 +103,27 @@ def test_uuids_are_never_card_numbers(one: uuid.UUID, other: uuid.UUID) -> None:
     assert not holds_card_number(command(payment_id=str(one), account_number=other.hex, note=f"pay-{other}"))
 
 
-def test_only_the_data_is_looked_through() -> None:
-    raw = json.dumps({"id": CARD, "subject": CARD, "data": {"amount_minor": 4111111111111112}}).encode()
+@pytest.mark.parametrize("attribute", ["id", "subject", "correlationid"])
+def test_a_card_number_that_an_answer_would_repeat_is_buried_and_not_refused(attribute: str) -> None:
+    fault = screen(json.dumps({attribute: CARD, "data": {}}).encode())
 
-    assert not holds_card_number(raw)
+    assert fault is not None
+    assert (fault.reason, fault.refusable) == ("card_number_refused", False)
+
+
+@pytest.mark.parametrize("attribute", ["source", "comment", "time"])
+def test_a_card_number_in_any_other_attribute_is_refused(attribute: str) -> None:
+    fault = screen(json.dumps({attribute: CARD, "data": {}}).encode())
+
+    assert fault is not None
+    assert (fault.reason, fault.refusable) == ("card_number_refused", True)
+
+
+def test_times_and_traces_hold_no_card_number() -> None:
+    trace = "00-41111111111111114111111111111111-4111111111111111-01"
+    raw = {"time": "2026-11-22T05:40:26.411111+00:00", "traceparent": trace, "data": {"a": 4111111111111112}}
+
+    assert not holds_card_number(json.dumps(raw).encode())
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,8 @@ def test_money_that_was_taken_after_all_is_a_persons_to_look_at() -> None:
     decision = when(failed, answer("succeeded", query=1))
 
     assert [type(event) for event in events(decision)] == [WorkRaised]
-    assert decision.state is failed
+    assert decision.state.payments == failed.payments
+    assert [work.kind for work in decision.state.raised] == ["payment-taken"]
 
 
 def test_a_payment_of_a_visit_that_was_closed_meanwhile_is_posted_to_it() -> None:

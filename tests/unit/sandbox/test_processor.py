@@ -155,6 +155,24 @@ async def test_a_dispute_opens_a_day_later(world: World) -> None:
     assert (await world.happened())[0]["status"] == "disputed"
 
 
+async def test_a_dispute_goes_on_as_the_card_holders_bank_says(world: World) -> None:
+    _, charge = await world.charge("key-1", "tok_dispute")
+    path = f"/processor/charges/{charge['charge_id']}/dispute"
+    early, problem = await world.post(path, {"status": "won"})
+    await world.advance(DAY_S)
+    assert (early, problem["reason"]) == (409, "not_disputed")
+    assert (await world.by_key("key-1"))[1]["dispute_status"] == "needs_response"
+
+    assert (await world.post(path, {"status": "won"}))[0] == 200
+
+    assert (await world.by_key("key-1"))[1]["dispute_status"] == "won"
+    assert [(await world.receiver.event())["type"] for _ in range(3)] == [
+        "charge.succeeded",
+        "charge.disputed",
+        "charge.disputed",
+    ]
+
+
 async def test_refunds_add_up_to_the_charge_and_no_further(world: World) -> None:
     _, charge = await world.charge("key-1")
     charge_id = charge["charge_id"]

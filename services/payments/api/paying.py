@@ -1,0 +1,219 @@
+"""Before paying: a review of a payment, and a quote of a plan. Neither changes anything."""
+
+import uuid
+from datetime import date, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
+
+from services.payments.api.callers import (
+    Person,
+    TheClock,
+    ThePool,
+    TheSettings,
+    account_for,
+    refused,
+)
+from services.payments.domain import proofs
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.payer import guests_allocation
+from services.payments.domain.payment import saved_method, spread_payment
+from services.payments.domain.plan import Terms, terms
+from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Review
+from services.payments.domain.rules import Rules
+from services.payments.domain.schedule import NOTICE, by_months
+from services.payments.reads import show_accounts
+from shared.auth import GATEWAY, Caller, RoleCheck
+from shared.database import Pool
+from shared.events.envelope import Id
+from shared.events.payments import Allocation, RefusalReason, SubmitPayment
+from shared.events.plans import Instalment, VisitAccountNumbers
+from shared.events.vocabulary import AmountMinor, Currency, DayOfMonth, Method, MethodKind, Secret
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1", tags=["paying"])
+
+Gateway = Annotated[Caller, Depends(RoleCheck(frozenset({GATEWAY})))]
+OnBehalfOf = Annotated[str | None, Header(pattern=r"^[!-~]{1,120}$", description="absent for a guest")]
+
+
+class ReviewAsked(BaseModel):
+    """A payment as it would be submitted."""
+
+    account_number: Id
+    amount_minor: AmountMinor
+    currency: Currency
+    method: Method | None = None
+    method_id: Id | None = None
+    allocation: Allocation | None = None
+    plan_id: Id | None = None
+    guest_token: Secret | None = None
+
+
+class ReviewShown(BaseModel):
+    """What the payer is shown, and the token that stands for it."""
+
+    review_token: str
+    expires_at: AwareDatetime
+    account_number: str
+    total_minor: int
+    currency: str
+    allocation: Allocation
+
+
+class QuoteAsked(BaseModel):
+    """A plan as it would be started: by a monthly amount, or by a number of months."""
+
+    account_number: Id
+    visit_account_numbers: VisitAccountNumbers | None = None
+    monthly_amount_minor: AmountMinor | None = None
+    months: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    day_of_month: DayOfMonth
+    method_kind: MethodKind | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "QuoteAsked":
+        if (self.monthly_amount_minor is None) == (self.months is None):
+            raise ValueError("either monthly_amount_minor or months")
+        return self
+
+
+class Limits(BaseModel):
+    """Within what a plan can be chosen."""
+
+    instalment_min_minor: int
+    months_max: int
+    monthly_min_minor: int = Field(description="the least that keeps within the longest plan")
+    monthly_max_minor: int
+    first_due_from: date
+
+
+class Quote(BaseModel):
+    """A plan as it would be."""
+
+    account_number: str
+    currency: str
+    total_minor: int
+    visit_account_numbers: tuple[str, ...]
+    monthly_amount_minor: int
+    instalments: list[Instalment]
+    limits: Limits
+
+
+@router.post("/payment-reviews")
+async def review_payment(
+    asked: ReviewAsked,
+    caller: Gateway,
+    pool: ThePool,
+    clock: TheClock,
+    own: TheSettings,
+    on_behalf_of: OnBehalfOf = None,
+) -> ReviewShown:
+    """Show how a payment would be spread, before it is submitted; refused as the payment would be."""
+    now, rules = clock.now(), own.rules()
+    guest = rules.proofs.read(GuestPass, asked.guest_token) if asked.guest_token else None
+    number = guest.account_number if guest else asked.account_number
+    if asked.guest_token:
+        account = await _guests_account(pool, guest, asked.account_number)
+    elif on_behalf_of is None:
+        detail = "A gateway names the person it calls for in the header on-behalf-of."
+        raise Problem(HTTPStatus.BAD_REQUEST, detail, reason="on_behalf_of_missing")
+    else:
+        person = Caller(caller.subject, caller.roles, on_behalf_of)
+        account = (await account_for(pool, number, person, asked.method_id)).account
+    allocation = _allocation(account, asked, guest, None if guest else on_behalf_of, now)
+    if isinstance(allocation, str):
+        raise refused(allocation)
+    expires_at = now + REVIEW_LIFETIME
+    review = Review(
+        review_id=uuid.uuid4().hex,  # noqa: TID251  # a call begins a chain, nothing caused it
+        account_number=number,
+        version=account.version,
+        asked=proofs.asked(asked.amount_minor, asked.currency, asked.method, asked.method_id),
+        spread=proofs.spread(allocation, asked.plan_id),
+        expires_at=expires_at.timestamp(),
+    )
+    return ReviewShown(
+        review_token=rules.proofs.sign(review),
+        expires_at=expires_at,
+        account_number=asked.account_number,
+        total_minor=asked.amount_minor,
+        currency=asked.currency,
+        allocation=allocation,
+    )
+
+
+@router.post("/plan-quotes")
+async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, clock: TheClock, own: TheSettings) -> Quote:
+    """Show the instalments of a plan before it is started; refused as its start would be."""
+    shown, now, rules = await account_for(pool, asked.account_number, caller), clock.now(), own.rules()
+    found = terms(
+        shown.account,
+        asked.visit_account_numbers,
+        asked.monthly_amount_minor,
+        asked.months,
+        asked.day_of_month,
+        asked.method_kind,
+        now,
+        rules,
+    )
+    if isinstance(found, str):
+        raise refused(found)
+    return Quote(
+        account_number=shown.account.number,
+        currency=shown.opened.currency,
+        total_minor=found.total_minor,
+        visit_account_numbers=found.visits,
+        monthly_amount_minor=found.monthly_amount_minor,
+        instalments=[
+            Instalment(number=one.number, due_on=one.due_on, amount_minor=one.amount_minor)
+            for one in found.instalments
+        ],
+        limits=_limits(found, rules, now),
+    )
+
+
+def _limits(found: Terms, rules: Rules, now: datetime) -> Limits:
+    return Limits(
+        instalment_min_minor=rules.instalment_min_minor,
+        months_max=rules.plan_months_max,
+        monthly_min_minor=max(rules.instalment_min_minor, by_months(found.total_minor, rules.plan_months_max)),
+        monthly_max_minor=found.total_minor,
+        first_due_from=now.date() + NOTICE,
+    )
+
+
+async def _guests_account(pool: Pool, guest: GuestPass | None, typed: str) -> GuarantorAccount:
+    if guest is None or guest.typed != typed:
+        raise refused("not_found")
+    shown = await show_accounts(pool, [guest.account_number])
+    if not shown:
+        raise refused("not_found")
+    return shown[0].account
+
+
+def _allocation(
+    account: GuarantorAccount,
+    asked: ReviewAsked,
+    guest: GuestPass | None,
+    person: str | None,
+    now: datetime,
+) -> Allocation | RefusalReason:
+    """Return how the payment would be spread, by the rules of its submission."""
+    if asked.method is None and saved_method(account, asked.method_id, person) is None:
+        return "not_found" if asked.method_id else "method_missing"
+    chosen: Allocation | RefusalReason | None = asked.allocation
+    if guest:
+        command = SubmitPayment(
+            payment_id="review",
+            account_number=asked.account_number,
+            amount_minor=asked.amount_minor,
+            currency=asked.currency,
+            allocation=asked.allocation,
+        )
+        chosen = guests_allocation(guest, command, now)
+    if isinstance(chosen, str):
+        return chosen
+    return spread_payment(account, asked.amount_minor, asked.currency, chosen, None if guest else asked.plan_id)

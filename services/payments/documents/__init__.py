@@ -1,0 +1,92 @@
+"""Statements and receipts as PDF, made by typst from what is kept: the same bytes whenever they are made again."""
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import typst
+from babel.dates import format_date
+from babel.numbers import format_currency, get_currency_precision
+
+from services.payments.domain.records import Payment, Statement
+
+_FOLDER: Final = Path(__file__).parent
+_LOCALE: Final = "en_US"
+_AT_ONCE_MAX: Final = 2
+_PAGES: Final = ThreadPoolExecutor(_AT_ONCE_MAX, "pdf")
+"""Making a page takes some milliseconds of a core: never on the event loop, and never many at once."""
+
+_STATUS_WORDS: Final = {"returned": "Sent back by the bank", "succeeded": "Paid"}
+
+
+async def statement_pdf(account_number: str, statement: Statement) -> bytes:
+    """Return a statement as it was when its readers were told of it."""
+    currency = statement.currency
+    said = {
+        "account_number": account_number,
+        "statement_id": statement.statement_id,
+        "addressee": statement.addressee,
+        "issued_on": _day(statement.issued_on),
+        "due_on": _day(statement.due_on),
+        "period": f"{_day(statement.period_from)} to {_day(statement.period_to)}",
+        "amount_due": _money(statement.amount_due_minor, currency),
+        "visits": [
+            {
+                "number": visit.visit_account_number,
+                "day": _day(visit.visit_date) if visit.visit_date else "",
+                "description": visit.description,
+                "balance": _money(visit.balance_minor, currency),
+            }
+            for visit in statement.visits
+        ],
+    }
+    return await _pdf("statement", said, statement.issued_on)
+
+
+async def receipt_pdf(account_number: str, payment: Payment) -> bytes:
+    """Return the receipt of a payment whose money was taken."""
+    currency = payment.currency
+    method = payment.method
+    status = _STATUS_WORDS[payment.status]
+    said = {
+        "account_number": account_number,
+        "payment_id": payment.payment_id,
+        "paid_on": _day(payment.created_at.date()),
+        "method": f"{(method.brand or method.kind.replace('_', ' ')).title()} ending in {method.last4}",
+        "status": "Refunded in part" if 0 < payment.refunded_minor < payment.amount_minor else status,
+        "amount": _money(payment.amount_minor, currency),
+        "refunded": _money(payment.refunded_minor, currency) if payment.refunded_minor else "",
+        "visits": [
+            {"number": share.visit_account_number, "amount": _money(share.amount_minor, currency)}
+            for share in payment.allocation
+        ],
+    }
+    return await _pdf("receipt", said, payment.created_at.date())
+
+
+async def _pdf(page: str, said: dict[str, Any], made_on: date) -> bytes:
+    return await asyncio.get_running_loop().run_in_executor(_PAGES, _compile, page, said, made_on)
+
+
+def _compile(page: str, said: dict[str, Any], made_on: date) -> bytes:
+    made: bytes = typst.compile(
+        _FOLDER / f"{page}.typ",
+        format="pdf",
+        ignore_system_fonts=True,
+        sys_inputs={"said": json.dumps(said)},
+        timestamp=int(datetime.combine(made_on, time(), UTC).timestamp()),
+    )
+    return made
+
+
+def _money(amount_minor: int, currency: str) -> str:
+    amount = Decimal(amount_minor).scaleb(-get_currency_precision(currency))
+    return format_currency(amount, currency, locale=_LOCALE)
+
+
+def _day(day: date) -> str:
+    return format_date(day, "long", locale=_LOCALE)

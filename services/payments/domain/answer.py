@@ -1,0 +1,216 @@
+"""A payment from its charge to its end, which only the processor's word or a person can bring about.
+
+Nothing is failed or succeeded by silence: while the processor's answer is missing, a payment is `unknown`, its
+amount stays reserved, and the processor is asked again and again; in the end a person of the billing pool is.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, TypeVar, assert_never
+
+from services.payments.domain import collecting, ledger
+from services.payments.domain.account import GuarantorAccount, booked, tell_balance
+from services.payments.domain.charging import (
+    KEY_LIFETIME,
+    QUERY_WAITS,
+    ChargeAnswered,
+    QueryCharge,
+)
+from services.payments.domain.records import Payment
+from services.payments.domain.work import about_payment, settle_itself
+from shared.events.payments import (
+    PaymentDisputed,
+    PaymentFailed,
+    PaymentReturned,
+    PaymentSucceeded,
+    PaymentUnknown,
+)
+from shared.messaging.decision import Decision, Event, Task
+
+_KNOWN_CODES: Final = collecting.REVOKING | {"R01", "R06", "R08", "R09", "R16", "R20"}
+"""The banks' return codes that the rules know what to do about."""
+
+_Told = TypeVar("_Told", PaymentFailed, PaymentUnknown, PaymentReturned, PaymentDisputed)
+
+
+def hear_answer(account: GuarantorAccount, answer: ChargeAnswered, now: datetime) -> Decision[GuarantorAccount]:
+    """Bring a payment as far as the processor's answer does; one that comes twice or late does nothing."""
+    payment = account.payments[answer.payment_id]
+    match answer.result:
+        case "succeeded":
+            succeeded = succeed(account, payment, answer.charge_id, now)
+            return _turned(succeeded, answer, now) if answer.stands != "taken" else succeeded
+        case "declined":
+            return fail(account, payment, answer.reason or "declined", now)
+        case "not_received" if now - payment.created_at >= KEY_LIFETIME:
+            return fail(account, payment, "not_received", now)
+        case "not_received" | "unknown" if answer.query is None:
+            return _unclear(account, payment, now)
+        case "not_received" | "unknown":
+            return _ask_again(account, payment, answer.query, now)
+        case _:
+            assert_never(answer.result)
+
+
+def succeed(
+    account: GuarantorAccount, payment: Payment, charge_id: str | None, now: datetime
+) -> Decision[GuarantorAccount]:
+    """End a payment whose money was taken."""
+    if payment.status == "failed":
+        after, work = about_payment(account, "payment-taken", payment, now)
+        return Decision(after, (work,))
+    return post(account, payment, charge_id, now) if payment.is_open else Decision(account)
+
+
+def post(
+    account: GuarantorAccount, payment: Payment, charge_id: str | None, now: datetime
+) -> Decision[GuarantorAccount]:
+    """Post the money of a payment, whatever was thought of it before."""
+    posted = replace(payment, status="succeeded", reason=None, charge_id=charge_id, updated_at=now)
+    posting = ledger.payment(posted.payment_id, posted.allocation, now)
+    after, balance = tell_balance(account, booked(account, posted, posting, posted.allocation, 1))
+    told = PaymentSucceeded(
+        payment_id=posted.payment_id,
+        account_number=account.number,
+        amount_minor=posted.amount_minor,
+        currency=posted.currency,
+        allocation=posted.allocation,
+        method=posted.method,
+        plan_id=posted.plan_id,
+    )
+    events: tuple[Event, ...] = (Event(told, key=account.number), *balance)
+    if posted.plan_id:
+        after, instalments = collecting.paid(after, posted)
+        events = (*events, *instalments)
+    return Decision(_known(after, payment, now), events)
+
+
+def fail(account: GuarantorAccount, payment: Payment, reason: str, now: datetime) -> Decision[GuarantorAccount]:
+    """End a payment of which no money was taken."""
+    if not payment.is_open:
+        return Decision(account)
+    ended = replace(payment, status="failed", reason=reason, updated_at=now)
+    after = _known(account.with_payment(ended), payment, now)
+    told = _tell(PaymentFailed, account, ended)
+    if not payment.plan_id:
+        return Decision(after, (told,))
+    after, events, tasks = collecting.failed(after, ended, reason, now)
+    return Decision(after, (told, *events), tasks)
+
+
+def _ask_again(
+    account: GuarantorAccount, payment: Payment, query: int, now: datetime
+) -> Decision[GuarantorAccount]:
+    """Keep a payment unknown and ask once more, or a person once all the asking is done."""
+    if not payment.is_open or query != payment.queries:
+        return Decision(account)
+    events: tuple[Event, ...] = ()
+    asked = replace(payment, queries=query + 1)
+    if payment.status == "processing":
+        asked = replace(asked, status="unknown", updated_at=now)
+        events = (_tell(PaymentUnknown, account, asked),)
+    after = account.with_payment(asked)
+    if query == len(QUERY_WAITS):
+        after, work = about_payment(after, "payment-unknown", payment, now)
+        return Decision(after, (*events, work))
+    again = QueryCharge(
+        payment_id=payment.payment_id,
+        account_number=account.number,
+        key=payment.processor_key,
+        query=asked.queries,
+    )
+    return Decision(after, events, (Task(again, now + QUERY_WAITS[query]),))
+
+
+def _turned(
+    succeeded: Decision[GuarantorAccount], answer: ChargeAnswered, now: datetime
+) -> Decision[GuarantorAccount]:
+    """Go on from a success to what became of it since."""
+    account = succeeded.state
+    payment = account.payments[answer.payment_id]
+    turn = _returned if answer.stands == "returned" else _disputed
+    then = turn(account, payment, answer, now)
+    return Decision(then.state, (*succeeded.events, *then.events), (*succeeded.tasks, *then.tasks))
+
+
+def _returned(
+    account: GuarantorAccount, payment: Payment, answer: ChargeAnswered, now: datetime
+) -> Decision[GuarantorAccount]:
+    """Owe again what the bank sent back: its visits, and the instalment that it had paid."""
+    if payment.status != "succeeded":
+        return Decision(account)
+    code = answer.reason or "unknown"
+    back = replace(payment, status="returned", reason=code, updated_at=now)
+    posting = ledger.given_back("return", back.payment_id, back.allocation, now)
+    after, balance = tell_balance(account, booked(account, back, posting, back.allocation, -1))
+    events: tuple[Event, ...] = (_tell(PaymentReturned, account, back, allocation=back.allocation), *balance)
+    if code in collecting.REVOKING:
+        after = _without_token(after, back)
+    tasks: tuple[Task, ...] = ()
+    if back.plan_id:
+        after, reopened, tasks = collecting.returned(after, back, code, now)
+        events = (*events, *reopened)
+    if code not in _KNOWN_CODES:
+        after, work = about_payment(after, "return-unknown-code", back, now)
+        events = (*events, work)
+    return Decision(after, events, tasks)
+
+
+def _disputed(
+    account: GuarantorAccount, payment: Payment, answer: ChargeAnswered, now: datetime
+) -> Decision[GuarantorAccount]:
+    """Tell how a dispute stands; one that is lost is owed again, and one that is over needs nobody."""
+    status = answer.dispute_status or "needs_response"
+    if payment.status != "succeeded" or payment.dispute_status == status:
+        return Decision(account)
+    # What is told out of order does not begin anew what is over.
+    if payment.dispute_status in ("won", "lost"):
+        return Decision(account)
+    disputed = replace(payment, dispute_status=status, updated_at=now)
+    after = account.with_payment(disputed)
+    told = _tell(PaymentDisputed, account, disputed, reason=answer.reason, dispute_status=status)
+    if status == "lost":
+        posting = ledger.given_back("dispute", disputed.payment_id, disputed.allocation, now)
+        after, balance = tell_balance(account, booked(account, disputed, posting, disputed.allocation, -1))
+        after = settle_itself(after, "dispute", payment.payment_id, now)
+        return Decision(after, (told, *balance))
+    if status == "won":
+        return Decision(settle_itself(after, "dispute", payment.payment_id, now), (told,))
+    if payment.dispute_status is None:
+        after, work = about_payment(after, "dispute", replace(disputed, reason=answer.reason), now)
+        return Decision(after, (told, work))
+    return Decision(after, (told,))
+
+
+def _unclear(account: GuarantorAccount, payment: Payment, now: datetime) -> Decision[GuarantorAccount]:
+    """Ask a person: the processor told of a change and then could not be asked about it."""
+    after, work = about_payment(account, "payment-unclear", payment, now)
+    return Decision(after, (work,))
+
+
+def _known(account: GuarantorAccount, before: Payment, now: datetime) -> GuarantorAccount:
+    """End the work about a payment that is not unknown any more."""
+    if before.queries <= len(QUERY_WAITS):
+        return account
+    return settle_itself(account, "payment-unknown", before.payment_id, now)
+
+
+def _without_token(account: GuarantorAccount, payment: Payment) -> GuarantorAccount:
+    """Forget a saved bank account that nothing can be taken from, as far as it is at hand."""
+    for method in account.methods.values():
+        if method.token and method.shown() == payment.method:
+            account = account.with_method(replace(method, token=None))
+    return account
+
+
+def _tell(cls: type[_Told], account: GuarantorAccount, payment: Payment, **said: object) -> Event:
+    told = {
+        "payment_id": payment.payment_id,
+        "account_number": account.number,
+        "amount_minor": payment.amount_minor,
+        "currency": payment.currency,
+        "reason": payment.reason,
+        "plan_id": payment.plan_id,
+        **said,
+    }
+    return Event(cls.model_validate(told), key=account.number)

@@ -1,0 +1,258 @@
+"""What happens to the instalments of a plan: they fall due, are charged or asked for, paid, fail, or come back.
+
+A failure is tried again by the rules of its code; then the payer has some days to pay by hand; then the plan ends.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.allocation import allocate
+from services.payments.domain.instalment_timer import (
+    GraceTimer,
+    InstalmentTimer,
+    ended,
+    grace_timer,
+    instalment_timer,
+    next_timer,
+)
+from services.payments.domain.payment import PLAN_ITSELF, accepted, begin, charge
+from services.payments.domain.proofs import digest
+from services.payments.domain.records import Payment, Plan, PlanInstalment
+from services.payments.domain.schedule import ATTEMPTS_MAX, RETRY_AFTER, banking_day, moment
+from services.payments.domain.work import raise_work
+from shared.events.plans import (
+    InstalmentDue,
+    InstalmentFailed,
+    InstalmentPaid,
+    PlanCompleted,
+    PlanDefaulted,
+)
+from shared.events.vocabulary import About
+from shared.messaging.decision import Decision, Event, Task
+
+TRIED_AGAIN: Final = frozenset(
+    {"R01", "R09", "insufficient_funds", "card_declined", "processing_error", "issuer_unavailable", "not_received"}
+)
+"""After these a later attempt may succeed; after all others the payer has to do something."""
+
+REVOKING: Final = frozenset({"R02", "R03", "R04", "R05", "R07", "R10", "R11", "R29"})
+"""The account is wrong, or its holder has not authorized the debit: nothing is taken from it again."""
+
+Step = tuple[GuarantorAccount, tuple[Event, ...], tuple[Task, ...]]
+
+
+def fall_due(account: GuarantorAccount, timer: InstalmentTimer, now: datetime) -> Decision[GuarantorAccount]:
+    """Charge an instalment, or ask the payer for it; one that was paid before is passed over."""
+    plan = _current(account, timer)
+    if plan is None:
+        return Decision(account)
+    one = plan.instalment(timer.number)
+    if one.status in ("paid", "processing"):
+        return Decision(account, tasks=next_timer(account, plan))
+    owed_minor = _owed(account, plan)
+    if owed_minor <= 0:
+        after, events = _complete(account, plan)
+        return Decision(after, events)
+    due = (_told(account, plan, one, InstalmentDue, autopay=plan.autopay),) if one.status == "scheduled" else ()
+    if plan.autopay and plan.method:
+        return _charge(account, plan, one, min(one.left_minor, owed_minor), due, now)
+    after = _with(account, plan, replace(one, status="due"))
+    tasks = (grace_timer(after, plan, one, now), *next_timer(after, after.plans[plan.plan_id]))
+    return Decision(after, due, tasks)
+
+
+def out_of_grace(account: GuarantorAccount, timer: GraceTimer, now: datetime) -> Decision[GuarantorAccount]:
+    """End a plan of which an instalment stayed unpaid."""
+    plan = _current(account, timer)
+    if plan is None or plan.instalment(timer.number).status not in ("due", "failed"):
+        return Decision(account)
+    if _owed(account, plan) <= 0:
+        after, events = _complete(account, plan)
+        return Decision(after, events)
+    reason = f"Instalment {timer.number} was not paid."
+    defaulted = ended(account, replace(plan, status="defaulted", reason=reason))
+    told = PlanDefaulted(plan_id=plan.plan_id, account_number=account.number, reason=reason)
+    about = About(account_number=account.number, plan_id=plan.plan_id)
+    after, work = raise_work(defaulted, "plan-defaulted", about, now, (("Reason", reason),))
+    return Decision(after, (Event(told, key=account.number), work))
+
+
+def paid(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """Count a payment towards its plan: the instalment that it was made for, then the oldest."""
+    plan = account.plans.get(payment.plan_id or "")
+    if plan is None or not plan.is_open:
+        return account, ()
+    left_minor, events, instalments = payment.amount_minor, [], {one.number: one for one in plan.instalments}
+    for one in sorted(plan.instalments, key=lambda one: (one.payment_id != payment.payment_id, one.number)):
+        ours = one.payment_id == payment.payment_id or one.status != "processing"
+        part_minor = min(left_minor, one.left_minor) if ours else 0
+        if part_minor <= 0:
+            continue
+        left_minor -= part_minor
+        counted = replace(one, paid_minor=one.paid_minor + part_minor, payment_id=payment.payment_id)
+        if not counted.left_minor:
+            counted = replace(counted, status="paid")
+            events.append(_told(account, plan, counted, InstalmentPaid))
+        elif one.status == "processing":
+            counted = replace(counted, status="due")
+        instalments[one.number] = counted
+    plan = replace(plan, instalments=tuple(instalments[number] for number in sorted(instalments)))
+    account = account.with_plan(plan)
+    if plan.left_minor <= 0 or _owed(account, plan) <= 0:
+        account, completed = _complete(account, plan)
+        events += completed
+    return account, tuple(events)
+
+
+def failed(account: GuarantorAccount, payment: Payment, reason: str, now: datetime) -> Step:
+    """Go on after an instalment's own payment failed; one that somebody made by hand changes nothing."""
+    plan = account.plans.get(payment.plan_id or "")
+    one = _paid_by(plan, payment) if plan else None
+    if plan is None or one is None or not plan.is_open or payment.instalment is None:
+        return account, (), ()
+    return _missed(account, plan, one, payment, reason, now)
+
+
+def returned(account: GuarantorAccount, payment: Payment, reason: str, now: datetime) -> Step:
+    """Reopen what a payment had paid, since its money went back; a plan that it completed goes on."""
+    plan = account.plans.get(payment.plan_id or "")
+    one = _paid_by(plan, payment) if plan else None
+    if plan is None or one is None or plan.status in ("cancelled", "defaulted"):
+        return account, (), ()
+    if plan.status == "completed":
+        plan = replace(plan, status="active")
+        visits = {
+            number: replace(visit, plan_id=visit.plan_id or plan.plan_id) if number in plan.visits else visit
+            for number, visit in account.visits.items()
+        }
+        account = replace(account, visits=visits)
+    plan, one = _reopened(plan, one, payment)
+    return _missed(account.with_plan(plan), plan, one, payment, reason, now)
+
+
+def _charge(
+    account: GuarantorAccount,
+    plan: Plan,
+    one: PlanInstalment,
+    amount_minor: int,
+    due: tuple[Event, ...],
+    now: datetime,
+) -> Decision[GuarantorAccount]:
+    """Have the plan's method charged, with a payment of its own."""
+    assert plan.method is not None  # noqa: S101  # asked before
+    allocation = allocate(account, amount_minor, None, plan.plan_id)
+    if isinstance(allocation, str):
+        # Somebody is paying by hand right now: the next day it is known what is left.
+        waiting = replace(one, status="due")
+        after = _with(account, plan, waiting)
+        again = instalment_timer(after, plan, waiting, moment(now.date()) + RETRY_AFTER / 3)
+        return Decision(after, due, (again, *_following(after, plan, one)))
+    tried = replace(one, status="processing", attempts=one.attempts + 1)
+    name = digest("instalment", account.number, plan.plan_id, plan.revision, one.number, tried.attempts).hex()
+    tried = replace(tried, payment_id=name)
+    payment = begin(
+        account,
+        name,
+        allocation,
+        plan.method,
+        fingerprint=digest(name),
+        actor=PLAN_ITSELF,
+        now=now,
+        plan_id=plan.plan_id,
+        instalment=one.number,
+    )
+    after = _with(account, plan, tried).with_payment(payment)
+    tasks = (charge(after, payment, plan.method.token, now), *_following(after, plan, one))
+    return Decision(after, (*due, accepted(after, payment)), tasks)
+
+
+def _following(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> tuple[Task, ...]:
+    """Return the timer of the instalment after this one, unless it was set when this one fell due before."""
+    return next_timer(account, account.plans[plan.plan_id]) if one.status == "scheduled" else ()
+
+
+def _missed(
+    account: GuarantorAccount, plan: Plan, one: PlanInstalment, payment: Payment, reason: str, now: datetime
+) -> Step:
+    """Try again if the reason allows it, else leave the payer some days to pay by hand."""
+    if reason in REVOKING:
+        plan = replace(plan, autopay=False, method=None, method_id=None)
+    missed = replace(one, status="failed")
+    own = payment.instalment is not None and plan.autopay and plan.method is not None
+    again = own and reason in TRIED_AGAIN and one.attempts < ATTEMPTS_MAX and plan.status == "active"
+    retry_on = None
+    if again:
+        retry_on = (now + RETRY_AFTER).date()
+        retry_on = banking_day(retry_on) if payment.method.kind == "bank_account" else retry_on
+    after = _with(account, plan, missed)
+    told = _told(account, plan, missed, InstalmentFailed, reason=reason, retry_on=retry_on)
+    timer = (
+        instalment_timer(after, plan, missed, moment(retry_on))
+        if retry_on
+        else grace_timer(after, plan, missed, now)
+    )
+    return after, (told,), (timer,)
+
+
+def _reopened(plan: Plan, one: PlanInstalment, payment: Payment) -> tuple[Plan, PlanInstalment]:
+    """Take what a payment paid back from the instalments, the newest first; return the oldest of them."""
+    left_minor, instalments = payment.amount_minor, {each.number: each for each in plan.instalments}
+    for each in sorted(plan.instalments, key=lambda each: (each.payment_id != payment.payment_id, -each.number)):
+        part_minor = min(left_minor, each.paid_minor)
+        if part_minor > 0:
+            left_minor -= part_minor
+            instalments[each.number] = replace(each, paid_minor=each.paid_minor - part_minor, status="failed")
+    plan = replace(plan, instalments=tuple(instalments[number] for number in sorted(instalments)))
+    return plan, instalments[one.number]
+
+
+def _paid_by(plan: Plan, payment: Payment) -> PlanInstalment | None:
+    """Return the first instalment that a payment pays."""
+    return next((one for one in plan.instalments if one.payment_id == payment.payment_id), None)
+
+
+def _current(account: GuarantorAccount, timer: InstalmentTimer | GraceTimer) -> Plan | None:
+    """Return the plan of a timer, if it is active and has not been changed since."""
+    plan = account.plans.get(timer.plan_id)
+    return plan if plan and plan.status == "active" and plan.revision == timer.revision else None
+
+
+def _owed(account: GuarantorAccount, plan: Plan) -> int:
+    visits = (account.visit(number) for number in plan.visits)
+    return sum(visit.balance_minor for visit in visits if not visit.closed)
+
+
+def _with(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> GuarantorAccount:
+    instalments = tuple(one if each.number == one.number else each for each in plan.instalments)
+    return account.with_plan(replace(plan, instalments=instalments))
+
+
+def _complete(account: GuarantorAccount, plan: Plan) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    told = PlanCompleted(plan_id=plan.plan_id, account_number=account.number)
+    return ended(account, replace(plan, status="completed")), (Event(told, key=account.number),)
+
+
+def _told(
+    account: GuarantorAccount,
+    plan: Plan,
+    one: PlanInstalment,
+    cls: type[InstalmentDue] | type[InstalmentPaid] | type[InstalmentFailed],
+    **said: object,
+) -> Event:
+    return Event(
+        cls.model_validate(
+            {
+                "plan_id": plan.plan_id,
+                "account_number": account.number,
+                "number": one.number,
+                "due_on": one.due_on,
+                "amount_minor": one.amount_minor,
+                "currency": plan.currency,
+                "payment_id": one.payment_id,
+                **said,
+            }
+        ),
+        key=account.number,
+    )

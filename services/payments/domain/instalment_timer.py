@@ -1,0 +1,75 @@
+"""The timers of a plan: one for its next instalment, and one for each that waits to be paid by hand."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.records import Plan, PlanInstalment
+from services.payments.domain.schedule import NOTICE, moment
+from shared.events.envelope import Fact, Id
+from shared.events.plans import Instalment, Instalments
+from shared.events.vocabulary import Position
+from shared.messaging.decision import Task
+
+Revision = Annotated[int, Field(ge=0)]
+
+
+class InstalmentTimer(Fact):
+    """An instalment falls due, or is tried again; of an earlier revision of the plan, it does nothing."""
+
+    TYPE: ClassVar[str] = "payments.instalment-timer.v1"
+    plan_id: Id
+    account_number: Id
+    number: Position
+    revision: Revision
+
+
+class GraceTimer(Fact):
+    """The time is up for paying an instalment by hand."""
+
+    TYPE: ClassVar[str] = "payments.grace-timer.v1"
+    plan_id: Id
+    account_number: Id
+    number: Position
+    revision: Revision
+
+
+def next_timer(account: GuarantorAccount, plan: Plan) -> tuple[Task, ...]:
+    """Return the timer of the next instalment that has not fallen due."""
+    waiting = next((one for one in plan.instalments if one.status == "scheduled"), None)
+    return (instalment_timer(account, plan, waiting, moment(waiting.due_on)),) if waiting else ()
+
+
+def instalment_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment, at: datetime) -> Task:
+    """Return the timer that has an instalment fall due, or tried again."""
+    timer = InstalmentTimer(
+        plan_id=plan.plan_id, account_number=account.number, number=one.number, revision=plan.revision
+    )
+    return Task(timer, at, f"{plan.plan_id} {one.number} {one.attempts}")
+
+
+def grace_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment, now: datetime) -> Task:
+    """Return the timer that ends the plan if the instalment is not paid by hand."""
+    timer = GraceTimer(
+        plan_id=plan.plan_id, account_number=account.number, number=one.number, revision=plan.revision
+    )
+    return Task(timer, now + NOTICE, f"{plan.plan_id} {one.number}")
+
+
+def told(plan: Plan) -> Instalments:
+    """Return the instalments of a plan as events tell them."""
+    return tuple(
+        Instalment(number=one.number, due_on=one.due_on, amount_minor=one.amount_minor) for one in plan.instalments
+    )
+
+
+def ended(account: GuarantorAccount, plan: Plan) -> GuarantorAccount:
+    """Return the account with a plan that has ended: its visits can be paid like all others again."""
+    visits = {
+        number: replace(visit, plan_id=None) if visit.plan_id == plan.plan_id else visit
+        for number, visit in account.visits.items()
+    }
+    return replace(account, visits=visits).with_plan(replace(plan, revision=plan.revision + 1))

@@ -1,0 +1,50 @@
+"""Who asks, and what they may do: guarantors and viewers of an account, guests who looked up a bill, staff."""
+
+from datetime import datetime
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.proofs import GuestPass, Proofs, expired
+from shared.events.payments import Allocation, RefusalReason, Share, SubmitPayment
+
+
+def person_of(account: GuarantorAccount, actor: str) -> str | None:
+    """Return the person that an actor is, if they may see and pay the account."""
+    opened = account.opened
+    kind, _, who = actor.partition(":")
+    known = (
+        kind in ("patient", "proxy") and opened is not None and (who == opened.person_id or who in opened.viewers)
+    )
+    return who if known else None
+
+
+def is_staff(actor: str) -> bool:
+    """Tell whether somebody of the staff asks."""
+    return actor.startswith("staff:")
+
+
+def may_ask(account: GuarantorAccount, actor: str) -> bool:
+    """Tell whether an actor may pay an account, or arrange how it is paid."""
+    return account.opened is not None and (person_of(account, actor) is not None or is_staff(actor))
+
+
+def guest_of(command: SubmitPayment, subject: str, proofs: Proofs) -> GuestPass | None:
+    """Return the pass of a guest, if it is for what the command asks, under the subject that it names."""
+    found = proofs.read(GuestPass, command.guest_token)
+    if found is None or found.subject != subject or found.typed != command.account_number:
+        return None
+    return found
+
+
+def guests_allocation(
+    guest: GuestPass, command: SubmitPayment, now: datetime
+) -> Allocation | RefusalReason | None:
+    """Return what a guest's payment is for, or why it cannot be: a bill of one visit pays no other."""
+    if expired(guest, now):
+        return "guest_expired"
+    if guest.visit_number is None:
+        return command.allocation
+    if command.allocation and any(s.visit_account_number != guest.visit_number for s in command.allocation):
+        return "allocation_mismatch"
+    return command.allocation or (
+        Share(visit_account_number=guest.visit_number, amount_minor=command.amount_minor),
+    )

@@ -1,0 +1,303 @@
+"""Payment plans as payers and staff arrange them: start, change, pause, resume, cancel.
+
+What is in a plan is paid by it alone. The dates live as one timer for each plan: `collecting` says what happens
+when an instalment falls due.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.instalment_timer import ended, next_timer, told
+from services.payments.domain.payer import may_ask, person_of
+from services.payments.domain.payment import saved_method
+from services.payments.domain.proofs import digest
+from services.payments.domain.records import Plan, PlanInstalment
+from services.payments.domain.refusal import refuse
+from services.payments.domain.rules import Rules
+from services.payments.domain.schedule import by_amount, by_months, schedule
+from shared.events.envelope import Message
+from shared.events.payments import RefusalReason
+from shared.events.plans import (
+    Authorization,
+    CancelPlan,
+    ChangePlan,
+    PausePlan,
+    PlanCancelled,
+    PlanChanged,
+    PlanCommand,
+    PlanPaused,
+    PlanResumed,
+    PlanStarted,
+    ResumePlan,
+    StartPlan,
+)
+from shared.events.vocabulary import Method, MethodKind
+from shared.messaging.decision import Decision, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a plan would be: over which visits, how much a month, and which instalments."""
+
+    visits: tuple[str, ...]
+    total_minor: int
+    monthly_amount_minor: int
+    instalments: tuple[PlanInstalment, ...]
+
+
+def arrange(
+    account: GuarantorAccount, message: Message[PlanCommand], now: datetime, rules: Rules
+) -> Decision[GuarantorAccount]:
+    """Do what is asked about a plan, or refuse it."""
+    command, actor = message.data, message.actor
+    if not may_ask(account, actor):
+        return refuse(account, command, "not_found")
+    if isinstance(command, StartPlan):
+        return _start(account, command, actor, now, rules)
+    plan = account.plans.get(command.plan_id)
+    if plan is None:
+        return refuse(account, command, "not_found")
+    if not plan.is_open and not (isinstance(command, CancelPlan) and plan.status == "cancelled"):
+        return refuse(account, command, "plan_ended")
+    match command:
+        case ChangePlan():
+            decided = _change(account, plan, command, actor, now, rules)
+        case PausePlan():
+            decided = _pause(account, plan, command)
+        case ResumePlan():
+            decided = _resume(account, plan, command, now)
+        case CancelPlan():
+            decided = _cancel(account, plan, command)
+        case _:
+            assert_never(command)
+    return decided
+
+
+def terms(
+    account: GuarantorAccount,
+    visits: tuple[str, ...] | None,
+    monthly_amount_minor: int | None,
+    months: int | None,
+    day_of_month: int,
+    kind: MethodKind | None,
+    now: datetime,
+    rules: Rules,
+) -> Terms | RefusalReason:
+    """Return what a plan would be, or why there can be none.
+
+    Args:
+        account: what is owed.
+        visits: those that it shall pay; all that owe something and are in no plan if absent or empty.
+        monthly_amount_minor: of each instalment; the last is what remains.
+        months: how many there shall be, where no amount is given.
+        day_of_month: the day that they fall due on.
+        kind: what pays them by itself, if anything does.
+        now: when the plan starts.
+        rules: the limits.
+    """
+    chosen = _visits(account, visits)
+    if isinstance(chosen, str):
+        return chosen
+    total_minor = sum(account.visits[number].balance_minor for number in chosen)
+    monthly_minor = (
+        monthly_amount_minor if monthly_amount_minor is not None else by_months(total_minor, months or 1)
+    )
+    misfit = _misfit(total_minor, monthly_minor, rules)
+    if misfit:
+        return misfit
+    instalments = schedule(
+        by_amount(total_minor, monthly_minor), now.date(), day_of_month, bank=kind == "bank_account"
+    )
+    return Terms(chosen, total_minor, monthly_minor, instalments)
+
+
+def _visits(account: GuarantorAccount, named: tuple[str, ...] | None) -> tuple[str, ...] | RefusalReason:
+    """Return the visits that a plan pays, the oldest first."""
+    numbers = tuple(dict.fromkeys(named or ()))
+    visits = [account.visit(number) for number in numbers] or [
+        visit for visit in account.visits.values() if not visit.closed and visit.balance_minor > 0
+    ]
+    reason: RefusalReason | None = None
+    if any(number not in account.visits for number in numbers):
+        reason = "not_found"
+    elif any(visit.closed for visit in visits):
+        reason = "account_closed"
+    free = [visit for visit in visits if visit.plan_id is None and visit.balance_minor > 0]
+    if not reason and (len(free) < len(visits) if numbers else not free):
+        reason = "plan_exists" if any(visit.plan_id for visit in visits) else "amount_exceeds_balance"
+    reserved = account.reserved_minor()
+    if not reason and any(visit.number in reserved for visit in free):
+        reason = "payment_in_progress"
+    return reason or tuple(visit.number for visit in sorted(free, key=lambda visit: visit.age))
+
+
+def _misfit(total_minor: int, monthly_minor: int, rules: Rules) -> RefusalReason | None:
+    if monthly_minor <= 0:
+        return "amount_not_positive"
+    if min(monthly_minor, total_minor) < rules.instalment_min_minor:
+        return "instalment_too_small"
+    return "plan_too_long" if total_minor > monthly_minor * rules.plan_months_max else None
+
+
+def _start(
+    account: GuarantorAccount, command: StartPlan, actor: str, now: datetime, rules: Rules
+) -> Decision[GuarantorAccount]:
+    fingerprint = digest(command.model_dump_json())
+    known = account.plans.get(command.plan_id)
+    if known is not None and known.fingerprint == fingerprint:
+        return Decision(account, (_schedule(account, known, PlanStarted),))
+    method = command.method or saved_method(account, command.method_id, person_of(account, actor))
+    reason = _start_fault(account, command, known, method)
+    found = reason or terms(
+        account,
+        command.visit_account_numbers,
+        command.monthly_amount_minor,
+        None,
+        command.day_of_month,
+        method.kind if method and command.autopay else None,
+        now,
+        rules,
+    )
+    if isinstance(found, str):
+        return refuse(account, command, found)
+    plan = Plan(
+        plan_id=command.plan_id,
+        visits=found.visits,
+        currency=command.currency,
+        monthly_amount_minor=command.monthly_amount_minor,
+        day_of_month=command.day_of_month,
+        autopay=command.autopay,
+        method=method if command.autopay else None,
+        method_id=command.method_id if command.autopay else None,
+        authorization=command.authorization,
+        instalments=found.instalments,
+        fingerprint=fingerprint,
+        person_id=actor.partition(":")[2],
+        started_at=now,
+    )
+    visits = {number: replace(account.visits[number], plan_id=plan.plan_id) for number in plan.visits}
+    after = replace(account, visits={**account.visits, **visits}).with_plan(plan)
+    return Decision(after, (_schedule(after, plan, PlanStarted),), next_timer(after, plan))
+
+
+def _start_fault(
+    account: GuarantorAccount, command: StartPlan, known: Plan | None, method: Method | None
+) -> RefusalReason | None:
+    """Return why a plan cannot start, whatever is owed."""
+    if known is not None:
+        return "idempotency_conflict"
+    if account.opened is None or command.currency != account.opened.currency:
+        return "currency_mismatch"
+    return _autopay_fault(method, command.method_id, command.authorization) if command.autopay else None
+
+
+def _autopay_fault(
+    method: Method | None, method_id: str | None, authorization: Authorization | None
+) -> RefusalReason | None:
+    """Return what is missing for paying by itself."""
+    if method is None:
+        return "not_found" if method_id else "method_missing"
+    return "authorization_missing" if method.kind == "bank_account" and authorization is None else None
+
+
+def _change(
+    account: GuarantorAccount, plan: Plan, command: ChangePlan, actor: str, now: datetime, rules: Rules
+) -> Decision[GuarantorAccount]:
+    """Change what is given; what is paid or under way stays, the rest is spread and dated anew."""
+    named = command.method or saved_method(account, command.method_id, person_of(account, actor))
+    given = command.method is not None or command.method_id is not None
+    autopay = plan.autopay if command.autopay is None else command.autopay
+    method = (named if given else plan.method) if autopay else None
+    authorization = command.authorization or plan.authorization
+    monthly_minor = command.monthly_amount_minor or plan.monthly_amount_minor
+    kept = tuple(
+        one if one.status in ("paid", "processing") else replace(one, amount_minor=one.paid_minor, status="paid")
+        for one in plan.instalments
+        if one.status in ("paid", "processing") or one.paid_minor
+    )
+    left_minor = sum(one.left_minor for one in plan.instalments if one.status not in ("paid", "processing"))
+    reason: RefusalReason | None = None
+    if command.currency not in (None, plan.currency):
+        reason = "currency_mismatch"
+    elif autopay:
+        reason = _autopay_fault(method, command.method_id, authorization)
+    redated = command.monthly_amount_minor is not None or command.day_of_month is not None
+    if redated and left_minor and not reason:
+        reason = _misfit(max(left_minor, rules.instalment_min_minor), monthly_minor, rules)
+    if reason:
+        return refuse(account, command, reason)
+    day = command.day_of_month or plan.day_of_month
+    bank = method is not None and method.kind == "bank_account"
+    fresh = schedule(by_amount(left_minor, monthly_minor), now.date(), day, bank=bank)
+    changed = replace(
+        plan,
+        monthly_amount_minor=monthly_minor,
+        day_of_month=day,
+        autopay=autopay,
+        method=method,
+        method_id=(command.method_id if given else plan.method_id) if autopay else None,
+        authorization=authorization,
+        instalments=_renumbered((*kept, *fresh)) if redated else plan.instalments,
+        revision=plan.revision + redated,
+    )
+    timers = next_timer(account, changed) if redated and plan.status == "active" else ()
+    after = account.with_plan(changed)
+    return Decision(after, (_schedule(after, changed, PlanChanged),), timers)
+
+
+def _renumbered(instalments: tuple[PlanInstalment, ...]) -> tuple[PlanInstalment, ...]:
+    return tuple(replace(one, number=number) for number, one in enumerate(instalments, 1))
+
+
+def _pause(account: GuarantorAccount, plan: Plan, command: PausePlan) -> Decision[GuarantorAccount]:
+    paused = plan
+    if plan.status == "active":
+        paused = replace(plan, status="paused", revision=plan.revision + 1, reason=command.reason)
+    event = PlanPaused(plan_id=plan.plan_id, account_number=account.number, reason=paused.reason)
+    return Decision(account.with_plan(paused), (Event(event, "done", account.number),))
+
+
+def _resume(
+    account: GuarantorAccount, plan: Plan, command: ResumePlan, now: datetime
+) -> Decision[GuarantorAccount]:
+    """Go on: what is not paid is dated anew, in the amounts that it had."""
+    if plan.status == "active":
+        return refuse(account, command, "plan_not_paused")
+    kept = tuple(one for one in plan.instalments if one.status in ("paid", "processing"))
+    rest = tuple(one for one in plan.instalments if one not in kept)
+    bank = plan.method is not None and plan.method.kind == "bank_account"
+    dates = schedule([one.left_minor for one in rest], now.date(), plan.day_of_month, bank=bank)
+    dated = tuple(
+        replace(one, due_on=on.due_on, status="scheduled", attempts=0) for one, on in zip(rest, dates, strict=True)
+    )
+    resumed = replace(plan, status="active", instalments=(*kept, *dated), revision=plan.revision + 1, reason=None)
+    event = PlanResumed(
+        plan_id=plan.plan_id,
+        account_number=account.number,
+        instalments=told(resumed),
+        currency=plan.currency,
+    )
+    after = account.with_plan(resumed)
+    return Decision(after, (Event(event, "done", account.number),), next_timer(after, resumed))
+
+
+def _cancel(account: GuarantorAccount, plan: Plan, command: CancelPlan) -> Decision[GuarantorAccount]:
+    """End a plan: what is left of it is owed like all else."""
+    after, cancelled = account, plan
+    if plan.is_open:
+        cancelled = replace(plan, status="cancelled", reason=command.reason)
+        after = ended(account, cancelled)
+    event = PlanCancelled(plan_id=plan.plan_id, account_number=account.number, reason=cancelled.reason)
+    return Decision(after, (Event(event, "done", account.number),))
+
+
+def _schedule(account: GuarantorAccount, plan: Plan, cls: type[PlanStarted] | type[PlanChanged]) -> Event:
+    event = cls(
+        plan_id=plan.plan_id,
+        account_number=account.number,
+        currency=plan.currency,
+        instalments=told(plan),
+    )
+    return Event(event, "done", account.number)

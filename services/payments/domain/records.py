@@ -1,0 +1,286 @@
+"""The parts of a guarantor account: visits, payments, statements, saved methods, refunds, plans, work.
+
+Frozen, and without rules of their own; `account` puts them together.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, Literal
+
+from shared.events.payments import Allocation, MethodShown
+from shared.events.plans import Authorization
+from shared.events.vocabulary import About, Method
+
+PaymentStatus = Literal["processing", "unknown", "succeeded", "failed", "returned"]
+OPEN_STATUSES: Final[tuple[PaymentStatus, ...]] = ("processing", "unknown")
+"""A payment that has not ended: its amount is reserved, so that nobody pays it twice."""
+
+RefundStatus = Literal["requested", "processing", "unknown", "succeeded", "failed", "declined"]
+PlanStatus = Literal["active", "paused", "completed", "cancelled", "defaulted"]
+InstalmentStatus = Literal["scheduled", "due", "processing", "paid", "failed"]
+WorkKind = Literal[
+    "payment-unknown",
+    "payment-taken",
+    "payment-unclear",
+    "return-unknown-code",
+    "dispute",
+    "refund-approval",
+    "refund-failed",
+    "refund-unknown",
+    "plan-defaulted",
+    "settlement-orphan",
+    "settlement-amount",
+    "settlement-missing",
+    "settlement-repeated",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the billing host told last about an account; `told_at` is when."""
+
+    person_id: str
+    first_name: str
+    last_name: str
+    viewers: tuple[str, ...]
+    affiliate: str
+    currency: str
+    told_at: datetime
+
+    def persons(self) -> tuple[str, ...]:
+        """Return who may see and pay the account: the guarantor first, each once."""
+        return tuple(dict.fromkeys((self.person_id, *self.viewers)))
+
+
+@dataclass(frozen=True, slots=True)
+class VisitOpened:
+    """What the billing host told last about a visit; `told_at` is when."""
+
+    patient_id: str
+    visit_date: date
+    description: str
+    told_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A visit account: sums of the ledger's postings to it, in minor units.
+
+    A charge may be heard of before the visit; then `opened` is still to come. `adjustments_minor` is negative
+    where it lowers what is owed; what the insurance paid is apart, and positive. `plan_id` is the plan that pays
+    it by instalments.
+    """
+
+    number: str
+    opened: VisitOpened | None = None
+    closed: bool = False
+    charges_minor: int = 0
+    insurance_paid_minor: int = 0
+    adjustments_minor: int = 0
+    paid_minor: int = 0
+    plan_id: str | None = None
+
+    @property
+    def balance_minor(self) -> int:
+        """What is owed for the visit; negative where more was paid than owed."""
+        return self.charges_minor - self.insurance_paid_minor + self.adjustments_minor - self.paid_minor
+
+    @property
+    def age(self) -> tuple[date, str]:
+        """What sorts the oldest visit first, and last those whose day is still to come."""
+        return (self.opened.visit_date if self.opened else date.max, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One attempt to pay.
+
+    Attributes:
+        queries: how often the processor is, or was, asked what became of it.
+        review_id: the review that it was submitted with.
+        plan_id: the plan that it pays; `instalment` the one that made it by itself.
+        refunded_minor: what was given back, and not given back in vain.
+        dispute_status: how the card holder's dispute stands.
+        settlement_id: the newest settlement that has it, and `settled_minor` what was paid out for it in all.
+    """
+
+    payment_id: str
+    amount_minor: int
+    currency: str
+    method: MethodShown
+    allocation: Allocation
+    fingerprint: bytes
+    processor_key: str
+    submitted_by: str
+    created_at: datetime
+    updated_at: datetime
+    status: PaymentStatus = "processing"
+    reason: str | None = None
+    charge_id: str | None = None
+    queries: int = 0
+    review_id: str | None = None
+    plan_id: str | None = None
+    instalment: int | None = None
+    refunded_minor: int = 0
+    dispute_status: str | None = None
+    settlement_id: str | None = None
+    settled_minor: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in OPEN_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class VisitOwed:
+    """What a statement says of one visit."""
+
+    visit_account_number: str
+    visit_date: date | None
+    description: str
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement as the billing host issued it; `told` is whether its readers have heard of it.
+
+    What the document shows beside it (`addressee`, `visits`) is kept as it was when they heard, so that it is
+    the same whenever it is made again.
+    """
+
+    statement_id: str
+    issued_on: date
+    due_on: date
+    period_from: date
+    period_to: date
+    amount_due_minor: int
+    currency: str
+    told: bool = False
+    addressee: str = ""
+    visits: tuple[VisitOwed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SavedMethod:
+    """A card or bank account that a person keeps for later; one that was removed has no token any more."""
+
+    method_id: str
+    person_id: str
+    kind: Literal["card", "bank_account"]
+    last4: str
+    brand: str | None
+    token: str | None
+    saved_at: datetime
+
+    def shown(self) -> MethodShown:
+        """Return what people recognise it by."""
+        return MethodShown(kind=self.kind, last4=self.last4, brand=self.brand)
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money to give back of a payment; `allocation` says which visits are owed again."""
+
+    refund_id: str
+    payment_id: str
+    amount_minor: int
+    currency: str
+    reason: str
+    allocation: Allocation
+    processor_key: str
+    requested_by: str
+    requested_at: datetime
+    status: RefundStatus
+    decided_by: str | None = None
+    queries: int = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether it takes away from what is left of its payment."""
+        return self.status not in ("declined", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInstalment:
+    """A part of a plan. `payment_id` paid it last, or tries to; `attempts` counts those that the plan made."""
+
+    number: int
+    due_on: date
+    amount_minor: int
+    paid_minor: int = 0
+    status: InstalmentStatus = "scheduled"
+    payment_id: str | None = None
+    attempts: int = 0
+
+    @property
+    def left_minor(self) -> int:
+        """What is still to be paid of it."""
+        return self.amount_minor - self.paid_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A payment plan over some visits.
+
+    Attributes:
+        method: what pays by itself, with its token; `method_id` where it is a saved one.
+        authorization: the payer's consent to being debited.
+        revision: grows with each change of dates; a timer of an earlier one does nothing.
+    """
+
+    plan_id: str
+    visits: tuple[str, ...]
+    currency: str
+    monthly_amount_minor: int
+    day_of_month: int
+    autopay: bool
+    method: Method | None
+    method_id: str | None
+    authorization: Authorization | None
+    instalments: tuple[PlanInstalment, ...]
+    fingerprint: bytes
+    person_id: str
+    started_at: datetime
+    status: PlanStatus = "active"
+    revision: int = 0
+    reason: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in ("active", "paused")
+
+    @property
+    def left_minor(self) -> int:
+        """What is still to be paid of it."""
+        return sum(instalment.left_minor for instalment in self.instalments)
+
+    def instalment(self, number: int) -> PlanInstalment:
+        """Return an instalment by its number."""
+        return next(one for one in self.instalments if one.number == number)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something that needs a person of the staff."""
+
+    work_id: str
+    kind: WorkKind
+    summary: str
+    about: About
+    raised_at: datetime
+    details: tuple[tuple[str, str], ...] = ()
+    settled: "Settled | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a piece of work ended: who did what, when, and why."""
+
+    work_id: str
+    by: str
+    at: datetime
+    action: str
+    note: str | None = None

@@ -1,0 +1,284 @@
+"""Refunds: asked for by staff, above a limit agreed to by a second person, made by the processor, and posted.
+
+The sum of refunds is never more than the payment; what goes back is owed again, until a refund fails.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, ClassVar, Final, Literal, assert_never
+
+from pydantic import Field
+
+from services.payments.domain import ledger
+from services.payments.domain.account import GuarantorAccount, booked, tell_balance
+from services.payments.domain.charging import KEY_LIFETIME, QUERY_WAITS
+from services.payments.domain.payer import is_staff
+from services.payments.domain.proofs import digest
+from services.payments.domain.records import Payment, Refund, WorkKind
+from services.payments.domain.refusal import refuse
+from services.payments.domain.rules import Rules
+from services.payments.domain.work import raise_work, settle_itself
+from shared.events.envelope import Fact, Id, Time
+from shared.events.payments import (
+    Allocation,
+    ApproveRefund,
+    DeclineRefund,
+    PaymentRefunded,
+    RefundApproved,
+    RefundDeclined,
+    RefundFailed,
+    RefundRequested,
+    RefusalReason,
+    RequestRefund,
+    Share,
+)
+from shared.events.vocabulary import About, AmountMinor, Code
+from shared.messaging.decision import Decision, Event, Task
+
+Asked = Annotated[int, Field(ge=0, le=len(QUERY_WAITS))]
+
+
+class MakeRefund(Fact):
+    """Give money back of a charge; `key` is the processor's idempotency key, the same at every attempt."""
+
+    TYPE: ClassVar[str] = "payments.make-refund.v1"
+    refund_id: Id
+    account_number: Id
+    charge_id: Id
+    amount_minor: AmountMinor
+    key: Id
+    send_before: Time
+
+
+class QueryRefund(Fact):
+    """Ask what became of a refund; without `query` because the processor said that something did."""
+
+    TYPE: ClassVar[str] = "payments.query-refund.v1"
+    refund_id: Id
+    account_number: Id
+    key: Id
+    query: Asked | None = None
+
+
+class RefundAnswered(Fact):
+    """What the processor said of a refund, or that it could not be learnt."""
+
+    TYPE: ClassVar[str] = "payments.refund-answered.v1"
+    refund_id: Id
+    account_number: Id
+    query: Asked | None
+    result: Literal["succeeded", "failed", "not_received", "unknown"]
+    reason: Code | None = None
+
+
+def request(
+    account: GuarantorAccount, command: RequestRefund, actor: str, now: datetime, rules: Rules
+) -> Decision[GuarantorAccount]:
+    """Take a refund on: at once, or when a second person has agreed."""
+    if not is_staff(actor):
+        return refuse(account, command, "not_allowed")
+    known = account.refunds.get(command.refund_id)
+    asked = (command.payment_id, command.amount_minor, command.currency, command.reason)
+    if known is not None:
+        if asked != (known.payment_id, known.amount_minor, known.currency, known.reason):
+            return refuse(account, command, "idempotency_conflict")
+        return Decision(account, (_tell(RefundRequested, account, known, done=True),))
+    payment = account.payments.get(command.payment_id)
+    misfit = _misfit(account, payment, command)
+    if payment is None or misfit:
+        return refuse(account, command, misfit or "not_found")
+    alone = command.amount_minor <= rules.refund_alone_max_minor
+    refund = Refund(
+        refund_id=command.refund_id,
+        payment_id=payment.payment_id,
+        amount_minor=command.amount_minor,
+        currency=command.currency,
+        reason=command.reason,
+        allocation=_spread(account, payment, command.amount_minor),
+        processor_key=digest("refund", account.number, command.refund_id).hex(),
+        requested_by=actor,
+        requested_at=now,
+        status="processing" if alone else "requested",
+    )
+    after = account.with_refund(refund)
+    told = _tell(RefundRequested, account, refund, done=True, approval_needed=not alone)
+    if alone:
+        return Decision(after, (told,), (_make(account, payment, refund, now),))
+    after, work = _raise(after, "refund-approval", refund, now)
+    return Decision(after, (told, work))
+
+
+def decide_request(
+    account: GuarantorAccount, command: ApproveRefund | DeclineRefund, actor: str, now: datetime
+) -> Decision[GuarantorAccount]:
+    """Agree to a refund or not; who asked for it cannot agree."""
+    if not is_staff(actor):
+        return refuse(account, command, "not_allowed")
+    refund = account.refunds.get(command.refund_id)
+    if refund is None:
+        return refuse(account, command, "not_found")
+    approves = isinstance(command, ApproveRefund)
+    cls: type[RefundApproved | RefundDeclined] = RefundApproved if approves else RefundDeclined
+    if refund.status != "requested":
+        same = refund.decided_by == actor and (refund.status == "declined") is not approves
+        again = _tell(cls, account, refund, done=True)
+        return Decision(account, (again,)) if same else refuse(account, command, "refund_decided")
+    if approves and actor == refund.requested_by:
+        return refuse(account, command, "second_person_required")
+    decided = replace(refund, status="processing" if approves else "declined", decided_by=actor)
+    after = settle_itself(account.with_refund(decided), "refund-approval", refund.refund_id, now)
+    made = (_make(account, account.payments[refund.payment_id], decided, now),) if approves else ()
+    return Decision(after, (_tell(cls, account, decided, done=True),), made)
+
+
+def hear_refund(account: GuarantorAccount, answer: RefundAnswered, now: datetime) -> Decision[GuarantorAccount]:
+    """Bring a refund as far as the processor's answer does; one that comes twice or late does nothing."""
+    refund = account.refunds[answer.refund_id]
+    under_way = refund.status in ("processing", "unknown")
+    match answer.result:
+        case "succeeded":
+            return refunded(account, refund, now) if under_way else Decision(account)
+        case "failed":
+            return not_refunded(account, refund, now)
+        case "not_received" if under_way and now - refund.requested_at >= KEY_LIFETIME:
+            return not_refunded(account, refund, now)
+        case "not_received" | "unknown":
+            return _ask_again(account, refund, answer.query, now) if under_way else Decision(account)
+        case _:
+            assert_never(answer.result)
+
+
+def refunded(account: GuarantorAccount, refund: Refund, now: datetime) -> Decision[GuarantorAccount]:
+    """Post money that went back, which is owed again."""
+    payment = account.payments[refund.payment_id]
+    less = replace(payment, refunded_minor=payment.refunded_minor + refund.amount_minor, updated_at=now)
+    posting = ledger.given_back("refund", refund.refund_id, refund.allocation, now)
+    after = booked(account, less, posting, refund.allocation, -1)
+    after, balance = tell_balance(account, after.with_refund(replace(refund, status="succeeded")))
+    told = PaymentRefunded(
+        payment_id=payment.payment_id,
+        account_number=account.number,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        allocation=refund.allocation,
+        refund_id=refund.refund_id,
+        plan_id=payment.plan_id,
+    )
+    after = settle_itself(after, "refund-unknown", refund.refund_id, now)
+    return Decision(after, (Event(told, key=account.number), *balance))
+
+
+def not_refunded(account: GuarantorAccount, refund: Refund, now: datetime) -> Decision[GuarantorAccount]:
+    """Take a refund back that the payer did not get; one that was posted is posted the other way."""
+    if not refund.counts or refund.status == "requested":
+        return Decision(account)
+    after = account.with_refund(replace(refund, status="failed"))
+    balance: tuple[Event, ...] = ()
+    if refund.status == "succeeded":
+        payment = account.payments[refund.payment_id]
+        more = replace(payment, refunded_minor=payment.refunded_minor - refund.amount_minor, updated_at=now)
+        posting = ledger.kept_after_all(refund.refund_id, refund.allocation, now)
+        after, balance = tell_balance(account, booked(after, more, posting, refund.allocation, 1))
+    after, work = _raise(after, "refund-failed", refund, now)
+    after = settle_itself(after, "refund-unknown", refund.refund_id, now)
+    return Decision(after, (_tell(RefundFailed, account, refund), *balance, work))
+
+
+def query(account: GuarantorAccount, refund: Refund, asked: int | None = None) -> QueryRefund:
+    """Return the task that asks what became of a refund."""
+    return QueryRefund(
+        refund_id=refund.refund_id, account_number=account.number, key=refund.processor_key, query=asked
+    )
+
+
+def _misfit(account: GuarantorAccount, payment: Payment | None, command: RequestRefund) -> RefusalReason | None:
+    if payment is None:
+        return "not_found"
+    if command.currency != payment.currency:
+        return "currency_mismatch"
+    if command.amount_minor <= 0:
+        return "amount_not_positive"
+    lost = payment.status != "succeeded" or payment.dispute_status == "lost" or payment.charge_id is None
+    left_minor = 0 if lost else sum(_left(account, payment).values())
+    return "refund_exceeds_payment" if command.amount_minor > left_minor else None
+
+
+def _left(account: GuarantorAccount, payment: Payment) -> Counter[str]:
+    """Return by visit what is left of a payment after all its refunds."""
+    left = Counter({share.visit_account_number: share.amount_minor for share in payment.allocation})
+    for refund in account.refunds.values():
+        if refund.payment_id == payment.payment_id and refund.counts:
+            left.subtract({share.visit_account_number: share.amount_minor for share in refund.allocation})
+    return left
+
+
+def _spread(account: GuarantorAccount, payment: Payment, amount_minor: int) -> Allocation:
+    """Return which visits are owed again: what was paid last goes back first."""
+    left, shares = _left(account, payment), []
+    for share in reversed(payment.allocation):
+        back_minor = min(amount_minor, left[share.visit_account_number])
+        if back_minor > 0:
+            amount_minor -= back_minor
+            shares.append(Share(visit_account_number=share.visit_account_number, amount_minor=back_minor))
+    return tuple(shares)
+
+
+_SEND_WITHIN: Final = KEY_LIFETIME * 23 / 24
+
+
+def _make(account: GuarantorAccount, payment: Payment, refund: Refund, now: datetime) -> Task:
+    assert payment.charge_id is not None  # noqa: S101  # nothing is refunded of what has none
+    make = MakeRefund(
+        refund_id=refund.refund_id,
+        account_number=account.number,
+        charge_id=payment.charge_id,
+        amount_minor=refund.amount_minor,
+        key=refund.processor_key,
+        send_before=now + _SEND_WITHIN,
+    )
+    return Task(make)
+
+
+def _ask_again(
+    account: GuarantorAccount, refund: Refund, asked: int | None, now: datetime
+) -> Decision[GuarantorAccount]:
+    if asked != refund.queries:
+        return Decision(account)
+    after = account.with_refund(replace(refund, status="unknown", queries=asked + 1))
+    if asked == len(QUERY_WAITS):
+        after, work = _raise(after, "refund-unknown", refund, now)
+        return Decision(after, (work,))
+    return Decision(after, (), (Task(query(account, refund, asked + 1), now + QUERY_WAITS[asked]),))
+
+
+def _raise(
+    account: GuarantorAccount, kind: WorkKind, refund: Refund, now: datetime
+) -> tuple[GuarantorAccount, Event]:
+    about = About(account_number=account.number, payment_id=refund.payment_id, refund_id=refund.refund_id)
+    details = (
+        ("Amount", f"{refund.amount_minor} {refund.currency} (minor units)"),
+        ("Asked for by", refund.requested_by),
+        ("Why", refund.reason),
+    )
+    return raise_work(account, kind, about, now, details)
+
+
+def _tell(
+    cls: type[RefundRequested | RefundApproved | RefundDeclined | RefundFailed],
+    account: GuarantorAccount,
+    refund: Refund,
+    *,
+    done: bool = False,
+    **said: object,
+) -> Event:
+    told = {
+        "refund_id": refund.refund_id,
+        "account_number": account.number,
+        "payment_id": refund.payment_id,
+        "amount_minor": refund.amount_minor,
+        "currency": refund.currency,
+        "reason": refund.reason,
+        **said,
+    }
+    return Event(cls.model_validate(told), "done" if done else None, account.number)

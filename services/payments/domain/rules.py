@@ -1,0 +1,22 @@
+"""What an operator chooses about the rules, and the secret that proofs are signed with."""
+
+from dataclasses import dataclass
+
+from services.payments.domain.proofs import Proofs
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Limits, in minor units and months.
+
+    Attributes:
+        proofs: signs and reads what payers show.
+        refund_alone_max_minor: a refund above it needs a second person.
+        instalment_min_minor: the smallest instalment of a plan.
+        plan_months_max: the longest plan.
+    """
+
+    proofs: Proofs
+    refund_alone_max_minor: int = 50_000
+    instalment_min_minor: int = 2_500
+    plan_months_max: int = 36

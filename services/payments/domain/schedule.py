@@ -1,0 +1,73 @@
+"""When the instalments of a plan fall due, and how much each is."""
+
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import count, islice
+from typing import Final
+
+from holidays.financial.federal_reserve import FederalReserve
+
+from services.payments.domain.records import PlanInstalment
+
+NOTICE: Final = timedelta(days=10)
+"""Between the start of a plan and its first instalment, and between a failure and the default."""
+
+RETRY_AFTER: Final = timedelta(days=3)
+ATTEMPTS_MAX: Final = 3
+"""The first time and two more: all that the rules of banks allow."""
+
+_DUE_AT: Final = time(12, tzinfo=UTC)
+"""In the morning everywhere in the United States, so that the day is the day that was told."""
+
+_BANK_HOLIDAYS: Final = FederalReserve()  # type: ignore[no-untyped-call]  # holidays' own gap
+_SATURDAY: Final = 6
+
+
+def by_amount(total_minor: int, monthly_minor: int) -> tuple[int, ...]:
+    """Return instalments of a monthly amount; the last is what remains."""
+    full, rest = divmod(total_minor, monthly_minor)
+    return (monthly_minor,) * full + ((rest,) if rest else ())
+
+
+def by_months(total_minor: int, months: int) -> int:
+    """Return the monthly amount that pays a total in so many months."""
+    return -(-total_minor // months)
+
+
+def due_dates(start: date, day_of_month: int, number: int, *, bank: bool) -> tuple[date, ...]:
+    """Return so many due dates: each month's chosen day or its last, the first at least ten days after the start.
+
+    A bank debit on a day without banking moves to the next banking day; each month starts again from the
+    chosen day.
+    """
+    earliest = start + NOTICE
+    months = (divmod(earliest.year * 12 + earliest.month - 1 + ahead, 12) for ahead in count())
+    anchored = (_anchored(year, month + 1, day_of_month) for year, month in months)
+    days = islice((day for day in anchored if day >= earliest), number)
+    return tuple(banking_day(day) if bank else day for day in days)
+
+
+def schedule(amounts: Sequence[int], start: date, day_of_month: int, *, bank: bool) -> tuple[PlanInstalment, ...]:
+    """Return the instalments of these amounts, numbered from one."""
+    days = due_dates(start, day_of_month, len(amounts), bank=bank)
+    return tuple(
+        PlanInstalment(number, due_on, amount_minor)
+        for number, (due_on, amount_minor) in enumerate(zip(days, amounts, strict=True), 1)
+    )
+
+
+def banking_day(day: date) -> date:
+    """Return the day, or the next one on which banks work."""
+    while day.isoweekday() >= _SATURDAY or day in _BANK_HOLIDAYS:
+        day += timedelta(days=1)
+    return day
+
+
+def moment(day: date) -> datetime:
+    """Return when something that is due on a day happens."""
+    return datetime.combine(day, _DUE_AT)
+
+
+def _anchored(year: int, month: int, day_of_month: int) -> date:
+    return date(year, month, min(day_of_month, monthrange(year, month)[1]))

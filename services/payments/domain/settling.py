@@ -1,0 +1,69 @@
+"""How staff settle the work of an account: each action does what it says, through the same rules as all else."""
+
+from datetime import datetime
+
+from services.payments.domain import answer, refund
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.charging import FetchCharge
+from services.payments.domain.records import Work
+from services.payments.domain.refusal import refuse
+from services.payments.domain.work import ACTIONS, SettleWork, settle
+from shared.events.envelope import Message
+from shared.events.payments import ApproveRefund, DeclineRefund, WorkSettled
+from shared.messaging.decision import Decision, Event, Task
+
+
+def settle_work(
+    account: GuarantorAccount, message: Message[SettleWork], now: datetime
+) -> Decision[GuarantorAccount]:
+    """Do what an action says and end the work, or refuse it; a second person may be needed."""
+    command, actor = message.data, message.actor
+    work = account.work.get(command.work_id)
+    if work is None:
+        return refuse(account, command, "not_found")
+    if work.settled:
+        same = (work.settled.by, work.settled.action) == (actor, command.action)
+        return Decision(account, (_told(account, command),)) if same else refuse(account, command, "work_settled")
+    if command.action not in ACTIONS[work.kind]:
+        return refuse(account, command, "unknown_action")
+    effect = _effect(account, work, command, actor, now)
+    refused = [event for event in effect.events if event.outcome == "refused"]
+    if refused:
+        return Decision(account, tuple(refused))
+    events = tuple(event._replace(outcome=None) for event in effect.events)
+    after = settle(effect.state, work.work_id, actor, now, command.action, command.note)
+    return Decision(after, (*events, _told(account, command)), effect.tasks)
+
+
+def _effect(
+    account: GuarantorAccount, work: Work, command: SettleWork, actor: str, now: datetime
+) -> Decision[GuarantorAccount]:
+    payment = account.payments.get(work.about.payment_id or "")
+    refunding = account.refunds.get(work.about.refund_id or "")
+    effect = Decision(account)
+    match command.action:
+        case "taken" | "post" if payment and payment.status in ("processing", "unknown", "failed"):
+            effect = answer.post(account, payment, payment.charge_id, now)
+        case "not-taken" if payment:
+            effect = answer.fail(account, payment, "not_taken", now)
+        case "ask-again" if payment:
+            fetch = FetchCharge(
+                payment_id=payment.payment_id, account_number=account.number, key=payment.processor_key
+            )
+            effect = Decision(account, (), (Task(fetch),))
+        case "approve" | "decline" if refunding:
+            cls = ApproveRefund if command.action == "approve" else DeclineRefund
+            decided = cls(refund_id=refunding.refund_id, account_number=account.number, note=command.note)
+            effect = refund.decide_request(account, decided, actor, now)
+        case "made" if refunding and refunding.status == "unknown":
+            effect = refund.refunded(account, refunding, now)
+        case "not-made" if refunding and refunding.status == "unknown":
+            effect = refund.not_refunded(account, refunding, now)
+    return effect
+
+
+def _told(account: GuarantorAccount, command: SettleWork) -> Event:
+    told = WorkSettled(
+        work_id=command.work_id, account_number=account.number, action=command.action, note=command.note
+    )
+    return Event(told, "done", account.number)

@@ -1,0 +1,106 @@
+"""What needs a person of the billing pool: how it is raised, and how it is settled."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.proofs import digest
+from services.payments.domain.records import Payment, Settled, Work, WorkKind
+from shared.events.envelope import Command, Id
+from shared.events.payments import WorkRaised
+from shared.events.vocabulary import About, Code, Note
+from shared.messaging.decision import Event
+
+SUMMARIES: Final[dict[WorkKind, str]] = {
+    "payment-unknown": "The processor cannot say whether a payment was taken.",
+    "payment-taken": "The processor says that it took a payment that had ended as failed.",
+    "payment-unclear": "The processor told of a change of a payment, and then could not say what it is.",
+    "return-unknown-code": "A bank returned a payment with a code that is not known here.",
+    "dispute": "A card holder disputes a payment: answer the processor before its deadline.",
+    "refund-approval": "A refund above the limit waits for a second person.",
+    "refund-failed": "A refund failed: the payer has not got the money.",
+    "refund-unknown": "The processor cannot say whether a refund was made.",
+    "plan-defaulted": "A payment plan ended because an instalment stayed unpaid.",
+    "settlement-orphan": "A settlement pays out a charge that no payment here has made.",
+    "settlement-amount": "A settlement pays out another amount than was paid here.",
+    "settlement-missing": "A payment that was taken is missing in the settlement of its time.",
+    "settlement-repeated": "A settlement repeats another one's id or lines; nothing of it was taken in.",
+}
+
+SETTLE: Final = "settle"
+ACTIONS: Final[dict[WorkKind, dict[str, str]]] = {
+    **{kind: {SETTLE: "Mark as settled"} for kind in SUMMARIES},
+    "payment-unknown": {
+        "ask-again": "Ask the processor again",
+        "taken": "The money was taken",
+        "not-taken": "The money was not taken",
+    },
+    "payment-taken": {"post": "Post the payment", SETTLE: "Mark as settled"},
+    "refund-approval": {"approve": "Approve the refund", "decline": "Decline the refund"},
+    "refund-unknown": {"made": "The refund was made", "not-made": "The refund was not made"},
+}
+"""How each kind can be settled, with what the button says."""
+
+
+class SettleWork(Command):
+    """Staff settle a piece of work of an account, or of a settlement, in one of the ways of its kind."""
+
+    TYPE: ClassVar[str] = "payments.settle-work.v1"
+    work_id: Id
+    account_number: Annotated[str, Field(max_length=160)]
+    action: Code
+    note: Note | None = None
+
+
+def work_id(kind: WorkKind, *about: str) -> str:
+    """Return the id of the work of a kind about something: raised twice, it is the same work."""
+    return digest(kind, *about).hex()
+
+
+def raise_work(
+    account: GuarantorAccount,
+    kind: WorkKind,
+    about: About,
+    now: datetime,
+    details: tuple[tuple[str, str], ...] = (),
+) -> tuple[GuarantorAccount, Event]:
+    """Return the account with a new piece of work, and the event that tells it."""
+    cause = about.refund_id or about.payment_id or about.plan_id or ""
+    work = Work(work_id(kind, account.number, cause), kind, SUMMARIES[kind], about, now, details)
+    return replace(account, raised=(*account.raised, work)), tell(work, account.number)
+
+
+def about_payment(
+    account: GuarantorAccount, kind: WorkKind, payment: Payment, now: datetime, **about: str
+) -> tuple[GuarantorAccount, Event]:
+    """Raise work about a payment."""
+    details = (
+        ("Amount", f"{payment.amount_minor} {payment.currency} (minor units)"),
+        ("Method", f"{payment.method.brand or payment.method.kind} ending in {payment.method.last4}"),
+        ("Paid on", payment.created_at.isoformat()),
+        ("Charge", payment.charge_id or "not known"),
+        ("Reason", payment.reason or "none given"),
+    )
+    subject = About(account_number=account.number, payment_id=payment.payment_id, plan_id=payment.plan_id, **about)
+    return raise_work(account, kind, subject, now, details)
+
+
+def tell(work: Work, key: str) -> Event:
+    """Return the event that tells of work."""
+    raised = WorkRaised(work_id=work.work_id, pool="billing", summary=work.summary, about=work.about)
+    return Event(raised, key=key)
+
+
+def settle(
+    account: GuarantorAccount, settled_id: str, by: str, at: datetime, action: str, note: str | None = None
+) -> GuarantorAccount:
+    """Return the account with a piece of work ended, if it was raised and is open."""
+    return replace(account, settled=(*account.settled, Settled(settled_id, by, at, action, note)))
+
+
+def settle_itself(account: GuarantorAccount, kind: WorkKind, cause_id: str, at: datetime) -> GuarantorAccount:
+    """End work that has come to nothing: what it asked about is known by now."""
+    return settle(account, work_id(kind, account.number, cause_id), "service:payments", at, "resolved")

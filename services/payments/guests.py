@@ -1,0 +1,93 @@
+"""What protects the lookup of bills by guests: a challenge for each attempt, used once, and limits by windows.
+
+What is kept are digests: of the proofs that were used, and of the numbers and addresses that were tried.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import altcha
+
+from services.payments.reads import Bill
+from shared.database import Connection
+
+WINDOW: Final = timedelta(minutes=15)
+_CHALLENGE_LIFETIME: Final = timedelta(minutes=20)
+_ALGORITHM: Final = "PBKDF2/SHA-256"
+
+_USE: Final = "insert into guest_proof (proof) values ($1) on conflict do nothing returning true"
+_COUNT: Final = """
+    insert into guest_attempts (about, window_at, attempts) select about, $2, 1 from unnest($1::bytea[]) about
+    order by about
+    on conflict (about, window_at) do update set attempts = guest_attempts.attempts + 1
+    returning about, attempts
+"""
+_FORGET_PROOFS: Final = "delete from guest_proof where used_at < now() - interval '1 day'"
+_FORGET_WINDOWS: Final = "delete from guest_attempts where window_at < $1"
+_FORGET_EVERY: Final = 100
+
+_NO_LETTERS: Final = re.compile(r"[\W_]+")
+
+
+def challenge(secret: str, cost: int, real_now: datetime) -> dict[str, Any]:
+    """Return a challenge that takes a browser about a second: 256 tries of `cost` rounds on average."""
+    made = altcha.create_challenge(_ALGORITHM, cost, expires_at=real_now + _CHALLENGE_LIFETIME, hmac_secret=secret)
+    found: dict[str, Any] = made.to_dict()
+    return found
+
+
+def solved(captcha: str, secret: str) -> bytes | None:
+    """Return what stands for a challenge that was solved, or nothing if it was not, or is too old."""
+    if not altcha.verify_solution(captcha, secret).verified:
+        return None
+    payload = altcha.Payload.from_base64(captcha)
+    # By what is signed: the same proof can be written in many ways.
+    signed = json.dumps(payload.challenge.parameters.to_dict(), sort_keys=True)
+    return hashlib.blake2b(signed.encode(), digest_size=16).digest()
+
+
+async def use(connection: Connection, proof: bytes) -> bool:
+    """Tell whether a proof is used for the first time; from now on it is not."""
+    return bool(await connection.fetchval(_USE, proof))
+
+
+async def attempts(
+    connection: Connection, secret: str, tried: Sequence[tuple[str, str]], now: datetime
+) -> list[int]:
+    """Count an attempt for each of what is limited, and return how many there were in this window."""
+    about = [_stand_in(secret, *one) for one in tried]
+    seconds = int(now.timestamp())
+    window_at = datetime.fromtimestamp(seconds - seconds % int(WINDOW.total_seconds()), UTC)
+    rows = dict(await connection.fetch(_COUNT, about, window_at))
+    counts = [rows[one] for one in about]
+    if not max(counts) % _FORGET_EVERY:
+        await connection.execute(_FORGET_PROOFS)
+        await connection.execute(_FORGET_WINDOWS, window_at - WINDOW)
+    return counts
+
+
+def matching(bills: Sequence[Bill], last_name: str) -> Bill | None:
+    """Return the bill whose guarantor has this name; as much is compared whether there is one or none."""
+    typed = plain(last_name)
+    found = None
+    for bill in (*bills, Bill("", None, "\0")):
+        if hmac.compare_digest(plain(bill.last_name), typed) and bill.account_number and found is None:
+            found = bill
+    return found
+
+
+def plain(name: str) -> bytes:
+    """Return a name without case, accents, spaces and punctuation."""
+    spread = unicodedata.normalize("NFKD", name.casefold())
+    letters = "".join(letter for letter in spread if not unicodedata.combining(letter))
+    return _NO_LETTERS.sub("", letters.casefold()).encode()
+
+
+def _stand_in(secret: str, scope: str, value: str) -> bytes:
+    return hmac.new(secret.encode(), f"{scope}\0{value}".encode(), hashlib.sha256).digest()[:16]

@@ -1,0 +1,58 @@
+"""Reads and writes settlements: what was imported, and which payments the lines of a new one belong to."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from services.payments import rows
+from services.payments.domain.settlement import KEY_MARK, ImportSettlement, Settlement, fingerprint
+from services.payments.tables import SettlementRow
+from shared.database import Connection, insert
+from shared.events.envelope import Message
+
+_COLUMNS: Final = ("settlement_id", "fingerprint", "imported_by", "imported_at", "lines")
+# One at a time: two imports of the same lines come one after the other.
+_LOCK: Final = "select pg_advisory_xact_lock(hashtext('settlement'))"
+_READ: Final = f"select {', '.join(_COLUMNS)} from settlement where settlement_id = $1"
+_SAME_LINES: Final = "select settlement_id from settlement where fingerprint = $1 and settlement_id <> $2 limit 1"
+_OWNERS: Final = "select charge_id, payment_id, account_number from payment where charge_id = any($1::text[])"
+_MISSING: Final = """
+    select payment_id, account_number from payment
+    where status = 'succeeded' and settlement_id is null and created_at >= $1 and created_at < $2
+        and currency = $3 and charge_id <> all($4::text[])
+"""
+
+
+async def load(connection: Connection, messages: Sequence[Message[Any]], read_work: str) -> dict[str, Settlement]:
+    """Return by key the settlements that messages are about."""
+    await connection.execute(_LOCK)
+    return {
+        KEY_MARK + settlement.settlement_id: settlement
+        for settlement in [await _load(connection, message.data, read_work) for message in messages]
+    }
+
+
+async def _load(connection: Connection, command: Any, read_work: str) -> Settlement:
+    if not isinstance(command, ImportSettlement):
+        found = [rows.work(row) for row in await connection.fetch(read_work, [command.work_id])]
+        return Settlement(command.account_number.removeprefix(KEY_MARK), work={one.work_id: one for one in found})
+    row = await connection.fetchrow(_READ, command.settlement_id)
+    if row is not None:
+        return Settlement(row[0], row[1], None, *row[2:])
+    repeats = await connection.fetchval(_SAME_LINES, fingerprint(command), command.settlement_id)
+    charges = [line.charge_id for line in command.lines]
+    owners = await connection.fetch(_OWNERS, charges)
+    missing = await connection.fetch(_MISSING, command.period_from, command.period_to, command.currency, charges)
+    return Settlement(
+        command.settlement_id,
+        repeats=repeats,
+        owners={charge_id: (payment_id, number) for charge_id, payment_id, number in owners},
+        missing=tuple((payment_id, number) for payment_id, number in missing),
+    )
+
+
+async def save(connection: Connection, before: Any, after: Settlement) -> None:
+    """Write a settlement that was taken in."""
+    if before is None or before.fingerprint == after.fingerprint:
+        return
+    row = (after.settlement_id, after.fingerprint, after.imported_by, after.imported_at, after.lines)
+    await insert(connection, SettlementRow, _COLUMNS, [row])

@@ -1,0 +1,278 @@
+"""What becomes of payments later: returns, disputes, refunds, plans, settlements, and the work that they make."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import altcha
+import pytest
+
+from local.infrastructure import Endpoints
+from shared.events.envelope import write
+from shared.events.payments import RequestRefund
+from shared.events.topics import HOST_BILLING
+from shared.events.vocabulary import Method
+from tests.flow.kit import eventually
+from tests.flow.payments_batches import about
+from tests.flow.payments_portal import Portal, running_payments
+from tests.unit.payments.story import CARD, charge, start_plan, statement, submit
+
+
+@pytest.fixture(scope="module", name="portal")
+async def payments_and_time(
+    infrastructure: Endpoints, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Portal]:
+    async with running_payments(infrastructure, tmp_path_factory.mktemp("sandbox"), 5.0) as portal:
+        yield portal
+
+
+async def paid(portal: Portal, number: str, token: str, amount_minor: int = 10_000) -> str:
+    """Pay, and return the payment's id once the money was taken."""
+    kind = "bank_account" if "bank" in token else "card"
+    method = Method.model_validate({"kind": kind, "token": token, "last4": "6789"})
+    await portal.command(number, submit(amount_minor, f"{number}-pay", method=method))
+    await portal.said(number, "payments.payment-succeeded.v1")
+    return f"{number}-pay"
+
+
+async def work(portal: Portal, kind: str, number: str) -> str:
+    """Return the open work of a kind about an account."""
+
+    async def found() -> str | None:
+        _, listed = await portal.api.get("/v1/work", role="billing")
+        ours = [one for one in listed if one["kind"] == kind and one["about"].get("account_number") == number]
+        return ours[0]["work_id"] if ours else None
+
+    work_id: str = await eventually(found, f"{kind} about {number}")
+    return work_id
+
+
+async def test_a_bank_return_days_later_comes_by_webhook_and_counts_once(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    payment_id = await paid(portal, number, "tok_bank_return_R10")
+
+    await portal.advance(timedelta(days=6))
+    event = await portal.webhook("charge.returned", payment_id, copies=2)
+
+    returned = await portal.said(number, "payments.payment-returned.v1")
+    assert (returned["data"]["reason"], returned["data"]["amount_minor"]) == ("R10", 10_000)
+    assert await portal.send_webhook(event) == 204
+    assert await portal.send_webhook(event, "another secret") == 400
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=10_000, version=3)
+    assert portal.kinds(number).count("payment-returned") == 1
+    _, activity = await portal.api.get(f"/v1/accounts/{number}/activity?limit=2", person="P-1")
+    assert [one["kind"] for one in activity["items"]] == ["return", "payment"]
+    _, rest = await portal.api.get(f"/v1/accounts/{number}/activity?after={activity['next']}", person="P-1")
+    assert [(one["kind"], one["amount_minor"]) for one in rest["items"]] == [("charge", 10_000)]
+
+
+async def test_a_dispute_becomes_work_that_staff_settle(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    payment_id = await paid(portal, number, "tok_dispute")
+    await portal.advance(timedelta(days=1))
+    await portal.webhook("charge.disputed", payment_id)
+
+    await portal.said_of(number, "payments.payment-disputed.v1", dispute_status="needs_response")
+    work_id = await work(portal, "dispute", number)
+
+    status, settled = await portal.api.post(f"/v1/work/{work_id}/settle", {"note": "Answered"}, role="billing")
+    assert (status, settled["status"], settled["actions"]) == (200, "settled", [])
+    other, problem = await portal.api.post(f"/v1/work/{work_id}/settle", person="bob", role="billing")
+    assert (other, problem["reason"]) == (409, "work_settled")
+    assert (await portal.api.get("/v1/work", person="P-1"))[0] == 403
+
+    (charge,) = await portal.world.happened(number)
+    path = f"/processor/charges/{charge['charge_id']}/dispute"
+    assert (await portal.world.post(path, {"status": "lost"}))[0] == 200
+    await portal.webhook("charge.disputed", payment_id)
+    await portal.said_of(number, "payments.payment-disputed.v1", dispute_status="lost")
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=10_000, version=3)
+
+
+async def test_a_large_refund_is_approved_by_a_second_person_and_raises_the_balance(portal: Portal) -> None:
+    number = await portal.account(80_000)
+    payment_id = await paid(portal, number, "tok_ok", 80_000)
+    refund = RequestRefund(
+        refund_id=f"{number}-refund",
+        account_number=number,
+        payment_id=payment_id,
+        amount_minor=60_000,
+        currency="USD",
+        reason="Charged twice",
+    )
+    await portal.command(number, refund, actor="staff:ann")
+    work_id = await work(portal, "refund-approval", number)
+
+    own, problem = await portal.api.post(f"/v1/work/{work_id}/approve", person="ann", role="billing")
+    approved, _ = await portal.api.post(f"/v1/work/{work_id}/approve", person="bob", role="billing")
+
+    assert (own, problem["reason"], approved) == (403, "second_person_required", 200)
+    refunded = await portal.said(number, "payments.payment-refunded.v1")
+    assert refunded["data"]["amount_minor"] == 60_000
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=60_000)
+    _, payment = await portal.api.get(f"/v1/payments/{payment_id}", person="P-1")
+    assert (payment["status"], payment["refunded_minor"]) == ("succeeded", 60_000)
+
+
+async def test_a_refund_that_fails_a_day_later_is_posted_again(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    payment_id = await paid(portal, number, "tok_refund_fails")
+    refund = RequestRefund(
+        refund_id=f"{number}-refund",
+        account_number=number,
+        payment_id=payment_id,
+        amount_minor=4_000,
+        currency="USD",
+        reason="Charged twice",
+    )
+    await portal.command(number, refund, actor="staff:ann")
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=4_000)
+
+    await portal.advance(timedelta(days=2))
+    await portal.webhook("refund.failed", payment_id)
+
+    await portal.said(number, "payments.refund-failed.v1")
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=0, version=4)
+    await work(portal, "refund-failed", number)
+
+
+async def test_a_plan_pays_itself_month_by_month(portal: Portal) -> None:
+    number = await portal.account(12_000)
+    command = await portal.command(number, start_plan(6_000, f"{number}-plan", method=CARD))
+    started = (await portal.outcome(command))["data"]
+    assert [one["amount_minor"] for one in started["instalments"]] == [6_000, 6_000]
+
+    await portal.advance(timedelta(days=45))
+    await portal.said_of(number, "payments.instalment-paid.v1", number=1)
+    await portal.advance(timedelta(days=45))
+
+    await portal.said(number, "payments.plan-completed.v1")
+    assert [charge["amount_minor"] for charge in await portal.world.happened(number)] == [6_000, 6_000]
+    _, account = await portal.api.get(f"/v1/accounts/{number}", person="P-1")
+    assert (account["balance_minor"], account["plan"]) == (0, None)
+    _, plans = await portal.api.get(f"/v1/accounts/{number}/plans", person="P-1")
+    assert [(plan["status"], plan["remaining_minor"]) for plan in plans] == [("completed", 0)]
+    assert "tok_ok" not in str(plans)
+
+
+async def test_a_plan_is_quoted_as_it_would_be_started(portal: Portal) -> None:
+    number = await portal.account(12_000)
+    asked = {"account_number": number, "day_of_month": 10}
+
+    status, quote = await portal.api.post("/v1/plan-quotes", asked | {"months": 3}, person="P-1")
+    small, problem = await portal.api.post("/v1/plan-quotes", asked | {"monthly_amount_minor": 100}, person="P-1")
+
+    assert (status, quote["total_minor"], quote["limits"]["months_max"]) == (200, 12_000, 36)
+    assert [one["amount_minor"] for one in quote["instalments"]] == [4_000, 4_000, 4_000]
+    assert (small, problem["reason"]) == (409, "instalment_too_small")
+    assert (await portal.api.post("/v1/plan-quotes", asked | {"months": 3}, person="P-9"))[0] == 404
+
+
+async def test_a_guest_pays_and_the_events_are_the_accounts(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    _, told = await portal.api.get("/v1/guest/challenge")
+    challenge = altcha.Challenge.from_dict(told)
+    solution = altcha.solve_challenge(challenge)
+    assert solution is not None
+    captcha = altcha.Payload(challenge, solution).to_base64()
+    typed = {"account_number": number, "last_name": "reyes", "captcha": captcha}
+    _, found = await portal.api.post("/v1/guest/lookup", typed)
+    method = CARD.model_dump()
+    asked = {"account_number": number, "amount_minor": 4_000, "currency": "USD", "method": method}
+    _, review = await portal.api.post("/v1/payment-reviews", asked | {"guest_token": found["guest_token"]})
+
+    tokens = {"guest_token": found["guest_token"], "review_token": review["review_token"]}
+    paying = submit(4_000, f"{number}-pay", **tokens)
+    command = await portal.command(number, paying, actor="guest", subject=found["subject"])
+
+    outcome = await portal.outcome(command)
+    assert (outcome["outcome"], outcome["subject"]) == ("done", number)
+    await portal.said(number, "payments.payment-succeeded.v1")
+    forged = paying.model_copy(update={"payment_id": f"{number}-forged"})
+    refused = await portal.command(number, forged, actor="guest", subject="guest-of-my-own")
+    assert (await portal.outcome(refused))["data"]["reason"] == "not_found"
+
+
+async def test_a_review_that_a_new_charge_made_stale_is_refused(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    asked = {"account_number": number, "amount_minor": 4_000, "currency": "USD", "method": CARD.model_dump()}
+    status, review = await portal.api.post("/v1/payment-reviews", asked, person="P-1")
+    assert (status, review["total_minor"]) == (200, 4_000)
+
+    first = await portal.command(number, submit(4_000, f"{number}-1", review_token=review["review_token"]))
+    await portal.said(number, "payments.payment-succeeded.v1")
+    again = await portal.command(number, submit(4_000, f"{number}-2", review_token=review["review_token"]))
+
+    assert (await portal.outcome(first))["outcome"] == "done"
+    assert (await portal.outcome(again))["data"]["reason"] in ("review_stale", "review_expired")
+
+
+async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_nothing(portal: Portal) -> None:
+    right, other, lacking = [await portal.account(10_000) for _ in range(3)]
+    charges = {}
+    for number in (right, other, lacking):
+        await paid(portal, number, "tok_ok")
+        (charge,) = await portal.world.happened(number)
+        charges[number] = charge["charge_id"]
+    row = await portal.pool.fetchrow(
+        "select min(created_at), max(created_at) + interval '1 ms' from payment where charge_id = any($1::text[])",
+        list(charges.values()),
+    )
+    assert row is not None
+    settlement = {
+        "settlement_id": f"po-{right}",
+        "currency": "USD",
+        "period_from": row[0].isoformat(),
+        "period_to": row[1].isoformat(),
+        "lines": [
+            {"charge_id": charges[right], "amount_minor": 10_000},
+            {"charge_id": charges[other], "amount_minor": 9_900},
+            {"charge_id": f"orphan-{right}", "amount_minor": 1},
+        ],
+    }
+
+    first = await portal.api.post("/v1/settlements", settlement, role="billing")
+    assert first == (200, {"settlement_id": f"po-{right}", "lines": 3})
+    await work(portal, "settlement-amount", other)
+    await work(portal, "settlement-missing", lacking)
+    _, before = await portal.api.get("/v1/work", role="billing")
+    second = await portal.api.post("/v1/settlements", settlement, role="billing")
+    copy = await portal.api.post(
+        "/v1/settlements", settlement | {"settlement_id": f"copy-{right}"}, role="billing"
+    )
+    _, after = await portal.api.get("/v1/work", role="billing")
+
+    assert second == first
+    assert (copy[0], copy[1]["reason"]) == (409, "settlement_repeated")
+    raised = {one["work_id"]: one["kind"] for one in after}
+    for one in before:
+        raised.pop(one["work_id"])
+    assert list(raised.values()) == ["settlement-repeated"]
+    orphans = [one for one in after if one["kind"] == "settlement-orphan"]
+    assert len(orphans) == 1
+    status, _ = await portal.api.post(f"/v1/work/{orphans[0]['work_id']}/settle", role="billing")
+    assert status == 200
+
+
+async def test_documents_are_the_same_bytes_whenever_they_are_made(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    payment_id = await paid(portal, number, "tok_ok", 4_000)
+
+    status, receipt = await portal.api.pdf(f"/v1/payments/{payment_id}/receipt.pdf", person="P-1")
+
+    assert (status, receipt[:5]) == (200, b"%PDF-")
+    assert (status, receipt) == await portal.api.pdf(f"/v1/payments/{payment_id}/receipt.pdf", person="P-2")
+    assert (await portal.api.pdf(f"/v1/payments/{payment_id}/receipt.pdf", person="P-9"))[0] == 404
+
+    (issued,) = about(number, statement(f"{number}-S1"))
+    await portal.publish(HOST_BILLING.name, number, write(issued))
+    await portal.said(number, "payments.statement-available.v1")
+    path = f"/v1/statements/{number}-S1.pdf"
+    status, shown = await portal.api.pdf(path, person="P-1")
+    await portal.publish(HOST_BILLING.name, number, *map(write, about(number, charge(700, "V-9", "C-9"))))
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=6_700)
+
+    assert (status, shown[:5]) == (200, b"%PDF-")
+    assert (status, shown) == await portal.api.pdf(path, person="P-2")
+    assert (await portal.api.pdf(path, person="P-9"))[0] == 404
+    _, listed = await portal.api.get(f"/v1/accounts/{number}/statements", person="P-1")
+    assert [one["statement_id"] for one in listed] == [f"{number}-S1"]

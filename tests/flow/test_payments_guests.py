@@ -1,0 +1,113 @@
+"""Guests look up a bill and pay it, on a real database: what they are shown, and how little it tells."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import altcha
+import pytest
+
+from local.infrastructure import Endpoints
+from tests.flow.payments_api import Api, served_payments
+from tests.flow.payments_batches import about, handle, numbers
+from tests.unit.payments.story import charge, opened, visit
+
+
+@pytest.fixture(scope="module", name="payments")
+async def payments_for_guests(infrastructure: Endpoints) -> AsyncIterator[Api]:
+    async with served_payments(infrastructure, guest_lookups_per_account=3, guest_lookups_per_address=100) as api:
+        yield api
+
+
+async def solve(payments: Api) -> str:
+    status, told = await payments.get("/v1/guest/challenge")
+    assert status == 200
+    challenge = altcha.Challenge.from_dict(told)
+    solution = altcha.solve_challenge(challenge)
+    assert solution is not None
+    return altcha.Payload(challenge, solution).to_base64()
+
+
+async def look_up(payments: Api, number: str, name: str, captcha: str | None = None) -> tuple[int, Any]:
+    typed = {"account_number": number, "last_name": name, "captcha": captcha or await solve(payments)}
+    return await payments.post("/v1/guest/lookup", typed)
+
+
+async def bill(payments: Api, last_name: str = "Núñez-O'Hara") -> str:
+    number = next(numbers)
+    guarantor = opened().guarantor.model_copy(update={"last_name": last_name})
+    facts = about(number, opened(guarantor=guarantor), visit(f"{number}-V1"), charge(1_000, f"{number}-V1", "C-1"))
+    await handle(payments.pool, *facts, *about(number, charge(500, f"{number}-V2", "C-2")))
+    return number
+
+
+@pytest.mark.parametrize("name", ["Núñez-O'Hara", "nunez o hara", "NUNEZOHARA"])
+async def test_a_guest_sees_the_balance_and_nothing_else(payments: Api, name: str) -> None:
+    number = await bill(payments)
+
+    status, found = await look_up(payments, number, name)
+
+    assert status == 200
+    assert found.keys() == {"guest_token", "subject", "balance_minor", "currency", "expires_at"}
+    assert (found["balance_minor"], found["currency"]) == (1_500, "USD")
+    assert number not in found["subject"]
+
+
+async def test_the_number_of_a_visit_shows_what_is_owed_for_it(payments: Api) -> None:
+    number = await bill(payments)
+
+    status, found = await look_up(payments, f"{number}-V1", "nunez ohara")
+
+    assert (status, found["balance_minor"]) == (200, 1_000)
+
+
+async def test_an_unknown_number_and_a_wrong_name_are_the_same(payments: Api) -> None:
+    number = await bill(payments)
+
+    wrong = await look_up(payments, number, "Somebody")
+    unknown = await look_up(payments, f"{number}-never", "Nunez Ohara")
+
+    assert wrong[0] == unknown[0] == 404
+    assert {**wrong[1], "instance": ""} == {**unknown[1], "instance": ""}
+
+
+async def test_a_captcha_counts_once_and_only_when_it_is_solved(payments: Api) -> None:
+    number = await bill(payments)
+    captcha = await solve(payments)
+
+    first = await look_up(payments, number, "Nunez Ohara", captcha)
+    again = await look_up(payments, number, "Nunez Ohara", captcha)
+    never = await look_up(payments, number, "Nunez Ohara", "bm90IHNvbHZlZA==")
+
+    assert first[0] == 200
+    assert (again[0], again[1]["reason"]) == (400, "captcha_used")
+    assert (never[0], never[1]["reason"]) == (400, "captcha_invalid")
+
+
+async def test_too_many_attempts_at_one_account_are_refused(payments: Api) -> None:
+    number, other = await bill(payments), await bill(payments)
+
+    answers = [await look_up(payments, number, "Guess") for _ in range(4)]
+
+    assert [status for status, _ in answers] == [404, 404, 404, 429]
+    assert answers[-1][1]["reason"] == "too_many_attempts"
+    assert (await look_up(payments, other, "Nunez Ohara"))[0] == 200
+
+
+async def test_a_guest_reviews_what_they_pay(payments: Api) -> None:
+    number = await bill(payments)
+    _, found = await look_up(payments, f"{number}-V1", "nunez ohara")
+    asked = {
+        "account_number": f"{number}-V1",
+        "amount_minor": 1_000,
+        "currency": "USD",
+        "method": {"kind": "card", "token": "tok_ok", "last4": "4242"},
+        "guest_token": found["guest_token"],
+    }
+
+    status, review = await payments.post("/v1/payment-reviews", asked)
+    refused = await payments.post("/v1/payment-reviews", asked | {"account_number": number})
+
+    assert status == 200
+    assert review["allocation"] == [{"visit_account_number": f"{number}-V1", "amount_minor": 1_000}]
+    assert review["account_number"] == f"{number}-V1"
+    assert refused[0] == 404

@@ -1,0 +1,185 @@
+"""What payers show: reviews of a payment, guests' passes, and saved methods."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.payments.domain import decide, proofs
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Proofs, Review
+from services.payments.handlers import state_key
+from shared.events.payments import MethodSaved, PaymentAccepted, RemoveMethod, SaveMethod, SubmitPayment
+from shared.events.plans import PlanChanged
+from shared.events.vocabulary import Method
+from shared.messaging.decision import Decision
+from tests.unit.payments.story import (
+    NOW,
+    NUMBER,
+    RULES,
+    answer,
+    charge,
+    charge_tasks,
+    events,
+    message,
+    outcome,
+    owing,
+    shares,
+    start_plan,
+    submit,
+    when,
+)
+
+SIGN = RULES.proofs.sign
+
+
+def review(account: GuarantorAccount, amount_minor: int = 10_000, **changes: Any) -> str:
+    asked = submit(amount_minor)
+    told: dict[str, Any] = {
+        "review_id": "review-1",
+        "account_number": NUMBER,
+        "version": account.version,
+        "asked": proofs.asked(amount_minor, "USD", asked.method, None),
+        "spread": proofs.spread(shares(V1=amount_minor), None),
+        "expires_at": (NOW + REVIEW_LIFETIME).timestamp(),
+    }
+    return SIGN(Review(**told | changes))
+
+
+def guest_token(**changes: Any) -> str:
+    told: dict[str, Any] = {
+        "account_number": NUMBER,
+        "typed": NUMBER,
+        "subject": "guest-1",
+        "visit_number": None,
+        "expires_at": (NOW + timedelta(minutes=30)).timestamp(),
+    }
+    return SIGN(GuestPass(**told | changes))
+
+
+def as_guest(account: GuarantorAccount, command: SubmitPayment, subject: str = "guest-1") -> Decision[Any]:
+    sent = message(command, actor="guest").model_copy(update={"subject": subject})
+    return decide(account, sent, NOW, RULES)
+
+
+def test_a_payment_that_was_reviewed_is_accepted() -> None:
+    account = owing(V1=15_000)
+
+    assert outcome(when(account, submit(10_000, review_token=review(account)))) == ("done", None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": 99},
+        {"account_number": "G-2"},
+        {"asked": "another amount or method"},
+        {"spread": "other visits"},
+    ],
+)
+def test_a_review_of_something_else_is_stale(changes: dict[str, Any]) -> None:
+    account = owing(V1=15_000)
+
+    assert outcome(when(account, submit(10_000, review_token=review(account, **changes)))) == (
+        "refused",
+        "review_stale",
+    )
+
+
+def test_a_review_goes_stale_with_the_balance_and_is_none_of_anybody_else() -> None:
+    account = owing(V1=15_000)
+    token = review(account)
+    charged = when(account, charge(1, "V-1", "C-9"), actor="host:billing").state
+    foreign = Proofs("another secret").sign(GuestPass("a", "b", "c", None, 1.0))
+
+    assert outcome(when(charged, submit(10_000, review_token=token))) == ("refused", "review_stale")
+    for wrong in (token[:-2], foreign, guest_token(), "x"):
+        assert outcome(when(account, submit(10_000, review_token=wrong))) == ("refused", "review_stale")
+
+
+def test_a_review_is_used_once_and_expires_but_a_repeat_is_the_payment_itself() -> None:
+    account = owing(V1=25_000)
+    command = submit(10_000, review_token=review(account))
+    paying = when(account, command).state
+
+    assert outcome(when(account, command, at=NOW + REVIEW_LIFETIME)) == ("refused", "review_expired")
+    assert outcome(when(paying, command, at=NOW + REVIEW_LIFETIME)) == ("done", None)
+    twice = command.model_copy(update={"payment_id": "pay-2"})
+    assert outcome(when(paying, twice)) == ("refused", "review_expired")
+
+
+def test_a_guest_pays_the_bill_that_they_looked_up() -> None:
+    decision = as_guest(owing(V1=15_000), submit(15_000, guest_token=guest_token()))
+
+    ((accepted, how, key),) = decision.events
+    assert isinstance(accepted, PaymentAccepted)
+    assert (how, key) == ("done", NUMBER)
+
+
+def test_a_guest_of_one_visit_pays_no_other() -> None:
+    account = owing(V1=5_000, V2=5_000)
+    token = guest_token(typed="V-2", visit_number="V-2")
+    asked = submit(3_000, account_number="V-2", guest_token=token)
+
+    assert as_guest(account, asked).state.payments["pay-1"].allocation == shares(V2=3_000)
+    assert state_key(RULES.proofs)(message(asked, actor="guest")) == NUMBER
+    other = asked.model_copy(update={"allocation": shares(V1=3_000)})
+    assert outcome(as_guest(account, other)) == ("refused", "allocation_mismatch")
+    more = asked.model_copy(update={"amount_minor": 5_001})
+    assert outcome(as_guest(account, more)) == ("refused", "allocation_mismatch")
+
+
+@pytest.mark.parametrize(
+    ("token", "subject", "reason"),
+    [
+        (None, "guest-1", "not_found"),
+        ("x", "guest-1", "not_found"),
+        (guest_token(typed="G-2"), "guest-1", "not_found"),
+        (guest_token(), "guest-2", "not_found"),
+        (guest_token(expires_at=NOW.timestamp()), "guest-1", "guest_expired"),
+    ],
+)
+def test_a_guest_without_a_good_pass_is_refused(token: str | None, subject: str, reason: str) -> None:
+    asked = submit(100, guest_token=token)
+
+    assert outcome(as_guest(owing(V1=15_000), asked, subject)) == ("refused", reason)
+
+
+def test_a_saved_method_pays_for_the_person_who_saved_it_alone() -> None:
+    card = Method(kind="card", token="tok_saved", last4="1881")
+    save = SaveMethod(account_number=NUMBER, method_id="m-1", method=card)
+    saved = when(owing(V1=15_000), save)
+
+    assert outcome(saved) == ("done", None)
+    assert "tok_saved" not in str(events(saved))
+    with_saved = submit(100, method=None, method_id="m-1")
+    (asked,) = charge_tasks(when(saved.state, with_saved))
+    assert asked.token == "tok_saved"
+    assert outcome(when(saved.state, with_saved, actor="proxy:P-2")) == ("refused", "not_found")
+    assert outcome(when(saved.state, submit(100, method=None))) == ("refused", "method_missing")
+    assert outcome(when(saved.state, save)) == ("done", None)
+    other = save.model_copy(update={"method": card.model_copy(update={"last4": "0000"})})
+    assert outcome(when(saved.state, other)) == ("refused", "idempotency_conflict")
+
+
+def test_a_method_that_is_removed_loses_its_token_and_its_plan_asks_instead() -> None:
+    card = Method(kind="card", token="tok_saved", last4="1881")
+    account = when(owing(V1=15_000), SaveMethod(account_number=NUMBER, method_id="m-1", method=card)).state
+    account = when(account, start_plan(method=None, method_id="m-1")).state
+    remove = RemoveMethod(account_number=NUMBER, method_id="m-1")
+
+    decision = when(account, remove)
+
+    assert decision.state.methods["m-1"].token is None
+    assert [type(event) for event in events(decision)][1:] == [PlanChanged]
+    assert not decision.state.plans["plan-1"].autopay
+    assert outcome(when(decision.state, remove)) == ("done", None)
+    assert outcome(when(account, remove, actor="proxy:P-2")) == ("refused", "not_found")
+
+
+def test_a_method_is_saved_with_a_payment_when_that_is_asked() -> None:
+    decision = when(owing(V1=15_000), submit(100, save_method=True))
+
+    assert [type(event) for event in events(decision)] == [PaymentAccepted, MethodSaved]
+    assert decision.state.methods["pay-1"].token == "tok_ok"
+    assert when(decision.state, answer("succeeded")).state.methods == decision.state.methods

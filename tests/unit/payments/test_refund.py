@@ -1,0 +1,173 @@
+"""Refunds, returns and disputes: money that goes back, and what it makes owed again."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.charging import KEY_LIFETIME
+from services.payments.domain.refund import MakeRefund, QueryRefund, RefundAnswered
+from shared.events.envelope import Data
+from shared.events.payments import (
+    ApproveRefund,
+    BalanceChanged,
+    DeclineRefund,
+    PaymentDisputed,
+    PaymentRefunded,
+    PaymentReturned,
+    RefundApproved,
+    RefundDeclined,
+    RefundFailed,
+    RefundRequested,
+    RequestRefund,
+    WorkRaised,
+)
+from shared.messaging.decision import Decision
+from tests.unit.payments.story import NOW, NUMBER, answer, events, outcome, owing, shares, submit, when
+
+ANN, BOB = "staff:ann", "staff:bob"
+NAMED: dict[str, Any] = {"refund_id": "r-1", "account_number": NUMBER}
+
+
+def paid(amount_minor: int = 80_000) -> GuarantorAccount:
+    account = when(owing(V1=60_000, V2=60_000), submit(amount_minor)).state
+    return when(account, answer("succeeded", charge_id="ch-1")).state
+
+
+def request(amount_minor: int, refund_id: str = "r-1", **changes: Any) -> RequestRefund:
+    asked: dict[str, Any] = {
+        "refund_id": refund_id,
+        "account_number": NUMBER,
+        "payment_id": "pay-1",
+        "amount_minor": amount_minor,
+        "currency": "USD",
+        "reason": "Charged twice",
+    }
+    return RequestRefund(**asked | changes)
+
+
+def told(result: Any, query: int | None = 0) -> RefundAnswered:
+    return RefundAnswered(**NAMED, query=query, result=result)
+
+
+def kinds(decision: Decision[GuarantorAccount]) -> list[type[Data]]:
+    return [type(event) for event in events(decision)]
+
+
+def test_a_small_refund_is_made_at_once_and_is_owed_again() -> None:
+    asked = when(paid(), request(25_000), actor=ANN)
+    (task,) = asked.tasks
+
+    assert outcome(asked) == ("done", None)
+    assert isinstance(task.data, MakeRefund)
+    assert (task.data.charge_id, task.data.amount_minor) == ("ch-1", 25_000)
+    made = when(asked.state, told("succeeded"))
+    assert kinds(made) == [PaymentRefunded, BalanceChanged]
+    assert made.state.balance_minor == 65_000
+    # What was paid last goes back first.
+    assert made.state.refunds["r-1"].allocation == shares(V2=20_000, V1=5_000)
+    assert when(made.state, told("succeeded")).state is made.state
+
+
+@pytest.mark.parametrize(
+    ("command", "actor", "reason"),
+    [
+        (request(100), "patient:P-1", "not_allowed"),
+        (request(0), ANN, "amount_not_positive"),
+        (request(100, currency="EUR"), ANN, "currency_mismatch"),
+        (request(100, payment_id="never"), ANN, "not_found"),
+        (request(80_001), ANN, "refund_exceeds_payment"),
+    ],
+)
+def test_a_refund_that_cannot_be_is_refused(command: RequestRefund, actor: str, reason: str) -> None:
+    assert outcome(when(paid(), command, actor=actor)) == ("refused", reason)
+
+
+def test_refunds_together_are_never_more_than_the_payment() -> None:
+    account = when(paid(), request(45_000), actor=ANN).state
+
+    assert outcome(when(account, request(35_001, "r-2"), actor=ANN)) == ("refused", "refund_exceeds_payment")
+    assert outcome(when(account, request(35_000, "r-2"), actor=ANN)) == ("done", None)
+    failed = when(account, told("failed")).state
+    assert outcome(when(failed, request(50_000, "r-2"), actor=ANN)) == ("done", None)
+
+
+def test_the_same_request_is_told_again_and_another_under_its_id_is_refused() -> None:
+    account = when(paid(), request(100), actor=ANN).state
+
+    assert outcome(when(account, request(100), actor=ANN)) == ("done", None)
+    assert when(account, request(100), actor=ANN).tasks == ()
+    assert outcome(when(account, request(200), actor=ANN)) == ("refused", "idempotency_conflict")
+
+
+def test_above_the_limit_a_second_person_agrees() -> None:
+    asked = when(paid(), request(50_001), actor=ANN)
+    assert kinds(asked) == [RefundRequested, WorkRaised]
+    assert asked.tasks == ()
+
+    assert outcome(when(asked.state, ApproveRefund(**NAMED), actor=ANN)) == ("refused", "second_person_required")
+    assert outcome(when(asked.state, ApproveRefund(**NAMED), actor="patient:P-1")) == ("refused", "not_allowed")
+    approved = when(asked.state, ApproveRefund(**NAMED), actor=BOB)
+    assert kinds(approved) == [RefundApproved]
+    assert [type(task.data) for task in approved.tasks] == [MakeRefund]
+    assert [work.work_id for work in approved.state.settled] == [asked.state.raised[-1].work_id]
+    assert outcome(when(approved.state, DeclineRefund(**NAMED), actor=BOB)) == ("refused", "refund_decided")
+    assert outcome(when(approved.state, ApproveRefund(**NAMED), actor=BOB)) == ("done", None)
+    assert kinds(when(asked.state, DeclineRefund(**NAMED), actor=ANN)) == [RefundDeclined]
+
+
+def test_a_refund_that_fails_later_is_posted_the_other_way() -> None:
+    asked = when(paid(), request(25_000), actor=ANN).state
+    made = when(asked, told("succeeded")).state
+
+    failed = when(made, told("failed", None))
+
+    assert kinds(failed) == [RefundFailed, BalanceChanged, WorkRaised]
+    assert failed.state.balance_minor == 40_000
+    assert failed.state.payments["pay-1"].refunded_minor == 0
+    assert [posting.kind for posting in failed.state.postings][-2:] == ["refund", "refund-failed"]
+    assert when(failed.state, told("failed", None)).state is failed.state
+
+
+def test_a_refund_without_an_answer_is_asked_about_until_its_key_is_forgotten() -> None:
+    asked = when(paid(), request(100), actor=ANN).state
+    unknown = when(asked, told("unknown"))
+    (task,) = unknown.tasks
+
+    assert isinstance(task.data, QueryRefund)
+    assert events(unknown) == []
+    early = when(unknown.state, told("not_received", 1), at=NOW + timedelta(hours=1))
+    assert [type(task.data) for task in early.tasks] == [QueryRefund]
+    assert kinds(when(early.state, told("not_received", 2), at=NOW + KEY_LIFETIME)) == [RefundFailed, WorkRaised]
+
+
+def test_a_bank_return_is_owed_again_and_an_unknown_code_goes_to_a_person() -> None:
+    decision = when(paid(), answer("succeeded", query=None, stands="returned", reason="R02"))
+
+    assert kinds(decision) == [PaymentReturned, BalanceChanged]
+    assert decision.state.balance_minor == 120_000
+    assert outcome(when(decision.state, request(100), actor=ANN)) == ("refused", "refund_exceeds_payment")
+    strange = when(paid(), answer("succeeded", query=None, stands="returned", reason="R99"))
+    assert kinds(strange) == [PaymentReturned, BalanceChanged, WorkRaised]
+
+
+def test_a_dispute_goes_to_a_person_and_is_owed_again_when_it_is_lost() -> None:
+    def disputed(account: GuarantorAccount, status: Any) -> Decision[GuarantorAccount]:
+        said = answer("succeeded", query=None, stands="disputed", reason="fraudulent", dispute_status=status)
+        return when(account, said)
+
+    raised = disputed(paid(), None)
+    assert kinds(raised) == [PaymentDisputed, WorkRaised]
+    assert disputed(raised.state, None).state is raised.state
+    lost = disputed(raised.state, "lost")
+    assert kinds(lost) == [PaymentDisputed, BalanceChanged]
+    assert lost.state.balance_minor == 120_000
+    assert disputed(lost.state, "under_review").state is lost.state
+    won = disputed(raised.state, "won")
+    assert kinds(won) == [PaymentDisputed]
+    assert won.state.settled[-1].work_id == raised.state.raised[-1].work_id
+
+
+def test_what_the_processor_cannot_say_after_a_webhook_goes_to_a_person() -> None:
+    assert kinds(when(paid(), answer("unknown", query=None))) == [WorkRaised]
