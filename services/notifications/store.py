@@ -290,6 +290,8 @@ async def _codes(
         which: (terms.destination(channel, address), neighbourhood(terms, channel, address))
         for which, (channel, address) in meant.items()
     }
+    if not places:
+        return codes, {}
     ids = sorted({destination_id for destination_id, _ in places.values()})
     await connection.execute(_ADD_DESTINATIONS, ids)
     stopped = {row[0]: row[1] is not None for row in await connection.fetch(_LOCK_DESTINATIONS, ids)}

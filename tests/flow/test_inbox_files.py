@@ -103,6 +103,9 @@ async def test_a_picture_is_held_then_clean_then_read_by_those_who_see_its_messa
     assert (await inbox.get(path, "person-nobody", "gateway")).status == 404
     item = await inbox.get(f"/v1/items/{routed['item_id']}")
     assert [one["attachment_id"] for one in item.body["messages"][0]["attachments"]] == [attachment]
+    listed = (await inbox.get("/v1/pools/billing/items?limit=200")).body["items"]
+    (row,) = [one for one in listed if one["item_id"] == routed["item_id"]]
+    assert (row["attachments"], item.body["attachments"]) == (1, 1)
 
 
 async def test_a_virus_is_refused_and_nobody_can_open_or_send_it(inbox: Inbox) -> None:

@@ -11,6 +11,7 @@ from asyncpg import RestrictViolationError
 
 from local.infrastructure import Endpoints
 from services.inbox.reads import PAGE
+from services.inbox.telling import KEPT
 from shared.events.topics import INBOX_COMMANDS, INSURANCE_EVENTS
 from tests.flow.inbox_world import Inbox, Json, running_inbox
 
@@ -282,6 +283,99 @@ async def test_a_page_of_a_large_pool_reads_no_more_than_the_page(inbox: Inbox) 
     assert max(read) <= max(51, patients)
 
 
+async def test_an_item_tells_all_that_happened_to_it_who_did_it_and_why(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    sent = await inbox.sent(patient)
+    path = f"/v1/items/{sent['item_id']}"
+    until = (inbox.clock.now() + timedelta(days=1)).isoformat()
+    acts: list[tuple[str, Json | None]] = [
+        ("claim", None),
+        ("release", None),
+        ("escalate", {"reason": "Angry"}),
+        ("reply", {"body": "Yes."}),
+        ("postpone", {"until": until}),
+        ("reassign", {"pool": "insurance", "reason": "About coverage"}),
+        ("claim", None),
+    ]
+    for version, (act, body) in enumerate(acts, 1):
+        assert (await inbox.post(f"{path}/{act}", body, role="supervisor", version=version)).status == 200
+    inbox.advance(timedelta(days=2))
+    await inbox.said("item-released", item_id=sent["item_id"], reason="lease_expired")
+    await inbox.said("item-reopened", item_id=sent["item_id"])
+    await inbox.post(f"{path}/done", {"note": "By phone."}, "staff:ines", "insurance", version=8)
+    await inbox.sent(patient, thread_id=sent["thread_id"])
+
+    told = (await inbox.get(path, "staff:ines", "insurance")).body["history"]
+
+    told_of_time = sorted((one["what"], one["by"], one["reason"]) for one in told[8:10])
+    assert told_of_time == [("released", None, "The claim ran out"), ("reopened", None, None)]
+    assert [(one["what"], one["by"], one["reason"]) for one in [*told[:8], *told[10:]]] == [
+        ("new", None, None),
+        ("claimed", "staff:ann", None),
+        ("released", "staff:ann", None),
+        ("escalated", "staff:ann", "Angry"),
+        ("replied", "staff:ann", None),
+        ("postponed", "staff:ann", None),
+        ("reassigned", "staff:ann", "About coverage"),
+        ("claimed", "staff:ann", None),
+        ("done", "staff:ines", "By phone."),
+        ("reopened", None, None),
+    ]
+    assert [one["at"] for one in told] == sorted(one["at"] for one in told)
+
+
+async def test_figures_tell_what_waits_who_holds_it_and_what_the_week_brought(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    provider = f"PRV-{patient}"
+    await inbox.booked(patient, provider)
+    question = {"kind": "medical", "category": "non-urgent-question", "provider_id": provider}
+    _, held, answered, done = [(await inbox.sent(patient, **question))["item_id"] for _ in range(4)]
+
+    async def figures() -> Json:
+        answer = await inbox.get("/v1/figures", "staff:sue", "supervisor")
+        (found,) = [one for one in answer.body if one["pool"] == f"provider:{provider}"]
+        return dict(found)
+
+    async def act(item: str, what: str, version: int, body: Json | None = None) -> None:
+        path = f"/v1/items/{item}/{what}"
+        assert (await inbox.post(path, body, "staff:phil", "supervisor", version=version)).status == 200
+
+    inbox.advance(timedelta(hours=1))
+    await act(answered, "reply", 1, {"body": "Yes."})
+    inbox.advance(timedelta(hours=2))
+    await act(done, "reply", 1, {"body": "No."})
+    await act(done, "done", 2)
+    await act(held, "claim", 1)
+
+    now = await figures()
+    assert [now[name] for name in ("open", "waiting", "late", "unclaimed")] == [2, 1, 0, 1]
+    assert [now[name] for name in ("arrived", "done", "first_replies")] == [4, 1, 2]
+    assert now["held"] == [{"holder": "staff:phil", "items": 1}]
+    assert now["name"] == f"Dr. {provider}"
+    hours = [now["oldest_age_s"], now["first_reply_p50_s"], now["first_reply_p90_s"]]
+    assert [one / 3600 for one in hours] == pytest.approx([3, 2, 2.8], abs=0.1)
+    inbox.advance(timedelta(days=8))
+    later = await figures()
+    assert [later[name] for name in ("open", "waiting", "late", "unclaimed")] == [2, 1, 2, 2]
+    assert [later[name] for name in ("arrived", "done", "first_replies", "held")] == [0, 0, 0, []]
+    assert later["first_reply_p50_s"] is None
+    assert (await inbox.get("/v1/figures")).status == 403
+
+
+async def test_of_changes_only_the_newest_are_kept_though_nobody_looks_on(inbox: Inbox) -> None:
+    first = (await inbox.sent(await inbox.patient()))["item_id"]
+    ahead = f"select setval(pg_get_serial_sequence('item_change', 'seq'), max(seq) + {KEPT - 2}) from item_change"
+    await inbox.pool.execute(ahead)
+
+    async def kept() -> list[str]:
+        return [row[0] for row in await inbox.pool.fetch("select distinct item_id from item_change")]
+
+    second = (await inbox.sent(await inbox.patient()))["item_id"]
+    assert {first, second} <= set(await kept())
+    third = (await inbox.sent(await inbox.patient()))["item_id"]
+    assert {first, second, third} & set(await kept()) == {second, third}
+
+
 async def test_who_read_what_is_noted_and_cannot_be_changed(inbox: Inbox) -> None:
     patient = await inbox.patient()
     item = (await inbox.sent(patient))["item_id"]
@@ -290,9 +384,10 @@ async def test_who_read_what_is_noted_and_cannot_be_changed(inbox: Inbox) -> Non
     rows = await inbox.pool.fetch("select reader, what, patient_id from read_log where what_id = $1", item)
 
     assert [tuple(row) for row in rows] == [("staff:bob", "item", patient)]
-    for change in ("update read_log set reader = ''", "delete from read_log", "truncate read_log"):
-        with pytest.raises(RestrictViolationError):
-            await inbox.pool.execute(change)
+    for grows, column in (("read_log", "reader"), ("item_history", "what")):
+        for change in (f"update {grows} set {column} = ''", f"delete from {grows}", f"truncate {grows}"):
+            with pytest.raises(RestrictViolationError):
+                await inbox.pool.execute(change)
 
 
 @pytest.mark.parametrize(("role", "status"), [("clinical", 404), ("crm", 404), ("supervisor", 200), ("ops", 403)])

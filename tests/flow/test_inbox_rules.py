@@ -52,7 +52,7 @@ async def test_the_tables_are_those_that_the_migrations_make(infrastructure: End
         for model in vars(tables).values()
         if isinstance(model, type) and issubclass(model, SQLModel) and model is not SQLModel
     }
-    assert len(ours) == 12
+    assert len(ours) == 13
     engine = create_async_engine(infrastructure.databases["inbox"].replace("postgresql:", "postgresql+asyncpg:"))
     async with engine.connect() as connection:
         found = await connection.run_sync(differences)

@@ -267,3 +267,8 @@ async def test_no_statement_reads_a_whole_table(pool: Pool, name: str) -> None:
         plan = await connection.fetch(f"explain execute looked_at({nothing})")
         await connection.execute("deallocate looked_at")
     assert "Seq Scan" not in str(plan), plan
+
+
+async def test_a_batch_of_nothing_but_bad_addresses_is_refused_like_any_other(pool: Pool) -> None:
+    decisions = await handle(pool, add("bad-1", "not an address"), add("bad-2", "12", "text"))
+    assert [outcome(decided) for decided in decisions] == [("refused", "address_invalid")] * 2
