@@ -54,11 +54,17 @@ def _play(endpoints: Path) -> bool:
         StartError: a story did not end as it should, and nobody looks on.
     """
     stays = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("ONCE") != "1"
-    ended_well = asyncio.run(demo.play(json.loads(endpoints.read_text())))
+    told = json.loads(endpoints.read_text())
+    ended_well = asyncio.run(demo.play(told))
     if not ended_well and not stays:
         raise StartError("The demo did not end as it should.")
     if stays:
-        print("Everything stays up until Ctrl-C; the addresses are above.", flush=True)
+        print("\nEverything stays up until Ctrl-C.")
+        print(f"The portal is at {told['portal']}, the in basket at {told['basket']}.")
+        print(
+            "Log in as maria, sofia, james or grace; as ann, sam or sue at the in basket. The password is demo.",
+            flush=True,
+        )
     return stays
 
 

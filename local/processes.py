@@ -97,7 +97,7 @@ class Process:
         self._running = None
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
-    def wait_ready(self, within_s: float = 60.0) -> None:
+    def wait_ready(self, within_s: float = 120.0) -> None:
         """Wait until the process can be used.
 
         Raises:

@@ -14,7 +14,6 @@ from local.infrastructure import embedded
 from local.plan import Addresses, Plan, Program
 from local.ports import free_port, is_free
 from local.processes import Process, answers
-from local.secret import kept_secret
 from local.supervision import keep_running
 from local.tether import Tether
 
@@ -38,22 +37,18 @@ def up(directory: Path, plan: Plan, play: Callable[[Path], bool] | None = None) 
     with ExitStack() as stack:
         stack.enter_context(_alone_in(directory))
         tether = stack.enter_context(Tether())
-        ports = {program.name: _port(program.name) for stage in plan.stages for program in stage}
+        ports = {name: _port(name) for stage in plan.stages for program in stage for name in program.listeners}
         print(f"Starting Kafka and PostgreSQL in {directory}", flush=True)
         servers = stack.enter_context(embedded(directory, tether, given=os.environ))
-        at = Addresses(
-            servers.kafka,
-            servers.databases,
-            ports,
-            sandbox_data=directory / "sandbox",
-            processor_secret=kept_secret(directory / "processor-secret"),
-        )
+        at = Addresses(servers.kafka, servers.databases, ports, directory)
         process = partial(_process, at, directory / "logs", tether)
         _run_once([process(program) for program in plan.once])
         running = [server for server in (servers.postgres, servers.broker) if isinstance(server, Process)]
         for stage in plan.stages:
             running += stack.enter_context(_stage([process(program) for program in stage]))
-        stack.enter_context(_told(at, directory / _ENDPOINTS))
+        for started in running:
+            started.wait_ready()
+        stack.enter_context(_told(at, plan, directory / _ENDPOINTS))
         if play is None or play(directory / _ENDPOINTS):
             keep_running(running)
 
@@ -89,8 +84,6 @@ def _stage(processes: Sequence[Process]) -> Iterator[Sequence[Process]]:
     try:
         for process in processes:
             process.start()
-        for process in processes:
-            process.wait_ready()
         yield processes
     finally:
         for process in processes:
@@ -115,7 +108,8 @@ def _alone_in(directory: Path) -> Iterator[None]:
 
 
 def _port(name: str) -> int:
-    variable = f"{name.upper()}_HTTP_PORT"
+    program, _, what = name.upper().partition("-")
+    variable = f"{program}_{what or 'HTTP'}_PORT"
     given = os.environ.get(variable)
     if not given:
         return free_port()
@@ -127,9 +121,10 @@ def _port(name: str) -> int:
 
 
 @contextmanager
-def _told(at: Addresses, file: Path) -> Iterator[None]:
+def _told(at: Addresses, plan: Plan, file: Path) -> Iterator[None]:
     """Tell where everything is: to people in a table, to programs in a file which stays while it is true."""
-    urls = {name: at.url(name) for name in at.ports}
+    urls = {program.name: at.url(program.name) for stage in plan.stages for program in stage}
+    urls |= {name: at.url(program) + path for name, program, path in plan.pages}
     new = file.with_suffix(".new")
     new.touch(mode=0o600)  # it has the passwords of the databases
     new.write_text(json.dumps({"kafka": at.kafka, **urls, "databases": at.databases}, indent=2))

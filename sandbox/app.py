@@ -4,6 +4,7 @@ A further part of the outside world is one more module with a router here.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -11,15 +12,20 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.datastructures import State
 
 import sandbox
-from sandbox import clock, database, host, identity, processor
+from sandbox import card_form, clearinghouse, clock, database, host, identity, mail, processor, sms
+from sandbox.arrivals import Arrivals
+from sandbox.clearinghouse import MEMBERS, Clearinghouse
 from sandbox.clock import WorldClock
-from sandbox.hospital import SCENARIOS
-from sandbox.host import BillingHost
+from sandbox.host import Hosts
 from sandbox.identity import IdentityProvider
 from sandbox.ledger import Ledger
+from sandbox.mail import MailServer
 from sandbox.people import USERS
+from sandbox.receipts import Receipts
+from sandbox.scenarios import SCENARIOS
 from sandbox.settings import Settings
 from sandbox.tokens import TOKENS
 from sandbox.webhooks import Webhooks
@@ -43,15 +49,24 @@ def create_app(settings: Settings, kafka: KafkaSettings | None) -> FastAPI:
         state.clock = WorldClock(db)
         state.webhooks = Webhooks(db, state.clock, secret)
         state.ledger = Ledger(db, state.webhooks)
-        state.identity = IdentityProvider(settings.dir, settings.issuer or own_address, settings.audience)
-        state.host = BillingHost(db, kafka)
+        state.identity = IdentityProvider(
+            settings.dir,
+            settings.issuer or own_address,
+            settings.audience,
+            settings.portal_client_secret.get_secret_value(),
+        )
+        state.hosts = Hosts(db, kafka)
+        state.clearinghouse = Clearinghouse(db)
+        mail_server = await _mail_and_texts(state, db, settings)
         url = settings.webhook_url
-        state.background = [asyncio.create_task(state.webhooks.run(url))] if url else []
+        sending = [state.receipts.run(), *([state.webhooks.run(url)] if url else [])]
+        state.background = [asyncio.create_task(one) for one in sending]
         yield
+        await mail_server.stop()
         for task in state.background:
             task.cancel()
         await asyncio.gather(*state.background, return_exceptions=True)
-        await state.host.stop()
+        await state.hosts.stop()
         db.close()
 
     app = FastAPI(
@@ -61,7 +76,7 @@ def create_app(settings: Settings, kafka: KafkaSettings | None) -> FastAPI:
         lifespan=lifespan,
         exception_handlers=problems.HANDLERS,
     )
-    for part in (processor, identity, clock, host):
+    for part in (processor, card_form, clearinghouse, mail, sms, identity, clock, host):
         app.include_router(part.router)
 
     @app.get("/", tags=["sandbox"])
@@ -78,6 +93,18 @@ def create_app(settings: Settings, kafka: KafkaSettings | None) -> FastAPI:
     return app
 
 
+async def _mail_and_texts(state: State, db: sqlite3.Connection, settings: Settings) -> MailServer:
+    """Make what mails and texts need, and listen for mails."""
+    state.arrivals = Arrivals(db)
+    state.sms_secret = settings.sms_secret.get_secret_value()
+    state.sms_inbound_url = settings.sms_inbound_url
+    mail_secret = settings.mail_secret.get_secret_value()
+    state.receipts = Receipts(db, state.clock, {"mail": mail_secret, "sms": state.sms_secret})
+    mail_server = MailServer(state.arrivals, state.receipts, state.clock, settings.mail_events_url)
+    await mail_server.start(settings.http_host, settings.smtp_port)
+    return mail_server
+
+
 def _overview(app: FastAPI) -> dict[str, Any]:
     calls: dict[str, dict[str, str]] = {}
     for path, methods in app.openapi()["paths"].items():
@@ -86,6 +113,7 @@ def _overview(app: FastAPI) -> dict[str, Any]:
     return {
         "calls": calls,
         "tokens": {name: token.does for name, token in TOKENS.items()},
+        "members": MEMBERS,
         "scenarios": SCENARIOS,
         "users": {user.username: user.about for user in USERS.values()},
     }

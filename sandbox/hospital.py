@@ -1,16 +1,12 @@
-"""A made-up hospital's accounts: what the billing host knows, and the facts that it tells about them.
+"""A made-up hospital's accounts and whose they are: what the billing host knows, and the facts that it tells."""
 
-The same seed makes the same accounts on any machine, however many are asked for.
-"""
-
-import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import count
 from typing import Literal
 
-from sandbox.people import GRACE, HAROLD, JAMES, LEO, MARIA, SOFIA, Person
+from sandbox.patients import GENERAL, Patient
+from sandbox.people import Person
 from shared.events.billing import (
     AdjustmentPosted,
     BillingFact,
@@ -25,7 +21,6 @@ from shared.events.billing import (
 CURRENCY = "USD"
 STATEMENT_PERIOD = timedelta(days=30)
 STATEMENT_DUE_AFTER = timedelta(days=25)
-GENERAL, CHILDRENS = "sandbox-general", "sandbox-childrens"
 
 
 @dataclass(frozen=True)
@@ -55,11 +50,12 @@ class Visit:
 
 @dataclass(frozen=True)
 class Account:
-    """A guarantor account as the host knows it: what is paid elsewhere is not in it."""
+    """A guarantor account as the host knows it (what is paid elsewhere is not in it), and its patients."""
 
     number: str
     guarantor: Person
     visits: tuple[Visit, ...]
+    patients: tuple[Patient, ...]
     viewers: tuple[Person, ...] = ()
     affiliate: str = GENERAL
     has_statement: bool = False
@@ -73,109 +69,6 @@ class Account:
         """Give each visit with its visit account's number."""
         for index, visit in enumerate(self.visits, 1):
             yield f"{self.number}-V{index}", visit
-
-
-def _visit(patient: Person, days_ago: int, what: str, charged: int, insured: int, **more: bool) -> Visit:
-    """Make a visit of one charge, of which the insurance paid a part."""
-    lines = (Line(what, charged), Line("", -insured, "insurance-payment"))
-    return Visit(patient.patient_id, days_ago, what, lines, **more)
-
-
-SMALL = (
-    Account(
-        "SBX-1001",
-        MARIA,
-        (
-            Visit(
-                MARIA.patient_id,
-                64,
-                "Urgent care visit",
-                (
-                    Line("Urgent care visit", 27_500),
-                    Line("X-ray of the wrist, two views", 14_000),
-                    Line("", -6_500, "contractual"),
-                    Line("", -22_750, "insurance-payment"),
-                ),
-            ),
-            _visit(LEO, 41, "Well-child visit", 19_500, 15_600),
-            _visit(MARIA, 120, "Blood test", 8_800, 7_000, closed=True),
-        ),
-        affiliate=CHILDRENS,
-        has_statement=True,
-    ),
-    Account(
-        "SBX-1002",
-        JAMES,
-        (
-            _visit(JAMES, 75, "Physical therapy, 45 minutes", 12_500, 9_000),
-            _visit(JAMES, 33, "Physical therapy, 45 minutes", 12_500, 9_000),
-        ),
-        viewers=(GRACE,),
-    ),
-    Account(
-        "SBX-1003",
-        GRACE,
-        (_visit(GRACE, 52, "Office visit", 18_000, 13_500), _visit(GRACE, 20, "Eye test", 9_900, 0)),
-    ),
-    Account(
-        "SBX-1004",
-        SOFIA,
-        (
-            _visit(SOFIA, 90, "Outpatient surgery", 485_000, 388_000),
-            _visit(SOFIA, 83, "Follow-up visit", 16_000, 12_800),
-            _visit(SOFIA, 27, "Follow-up visit", 16_000, 12_800),
-        ),
-    ),
-    Account(
-        "SBX-1005",
-        HAROLD,
-        (
-            _visit(HAROLD, 58, "Office visit", 18_000, 11_000),
-            _visit(HAROLD, 30, "Hearing test", 21_000, 8_000),
-        ),
-    ),
-)
-"""The people who can log in, and Harold, who cannot and pays as a guest."""
-
-FIRST_NAMES = ("Ada", "Ben", "Chloé", "Dev", "Ewa", "Farid", "Gus", "Hana", "Ivo", "June", "Kofi", "Lena")
-LAST_NAMES = ("Testa", "Sampleton", "O'Mock", "de la Prueba", "Fauxmann", "Demoïs", "Stubbs", "Exemplar")
-SERVICES = (
-    ("Office visit", 18_000),
-    ("Blood test", 6_500),
-    ("X-ray, two views", 14_000),
-    ("Urgent care visit", 27_500),
-    ("Physical therapy, 45 minutes", 12_500),
-    ("Emergency department visit", 112_000),
-)
-
-
-def hospital(seed: int) -> Iterator[Account]:
-    """Give the accounts of a hospital, without end; each follows from the seed and its place alone."""
-    for index in count(1):
-        rng = random.Random(f"{seed}:{index}")  # noqa: S311 - made-up data wants the same numbers again
-        person = Person(f"h{seed}-{index:06}", rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES))
-        visits = tuple(_random_visit(rng, person) for _ in range(rng.randint(2, 3)))
-        yield Account(f"SBX-H{seed}-{index:06}", person, visits, affiliate=rng.choice((GENERAL, CHILDRENS)))
-
-
-SCENARIOS = {
-    "small": "five guarantor accounts with two or three visits each: those who can log in, and one guest",
-    "hospital": "`accounts` made-up guarantor accounts, chosen by `seed`",
-}
-
-
-def scenario(name: str, seed: int) -> Iterable[Account]:
-    """Return the accounts of a scenario; the small one is the same for every seed."""
-    return SMALL if name == "small" else hospital(seed)
-
-
-def _random_visit(rng: random.Random, patient: Person) -> Visit:
-    charges = [Line(what, price) for what, price in rng.sample(SERVICES, k=rng.randint(1, 3))]
-    charged = sum(line.amount_minor for line in charges)
-    agreed = charged * rng.randint(5, 15) // 100
-    insured = (charged - agreed) * rng.randint(50, 90) // 100
-    adjustments = [Line("", -agreed, "contractual"), Line("", -insured, "insurance-payment")]
-    return Visit(patient.patient_id, rng.randint(20, 200), charges[0].description, (*charges, *adjustments))
 
 
 def facts(account: Account, today: date) -> Iterator[BillingFact]:

@@ -1,4 +1,4 @@
-"""The billing host: it tells a made-up hospital's facts on Kafka, as the contract has them.
+"""The host systems: billing, registration and scheduling tell a made-up hospital's facts, each on its topic.
 
 A scenario that is posted again repeats the same messages, also after the clock has moved: its dates follow
 the day on which it was told first.
@@ -6,29 +6,34 @@ the day on which it was told first.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
-from functools import partial
 from http import HTTPStatus
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel
 
 from sandbox.clock import TheClock
-from sandbox.hospital import CURRENCY, SCENARIOS, Account, facts, scenario, statement
+from sandbox.hospital import Account, facts, statement
+from sandbox.patients import registration, scheduling
+from sandbox.scenarios import SCENARIOS, scenario
+from sandbox.told import Told
 from shared.events.billing import BillingFact
 from shared.events.envelope import Data, Message, envelope, write
-from shared.events.topics import HOST_BILLING
+from shared.events.registration import RegistrationFact
+from shared.events.scheduling import SchedulingFact
+from shared.events.topics import HOST_BILLING, HOST_REGISTRATION, HOST_SCHEDULING, Topic
 from shared.problems import Problem
 from shared.settings import KafkaSettings
 
-NAME = "billing-sandbox"
-UNACKNOWLEDGED_MAX = 500
+HostFact: TypeAlias = BillingFact | RegistrationFact | SchedulingFact
+
+ACCOUNTS_AT_ONCE = 50
 KAFKA_TIMEOUT_MS = 10_000
 HEADERS = [("content-type", b"application/cloudevents+json")]
 
@@ -40,62 +45,8 @@ create table if not exists scenarios (
 """
 
 
-class ToldVisit(BaseModel):
-    """A visit account, and what is owed on it."""
-
-    visit_account_number: str
-    patient_id: str
-    balance_minor: int
-    closed: bool
-
-
-class ToldAccount(BaseModel):
-    """A guarantor account, and what is owed on it: the sum of its visits that are not closed."""
-
-    account_number: str
-    guarantor_person_id: str
-    first_name: str
-    last_name: str
-    viewers: list[str]
-    affiliate: str
-    currency: str
-    balance_minor: int
-    visits: list[ToldVisit]
-
-    @classmethod
-    def of(cls, account: Account) -> "ToldAccount":
-        """Sum up an account."""
-        return cls(
-            account_number=account.number,
-            guarantor_person_id=account.guarantor.person_id,
-            first_name=account.guarantor.first_name,
-            last_name=account.guarantor.last_name,
-            viewers=[viewer.person_id for viewer in account.viewers],
-            affiliate=account.affiliate,
-            currency=CURRENCY,
-            balance_minor=account.balance_minor,
-            visits=[
-                ToldVisit(
-                    visit_account_number=number,
-                    patient_id=visit.patient_id,
-                    balance_minor=visit.balance_minor,
-                    closed=visit.closed,
-                )
-                for number, visit in account.numbered_visits()
-            ],
-        )
-
-
-class Told(BaseModel):
-    """What was published: how many messages, and about which accounts."""
-
-    topic: str
-    messages: int
-    accounts: list[ToldAccount]
-
-
-class BillingHost:
-    """Publishes facts, one scenario at a time; connects to Kafka when it is first needed."""
+class Hosts:
+    """Publish facts, one scenario at a time; connect to Kafka when it is first needed."""
 
     def __init__(self, db: sqlite3.Connection, kafka: KafkaSettings | None) -> None:
         db.execute(TABLE)
@@ -125,32 +76,29 @@ class BillingHost:
         return row["name"], row["seed"]
 
     async def tell(
-        self, accounts: Iterable[Account], say: Callable[[Account], Iterable[BillingFact]], today: date
+        self, accounts: Iterable[Account], say: Callable[[Account, date], Iterable[HostFact]], today: date
     ) -> Told:
         """Publish what `say` says of each account, and return when Kafka has all of it.
 
         Raises:
             Problem: 503, Kafka is not there.
         """
-        told = Told(topic=HOST_BILLING.name, messages=0, accounts=[])
+        told, topics = list(accounts), Counter[str]()
         async with self._telling:
             try:
                 producer = await self._connected()
-                acks = []
-                for account in accounts:
-                    key = account.number.encode()
-                    for fact in say(account):
-                        value = write(message(fact, today))
-                        acks.append(await producer.send(told.topic, value, key, headers=HEADERS))
-                    told.accounts.append(ToldAccount.of(account))
-                    if len(acks) >= UNACKNOWLEDGED_MAX:
-                        told.messages += len(await asyncio.gather(*acks))
-                        acks.clear()
-                told.messages += len(await asyncio.gather(*acks))
+                for few in batched(told, ACCOUNTS_AT_ONCE):
+                    acks = []
+                    for fact in (fact for account in few for fact in say(account, today)):
+                        topic, sent = message(fact, today)
+                        key = sent.subject.encode()
+                        acks.append(await producer.send(topic.name, write(sent), key, headers=HEADERS))
+                        topics[topic.name] += 1
+                    await asyncio.gather(*acks)
             except KafkaError as error:
                 await self.stop()
                 raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "Kafka cannot be reached.") from error
-        return told
+        return Told.of(told, topics)
 
     async def stop(self) -> None:
         """Disconnect; the next telling connects again."""
@@ -173,25 +121,50 @@ class BillingHost:
         return self._producer
 
 
-def message(fact: BillingFact, today: date) -> Message[Data]:
-    """Return the whole message; its id follows from what it says, so that a repeat is the same message."""
-    return envelope(type(fact))(
+def said(account: Account, today: date) -> Iterator[HostFact]:
+    """Give all that the hosts say about an account and its patients on the day that it is told first."""
+    for patient in account.patients:
+        yield from registration(patient, today)
+        yield from scheduling(patient, today)
+    yield from facts(account, today)
+
+
+def billed(account: Account, today: date) -> Iterator[HostFact]:
+    """Give what a statement run says about an account."""
+    yield statement(account, today)
+
+
+def message(fact: HostFact, today: date) -> tuple[Topic, Message[Data]]:
+    """Return the whole message and its topic; its id follows from what it says: a repeat is the same message."""
+    if isinstance(fact, BillingFact):
+        topic, name, subject = HOST_BILLING, "host:billing-sandbox", fact.account_number
+    elif isinstance(fact, RegistrationFact):
+        topic, name, subject = HOST_REGISTRATION, "host:registration-sandbox", fact.patient_id
+    else:
+        topic, name, subject = HOST_SCHEDULING, "host:scheduling-sandbox", fact.patient_id
+    return topic, envelope(type(fact))(
         id=str(uuid5(NAMESPACE_URL, f"{fact.TYPE} {fact.model_dump_json()}")),
-        source=f"host:{NAME}",
+        source=name,
         type=fact.TYPE,
         time=datetime.combine(today, time(), UTC),
-        subject=fact.account_number,
-        actor=f"host:{NAME}",
+        subject=subject,
+        actor=name,
         data=fact,
     )
 
 
-async def _host(request: Request) -> BillingHost:
-    host: BillingHost = request.app.state.host
-    return host
+def batched(accounts: Sequence[Account], at_once: int) -> Iterator[Sequence[Account]]:
+    """Give the accounts, a few at a time."""
+    for start in range(0, len(accounts), at_once):
+        yield accounts[start : start + at_once]
 
 
-Host = Annotated[BillingHost, Depends(_host)]
+async def _hosts(request: Request) -> Hosts:
+    hosts: Hosts = request.app.state.hosts
+    return hosts
+
+
+TheHosts = Annotated[Hosts, Depends(_hosts)]
 Accounts = Annotated[int, Query(ge=1, le=50_000)]
 Seed = Annotated[int, Query(ge=0, le=9999)]
 
@@ -199,18 +172,18 @@ router = APIRouter(prefix="/host", tags=["host"])
 
 
 @router.post("/scenarios/{name}")
-async def tell_scenario(name: str, host: Host, clock: TheClock, accounts: Accounts = 100, seed: Seed = 1) -> Told:
-    """Publish a scenario: `small`, or `hospital` with `accounts` and `seed`."""
+async def tell_scenario(
+    name: str, hosts: TheHosts, clock: TheClock, accounts: Accounts = 100, seed: Seed = 1
+) -> Told:
+    """Publish a scenario on the three topics of the hosts: `small`, or `hospital` with `accounts` and `seed`."""
     if name not in SCENARIOS:
         raise Problem(HTTPStatus.NOT_FOUND, f"The scenarios are: {', '.join(SCENARIOS)}.")
     seed = seed if name == "hospital" else 0
-    told_on = host.told_first_on(name, seed, clock.now())
-    return await host.tell(islice(scenario(name, seed), accounts), partial(facts, today=told_on), told_on)
+    told_on = hosts.told_first_on(name, seed, clock.now())
+    return await hosts.tell(islice(scenario(name, seed), accounts), said, told_on)
 
 
 @router.post("/statement-run")
-async def run_statements(host: Host, clock: TheClock, accounts: Accounts) -> Told:
+async def run_statements(hosts: TheHosts, clock: TheClock, accounts: Accounts) -> Told:
     """Issue today's statement for the first `accounts` of the scenario posted last; once for each day."""
-    today = clock.now().date()
-    billed = islice(scenario(*host.told_last()), accounts)
-    return await host.tell(billed, lambda account: [statement(account, today)], today)
+    return await hosts.tell(islice(scenario(*hosts.told_last()), accounts), billed, clock.now().date())

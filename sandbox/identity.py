@@ -1,11 +1,13 @@
 """The identity provider: OpenID Connect with the authorization code flow and PKCE, and tokens for scripts.
 
-Clients are public and need no registration: PKCE binds a code to who asked for it. Tokens live by real time,
-whatever the made-up world's clock says.
+Clients of logins are public and need no registration: PKCE binds a code to who asked for it. The portal has a
+secret too, for the token with which it acts for people. Tokens live by real time, whatever the made-up world's
+clock says.
 """
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import time
@@ -20,13 +22,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
-from sandbox.login_page import page
-from sandbox.people import PASSWORD, USERS, User
+from sandbox.login_page import goodbye, page
+from sandbox.people import PASSWORD, User
+from sandbox.scenarios import user as user_named
 from shared.problems import Problem
 
 ALGORITHM = "ES256"
+CLIENT = "portal"
 TOKEN_TTL_S = 3600
 TOKEN_TTL_S_MAX = 86_400
 CODE_TTL_S = 60
@@ -64,6 +68,26 @@ class CodeExchange(BaseModel):
     code_verifier: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{43,128}$")]
 
 
+class ClientCredentials(BaseModel):
+    """The form with which a gateway gets a token of its own."""
+
+    grant_type: Literal["client_credentials"]
+    client_id: Text
+    client_secret: Text
+
+
+TokenForm: TypeAdapter[CodeExchange | ClientCredentials] = TypeAdapter(
+    Annotated[CodeExchange | ClientCredentials, Field(discriminator="grant_type")]
+)
+
+
+class Farewell(BaseModel):
+    """Where a client wants a person to go who has logged out."""
+
+    post_logout_redirect_uri: Annotated[Text, AfterValidator(_web_address)] | None = None
+    state: Text | None = None
+
+
 class ScriptToken(BaseModel):
     """Whom a script's token shall name; a `ttl_s` below zero makes one that has expired already."""
 
@@ -93,9 +117,10 @@ class Grant:
 class IdentityProvider:
     """Signs tokens with a key kept in `folder`, and remembers codes for a minute."""
 
-    def __init__(self, folder: Path, issuer: str, audience: str) -> None:
+    def __init__(self, folder: Path, issuer: str, audience: str, client_secret: str) -> None:
         self.issuer = issuer
         self._audience = audience
+        self._client_secret = client_secret
         self._key = _signing_key(folder / "signing-key.json")
         self._grants: dict[str, Grant] = {}
 
@@ -145,6 +170,18 @@ class IdentityProvider:
             id_token=self._sign(form.client_id, user.subject, TOKEN_TTL_S, claims),
         )
 
+    def gateway_token(self, form: ClientCredentials) -> Tokens:
+        """Return the token of a gateway that has proven itself.
+
+        Raises:
+            ValueError: there is no such gateway, or this is not its secret.
+        """
+        known = self._client_secret if form.client_id == CLIENT else ""
+        if not known or not hmac.compare_digest(form.client_secret.encode(), known.encode()):
+            raise ValueError("No client has this id and secret.")
+        token = self.access_token(f"gateway:{form.client_id}", ["gateway"], TOKEN_TTL_S)
+        return Tokens(access_token=token, expires_in=TOKEN_TTL_S)
+
     def _sign(self, audience: str, subject: str, ttl_s: int, told: dict[str, Any]) -> str:
         now = int(time.time())
         claims = {"iss": self.issuer, "aud": audience, "sub": subject, "iat": now, "exp": now + ttl_s}
@@ -185,13 +222,14 @@ async def read_configuration(provider: Provider) -> dict[str, str | list[str]]:
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
+        "end_session_endpoint": f"{issuer}/logout",
         "jwks_uri": f"{issuer}/jwks",
         "response_types_supported": ["code"],
-        "grant_types_supported": ["authorization_code"],
+        "grant_types_supported": ["authorization_code", "client_credentials"],
         "subject_types_supported": ["public"],
         "scopes_supported": ["openid"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
-        "token_endpoint_auth_methods_supported": ["none"],
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": ["sub", "name", "preferred_username", "person_id", "roles"],
     }
@@ -214,21 +252,26 @@ async def log_in(
     asked: Asked, username: Annotated[str, Form()], password: Annotated[str, Form()], provider: Provider
 ) -> Response:
     """Check the password and send the browser back to the client with a code."""
-    user = USERS.get(username.strip().lower())
+    user = user_named(username.strip().lower())
     if user is None or password != PASSWORD:
         return HTMLResponse(page(username, failed=True), HTTPStatus.UNAUTHORIZED, UNCACHED)
-    answer = {"code": provider.grant(asked, user), "state": asked.state}
-    query = urlencode({name: value for name, value in answer.items() if value is not None})
-    mark = "&" if urlsplit(asked.redirect_uri).query else "?"
-    return RedirectResponse(f"{asked.redirect_uri}{mark}{query}", HTTPStatus.SEE_OTHER, UNCACHED)
+    return _back(asked.redirect_uri, code=provider.grant(asked, user), state=asked.state)
+
+
+@router.get("/logout")
+async def log_out(farewell: Annotated[Farewell, Query()]) -> Response:
+    """Send who has logged out back to the client; nobody stays logged in here (RP-Initiated Logout)."""
+    if farewell.post_logout_redirect_uri is None:
+        return HTMLResponse(goodbye(), headers=UNCACHED)
+    return _back(farewell.post_logout_redirect_uri, state=farewell.state)
 
 
 @router.post("/token", response_model_exclude_none=True)
 async def issue_token(request: Request, response: Response, provider: Provider) -> Tokens:
-    """Turn a code into tokens (form), or make a script's token for anybody (JSON `{sub, roles, ttl_s?}`)."""
+    """Give tokens for a code or a secret (form), or to scripts for anybody (JSON `{sub, roles, ttl_s?}`)."""
     response.headers.update(UNCACHED)
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        return _exchange(provider, dict(await request.form()))
+        return _granted(provider, dict(await request.form()))
     try:
         wanted = ScriptToken.model_validate_json(await request.body())
     except ValidationError as error:
@@ -239,14 +282,22 @@ async def issue_token(request: Request, response: Response, provider: Provider) 
     return Tokens(access_token=token, expires_in=wanted.ttl_s)
 
 
-def _exchange(provider: IdentityProvider, form: dict[str, Any]) -> Tokens:
-    """Exchange a code; the problem's `error` is the one that OAuth wants (RFC 6749, 5.2)."""
+def _back(address: str, **told: str | None) -> RedirectResponse:
+    """Send the browser to an address with what it is to be told there."""
+    query = urlencode({name: value for name, value in told.items() if value is not None})
+    mark = "&" if urlsplit(address).query else "?"
+    return RedirectResponse(f"{address}{mark}{query}" if query else address, HTTPStatus.SEE_OTHER, UNCACHED)
+
+
+def _granted(provider: IdentityProvider, form: dict[str, Any]) -> Tokens:
+    """Give what a form asks for; the problem's `error` is the one that OAuth wants (RFC 6749, 5.2)."""
     try:
-        exchange = CodeExchange.model_validate(form)
+        asked = TokenForm.validate_python(form)
     except ValidationError as error:
-        fields = ", ".join(str(fault["loc"][0]) for fault in error.errors())
+        fields = ", ".join(str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]) or "grant_type"
         raise Problem(HTTPStatus.BAD_REQUEST, f"Not valid: {fields}.", error="invalid_request") from error
     try:
-        return provider.exchange(exchange)
+        return provider.gateway_token(asked) if isinstance(asked, ClientCredentials) else provider.exchange(asked)
     except ValueError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, str(error), error="invalid_grant") from error
+        code = "invalid_client" if isinstance(asked, ClientCredentials) else "invalid_grant"
+        raise Problem(HTTPStatus.BAD_REQUEST, str(error), error=code) from error

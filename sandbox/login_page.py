@@ -1,4 +1,4 @@
-"""The identity provider's login page: one form, and the list of who can log in."""
+"""The identity provider's pages: the login with the list of who can log in, and a good-bye."""
 
 from html import escape
 
@@ -23,7 +23,8 @@ th, td {{ text-align: left; padding: .25rem .5rem .25rem 0; border-top: 1px soli
 <body>
 <main>
 <h1>Sandbox login</h1>
-<p>Everybody here is made up. The password of all of them is <code>{password}</code>.</p>
+<p>Everybody here is made up. The password of all of them is <code>{password}</code>. The guarantors of a made-up
+hospital log in too: that of account SBX-H1-000001 is <code>h1-000001</code>.</p>
 {fault}<form method="post">
 <label for="username">User name</label>
 <input id="username" name="username" value="{username}" autocomplete="username" autocapitalize="none"
@@ -43,6 +44,13 @@ th, td {{ text-align: left; padding: .25rem .5rem .25rem 0; border-top: 1px soli
 </html>
 """
 
+GOODBYE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Sandbox login</title></head>
+<body><main><p>You are logged out.</p></main></body>
+</html>
+"""
+
 FAULT = '<p role="alert">No user has this name and password. The table below lists who there is.</p>\n'
 
 
@@ -53,3 +61,8 @@ def page(username: str = "", *, failed: bool = False) -> str:
         for user in USERS.values()
     )
     return PAGE.format(password=PASSWORD, username=escape(username), fault=FAULT if failed else "", users=users)
+
+
+def goodbye() -> str:
+    """Return the page for who has logged out and has nowhere to go back to."""
+    return GOODBYE

@@ -1,6 +1,9 @@
 """The made-up people: who can log in, and who appears in the scenarios."""
 
 from dataclasses import dataclass
+from datetime import date
+
+from shared.events.vocabulary import Sex
 
 PASSWORD = "demo"  # noqa: S105 - the login page shows it
 
@@ -12,6 +15,11 @@ class Person:
     key: str
     first_name: str
     last_name: str
+    birth_date: date
+    sex: Sex = "unknown"
+    postal_code: str = "10001"
+    time_zone: str = "America/New_York"
+    language: str = "en"
 
     @property
     def person_id(self) -> str:
@@ -24,12 +32,12 @@ class Person:
         return f"sbx-patient-{self.key}"
 
 
-MARIA = Person("maria", "Maria", "Sandoval")
-LEO = Person("leo", "Leo", "Sandoval")
-JAMES = Person("james", "James", "Okafor")
-GRACE = Person("grace", "Grace", "Okafor")
-SOFIA = Person("sofia", "Sofía", "Núñez-O'Brien")
-HAROLD = Person("harold", "Harold", "Whitlock")
+MARIA = Person("maria", "Maria", "Sandoval", date(1988, 4, 17), "female", "60614", "America/Chicago")
+LEO = Person("leo", "Leo", "Sandoval", date(2018, 9, 2), "male", "60614", "America/Chicago")
+JAMES = Person("james", "James", "Okafor", date(1961, 1, 30), "male", "10027")
+GRACE = Person("grace", "Grace", "Okafor", date(1964, 11, 8), "female", "10027")
+SOFIA = Person("sofia", "Sofía", "Núñez-O'Brien", date(1979, 6, 21), "female", "85004", "America/Phoenix", "es")
+HAROLD = Person("harold", "Harold", "Whitlock", date(1949, 12, 5), "male", "98101", "America/Los_Angeles")
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,8 @@ class User:
     person_id: str | None = None
 
 
-def _patient(person: Person, about: str) -> User:
+def patient_user(person: Person, about: str) -> User:
+    """Return the login of a patient."""
     name = f"{person.first_name} {person.last_name}"
     return User(person.key, name, about, f"person:{person.person_id}", person_id=person.person_id)
 
@@ -56,10 +65,10 @@ def _staff(username: str, name: str, *roles: str) -> User:
 USERS = {
     user.username: user
     for user in (
-        _patient(MARIA, "patient; pays for herself and her son Leo"),
-        _patient(JAMES, "patient; his wife Grace sees his account too"),
-        _patient(GRACE, "patient, and proxy for James"),
-        _patient(SOFIA, "patient"),
+        patient_user(MARIA, "patient; acts and pays for her son Leo too"),
+        patient_user(JAMES, "patient; his wife Grace sees his account too"),
+        patient_user(GRACE, "patient, and proxy for James"),
+        patient_user(SOFIA, "patient; reads Spanish"),
         _staff("ann", "Ann Archer", "billing"),
         _staff("bob", "Bob Bishop", "billing"),
         _staff("carl", "Carl Cooper", "crm"),

@@ -29,7 +29,7 @@ from shared.events.topics import Service
 from shared.messaging import broker
 from shared.messaging.handlers import Handlers
 from shared.messaging.run import Messaging
-from shared.settings import ClockSettings, KafkaSettings, ServiceSettings, read
+from shared.settings import ClockSettings, DatabaseSettings, KafkaSettings, ServiceSettings, read
 
 Own = TypeVar("Own", bound=ServiceSettings)
 
@@ -71,22 +71,22 @@ def main(application: Application[Any]) -> None:
         case _:
             sys.exit(f"usage: python -m services.{name} [migrate]")
     logs.configure(name)
-    settings = read(application.settings)
     try:
-        uvloop.run(step(application, settings))
+        uvloop.run(step(application))
     except (migrations.SchemaError, broker.RefusedError) as error:
         sys.exit(f"{name} does not start: {error}")
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         sys.exit(f"{name} does not start: the database does not let us in: {type(error).__name__}")
 
 
-async def _migrate(application: Application[Any], settings: ServiceSettings) -> None:
+async def _migrate(application: Application[Any]) -> None:
+    settings = read(DatabaseSettings, prefix=application.settings.model_config["env_prefix"])
     url = settings.database_url.get_secret_value()
     await _when_there("database", lambda: migrations.upgrade(url, application.revisions))
 
 
-async def _run(application: Application[Any], settings: ServiceSettings) -> None:
-    name = application.service.name
+async def _run(application: Application[Any]) -> None:
+    name, settings = application.service.name, read(application.settings)
     kafka, believed, made_up = read(KafkaSettings), read(auth.AuthSettings), read(ClockSettings)
     telemetry.configure(name)
     url = settings.database_url.get_secret_value()

@@ -1,5 +1,8 @@
 """Settings from the environment, checked before anything starts.
 
+A setting may also be a file in `/run/secrets` whose name is the variable's in lower case, as Docker and Kubernetes
+put secrets there; the environment wins.
+
 A value that cannot be right, and a name that looks like a setting of the service and is none, stop the start with
 one clear line. Settings that could lose messages exist only with their safe values.
 """
@@ -8,7 +11,8 @@ import os
 import re
 import ssl
 import sys
-from typing import Annotated, Any, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
@@ -16,6 +20,8 @@ from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 T = TypeVar("T", bound=BaseSettings)
+
+SECRETS: Final = Path("/run/secrets")
 
 # Kubernetes puts these into every container for each of its services.
 _SERVICE_LINK = re.compile(r"^\w+_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
@@ -97,12 +103,17 @@ class KafkaSettings(BaseSettings):
         return context
 
 
-class ServiceSettings(BaseSettings):
-    """What every service needs; a service adds its own under the same prefix."""
+class DatabaseSettings(BaseSettings):
+    """What migrating needs: a service's database, under the prefix of that service."""
 
     model_config = SettingsConfigDict(frozen=True)
 
     database_url: Annotated[SecretStr, AfterValidator(_postgresql)]
+
+
+class ServiceSettings(DatabaseSettings):
+    """What every service needs; a service adds its own under the same prefix."""
+
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
 
@@ -110,14 +121,17 @@ class ServiceSettings(BaseSettings):
 class ClockSettings(BaseSettings):
     """Where a made-up clock is told; never set in production."""
 
-    model_config = SettingsConfigDict(env_prefix="CLOCK_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CLOCK_", env_ignore_empty=True, frozen=True)
 
     url: str | None = None
 
 
-def read(settings: type[T]) -> T:
-    """Read settings from the environment, or end the process with one line for each that cannot be right."""
-    prefix = settings.model_config.get("env_prefix", "")
+def read(settings: type[T], secrets: Path = SECRETS, prefix: str | None = None) -> T:
+    """Read settings from the environment and from files of secrets, under their own prefix or the given one.
+
+    What cannot be right ends the process with one line for each.
+    """
+    prefix = prefix or settings.model_config.get("env_prefix", "")
     own = issubclass(settings, ServiceSettings)
     names = {f"{prefix}{name}".upper() for name in settings.model_fields}
     unknown = sorted(
@@ -127,7 +141,7 @@ def read(settings: type[T]) -> T:
     )
     faults = [f"{name} is no setting" for name in unknown]
     try:
-        found = settings()
+        found = settings(_env_prefix=prefix, _secrets_dir=secrets if secrets.is_dir() else None)
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False):
             name = f"{prefix}{'.'.join(str(part) for part in fault['loc'])}".upper().rstrip("_")

@@ -6,8 +6,8 @@
     python -m shared.messaging discard --service payments (--id ID … | --reason R | --all) --why TEXT [--dry-run]
     python -m shared.messaging create-topics [--replication N]
 
-It reads `<SERVICE>_DATABASE_URL`, or else the `endpoints.json` that `make up` writes into `LOCAL_DIR`. A replay is
-done by the running service; this tool asks for it and returns at once.
+It reads `<SERVICE>_DATABASE_URL`, or the secret of that name, or the `endpoints.json` that `make up` writes
+into `LOCAL_DIR`. A replay is done by the running service; this tool asks for it and returns at once.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from aiokafka.errors import KafkaError
 from shared.database import AWAY, Connection
 from shared.events.topics import SERVICES, TOPICS
 from shared.messaging import broker, dead_letters, topics
-from shared.settings import KafkaSettings, read
+from shared.settings import SECRETS, KafkaSettings, read
 
 
 def main() -> None:
@@ -87,6 +87,9 @@ def _database_url(service: str) -> str:
     url = os.environ.get(f"{service.upper()}_DATABASE_URL")
     if url:
         return url
+    secret = SECRETS / f"{service}_database_url"
+    if secret.exists():
+        return secret.read_text().strip()
     endpoints = Path(os.environ.get("LOCAL_DIR", ".local")) / "endpoints.json"
     try:
         return str(json.loads(endpoints.read_text())["databases"][service])
@@ -149,7 +152,12 @@ async def _change(connection: Connection, arguments: argparse.Namespace) -> None
 
 
 def _say(line: Any) -> None:
-    sys.stdout.write(f"{line}\n")
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads has seen enough, as `head` does; what was asked for is done to its end all the same.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

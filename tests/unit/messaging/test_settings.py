@@ -7,7 +7,7 @@ import pytest
 from faststream.kafka.security import parse_security
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import KafkaSettings, ServiceSettings, read
+from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, read
 
 KAFKA = {"KAFKA_BOOTSTRAP_SERVERS": "kafka-1:9092,kafka-2:9092"}
 SASL = {
@@ -171,3 +171,33 @@ def test_a_secret_is_not_shown_with_its_settings(environment: pytest.MonkeyPatch
         environment.setenv(name, value)
     assert "a-secret" not in f"{read(KafkaSettings)!r} {read(LibrarySettings)!r}"
     assert read(KafkaSettings).ssl_cafile == authority
+
+
+def test_a_setting_may_be_a_file_of_secrets(tmp_path: Path) -> None:
+    (tmp_path / "library_database_url").write_text("postgresql://library:from-a-file@database/library\n")
+    found = read(LibrarySettings, secrets=tmp_path)
+    assert found.database_url.get_secret_value() == "postgresql://library:from-a-file@database/library"
+
+
+def test_the_environment_wins_over_a_file_of_secrets(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "library_shelves").write_text("5")
+    environment.setenv("LIBRARY_DATABASE_URL", LIBRARY["LIBRARY_DATABASE_URL"])
+    assert read(LibrarySettings, secrets=tmp_path).shelves == 5
+    environment.setenv("LIBRARY_SHELVES", "7")
+    assert read(LibrarySettings, secrets=tmp_path).shelves == 7
+
+
+def test_migrating_reads_the_database_of_a_service_and_nothing_else(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("LIBRARY_DATABASE_URL", LIBRARY["LIBRARY_DATABASE_URL"])
+    environment.setenv("LIBRARY_SHELVES", "many")
+    found = read(DatabaseSettings, prefix="LIBRARY_")
+    assert found.database_url.get_secret_value() == LIBRARY["LIBRARY_DATABASE_URL"]
+
+
+def test_migrating_without_a_database_names_the_service_s_own_variable(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.delenv("LIBRARY_DATABASE_URL", raising=False)
+    with pytest.raises(SystemExit):
+        read(DatabaseSettings, prefix="LIBRARY_")
+    assert capsys.readouterr().err == "LIBRARY_DATABASE_URL: Field required\n"

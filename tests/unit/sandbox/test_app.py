@@ -54,6 +54,7 @@ async def running(folder: Path, end: signal.Signals) -> AsyncIterator[World]:
     port = free_port()
     environment = {
         "SANDBOX_HTTP_PORT": str(port),
+        "SANDBOX_SMTP_PORT": str(free_port()),
         "SANDBOX_DIR": str(folder),
         "SANDBOX_PROCESSOR_SECRET": SECRET,
     }
@@ -85,7 +86,7 @@ async def test_the_front_page_lists_calls_tokens_scenarios_and_people(world: Wor
 async def test_a_sandbox_that_can_no_longer_send_webhooks_is_not_ready(world: World) -> None:
     assert await world.get("/health/ready") == (200, {"ok": True})
     assert world.app is not None
-    (sending,) = world.app.state.background
+    sending, *_ = world.app.state.background
     sending.cancel()
     await asyncio.wait([sending])
     assert await world.get("/health/ready") == (503, {"ok": False})

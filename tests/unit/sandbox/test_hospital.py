@@ -1,15 +1,19 @@
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime
 from itertools import islice
 
 import pytest
 
-from sandbox.hospital import SMALL, Account, facts, hospital, statement
-from sandbox.host import message
-from sandbox.people import USERS
+from sandbox.hospital import Account, facts, statement
+from sandbox.host import message, said
+from sandbox.people import LEO, MARIA, USERS
+from sandbox.scenarios import MEMBERS, SMALL, hospital
+from sandbox.told import Told
 from shared.events.billing import AdjustmentPosted, ChargePosted, VisitAccountClosed
 from shared.events.envelope import Reader, write
-from shared.events.topics import HOST_BILLING
+from shared.events.registration import CoverageOnFile, PatientRegistered
+from shared.events.scheduling import AppointmentBooked, AppointmentCancelled, DocumentRequested
+from shared.events.topics import HOST_BILLING, HOST_REGISTRATION, HOST_SCHEDULING
 from tests.unit.sandbox.world import World
 
 TODAY = date(2026, 3, 2)
@@ -36,15 +40,56 @@ def test_what_is_told_of_an_account_adds_up_to_its_balance(account: Account) -> 
 
 
 def test_every_message_reads_as_the_contract_has_it_and_has_an_id_of_its_own() -> None:
-    reader = Reader(*HOST_BILLING.carries)
-    messages = [message(fact, TODAY) for account in ACCOUNTS for fact in facts(account, TODAY)]
-    for sent in messages:
-        read = reader.read(write(sent))
+    readers = {topic: Reader(*topic.carries) for topic in (HOST_BILLING, HOST_REGISTRATION, HOST_SCHEDULING)}
+    messages = [message(fact, TODAY) for account in ACCOUNTS for fact in said(account, TODAY)]
+    for topic, sent in messages:
+        read = readers[topic].read(write(sent))
         assert read == sent
-        assert read.subject == getattr(read.data, "account_number", None)
-        assert (read.source, read.actor) == ("host:billing-sandbox", "host:billing-sandbox")
+        key = "account_number" if topic is HOST_BILLING else "patient_id"
+        assert read.subject == getattr(read.data, key, None)
+        assert read.source == read.actor == f"host:{topic.name.split('.')[1]}-sandbox"
         assert read.time == datetime(2026, 3, 2, tzinfo=UTC)
-    assert len({sent.id for sent in messages}) == len(messages)
+    assert len({sent.id for _, sent in messages}) == len(messages)
+    assert {topic for topic, _ in messages} == set(readers)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.number)
+def test_a_household_is_registered_before_more_is_said_of_it_and_a_child_has_a_proxy(account: Account) -> None:
+    registered: dict[str, PatientRegistered] = {}
+    for fact in said(account, TODAY):
+        match fact:
+            case PatientRegistered():
+                registered[fact.patient_id] = fact
+            case CoverageOnFile():
+                assert fact.patient_id in registered
+                assert any(map(fact.member_id.startswith, MEMBERS))
+                if fact.relationship == "self":
+                    assert fact.subscriber.birth_date == registered[fact.patient_id].birth_date
+            case AppointmentBooked() | AppointmentCancelled() | DocumentRequested():
+                assert fact.patient_id in registered
+    assert {visit.patient_id for visit in account.visits} <= registered.keys()
+    for one in registered.values():
+        assert (TODAY - one.birth_date).days > 18 * 365 or one.proxies
+
+
+def test_the_answer_names_patients_with_whom_they_may_write_to_and_what_is_on_file() -> None:
+    told = Told.of(SMALL, Counter())
+    leo = next(patient for patient in told.patients if patient.patient_id == LEO.patient_id)
+    assert (leo.person_id, leo.proxies) == (None, [MARIA.person_id])
+    assert [(one.payer_id, one.member_id) for one in leo.coverages] == [("SANDBOX01", "ACTIVE1002")]
+    assert leo.providers == ["sbx-provider-chen"]
+    names = {provider.provider_id: provider.name for provider in told.providers}
+    assert names["sbx-provider-chen"] == "Wei Chen, MD"
+    maria = next(patient for patient in told.patients if patient.patient_id == MARIA.patient_id)
+    assert maria.providers == ["sbx-provider-rivera"], "a cancelled appointment is no reason to write"
+
+
+def test_a_hospital_has_members_of_every_kind() -> None:
+    on_file = [
+        one for account in islice(hospital(7), 400) for patient in account.patients for one in patient.coverages
+    ]
+    for begins in MEMBERS:
+        assert any(one.member_id.startswith(begins) for one in on_file), begins
 
 
 def test_the_same_seed_makes_the_same_accounts_however_many_and_another_seed_others() -> None:

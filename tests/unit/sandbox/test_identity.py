@@ -12,8 +12,9 @@ from joserfc.jwk import KeySet
 
 from sandbox import identity
 from sandbox.people import USERS
+from sandbox.scenarios import hospital
 from shared.auth import AuthSettings, Caller, InvalidTokenError, TokenVerifier
-from tests.unit.sandbox.world import Json, World, served
+from tests.unit.sandbox.world import PORTAL_SECRET, Json, World, served
 
 VERIFIER = "a-verifier-of-at-least-43-characters-chosen-by-the-client"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
@@ -88,7 +89,7 @@ async def test_discovery_names_the_calls_that_there_are(world: World) -> None:
     assert told["code_challenge_methods_supported"] == ["S256"]
     async with world.client.get(f"{told['issuer']}/.well-known/openid-configuration") as answer:
         assert await answer.json() == told
-    for endpoint in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+    for endpoint in ("authorization_endpoint", "token_endpoint", "jwks_uri", "end_session_endpoint"):
         async with world.client.options(told[endpoint]) as answer:
             assert answer.status == 405, endpoint
 
@@ -171,6 +172,15 @@ async def test_a_patient_who_logs_in_is_named_by_their_person_and_has_no_role(br
     assert (await claims_of(browser.world, tokens["access_token"]))["roles"] == []
 
 
+async def test_a_guarantor_of_a_made_up_hospital_logs_in_and_nobody_that_there_is_not(browser: Browser) -> None:
+    account = next(iter(hospital(7)))
+    _, tokens = await browser.exchange(await browser.code_of("h7-000001"))
+    told = await claims_of(browser.world, tokens["id_token"])
+    assert told["person_id"] == account.guarantor.person_id
+    for nobody in ("h7-1", "h77777-000001", "leo"):
+        assert (await browser.log_in(nobody))[0] == 401
+
+
 async def test_a_code_is_good_once(browser: Browser) -> None:
     code = await browser.code_of("maria")
     assert (await browser.exchange(code))[0] == 200
@@ -204,6 +214,37 @@ async def test_an_exchange_must_be_whole(browser: Browser) -> None:
     for other in ({"code_verifier": ""}, {"grant_type": "password"}):
         status, problem = await browser.exchange(code, **other)
         assert (status, problem["error"]) == (400, "invalid_request")
+
+
+async def credentials(world: World, **other: str) -> tuple[int, Json]:
+    """Ask for the portal's own token, as the portal unless `other` says otherwise."""
+    form = {"grant_type": "client_credentials", "client_id": "portal", "client_secret": PORTAL_SECRET} | other
+    async with world.client.post("/identity/token", data=form) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_the_portal_gets_a_gateways_token_with_its_secret(world: World) -> None:
+    status, tokens = await credentials(world)
+    assert status == 200
+    claims = await claims_of(world, tokens["access_token"])
+    assert (claims["sub"], claims["roles"]) == ("gateway:portal", ["gateway"])
+
+
+@pytest.mark.parametrize("other", [{"client_secret": "guessed"}, {"client_id": "another"}])
+async def test_nobody_else_gets_a_gateways_token(world: World, other: dict[str, str]) -> None:
+    status, problem = await credentials(world, **other)
+    assert (status, problem["error"]) == (400, "invalid_client")
+
+
+async def test_who_logs_out_goes_back_to_where_the_client_wants(world: World) -> None:
+    asked = {"post_logout_redirect_uri": "http://127.0.0.1:9/bye", "state": "s"}
+    async with world.client.get("/identity/logout", params=asked, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "http://127.0.0.1:9/bye?state=s")
+    async with world.client.get("/identity/logout") as answer:
+        assert "logged out" in await answer.text()
+    wrong = {"post_logout_redirect_uri": "javascript:alert(1)"}
+    async with world.client.get("/identity/logout", params=wrong, allow_redirects=False) as answer:
+        assert answer.status == 422
 
 
 @pytest.mark.parametrize(

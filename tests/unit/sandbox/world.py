@@ -21,6 +21,7 @@ from sandbox.settings import Settings
 from shared.settings import KafkaSettings
 
 SECRET = "a secret of the tests"
+PORTAL_SECRET = "the portal's secret of the tests"
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 DAY_S = 86_400
 ARRIVAL_S_MAX = 10
@@ -115,8 +116,8 @@ class World:
 
 
 @asynccontextmanager
-async def served(folder: Path, kafka: KafkaSettings | None = None) -> AsyncIterator[World]:
-    """Run a sandbox whose truth is in `folder`, until the context ends."""
+async def served(folder: Path, kafka: KafkaSettings | None = None, **told: Any) -> AsyncIterator[World]:
+    """Run a sandbox whose truth is in `folder`, until the context ends; `told` are further settings."""
     receiver = Receiver()
     async with receiver.server:
         port = free_port()
@@ -124,7 +125,9 @@ async def served(folder: Path, kafka: KafkaSettings | None = None) -> AsyncItera
             http_port=port,
             dir=folder,
             processor_secret=SecretStr(SECRET),
+            portal_client_secret=SecretStr(PORTAL_SECRET),
             webhook_url=str(receiver.server.make_url("/webhooks")),
+            **{"smtp_port": free_port(), **told},
         )
         app = create_app(settings, kafka)
         config = uvicorn.Config(app, port=port, log_config=None)
