@@ -1,0 +1,159 @@
+"""Puts the portal together and runs it: its pages, its connection to Kafka, and its calls of the services."""
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
+
+import aiohttp
+import uvloop
+from aiokafka import AIOKafkaProducer
+from fastapi import FastAPI
+from itsdangerous import URLSafeTimedSerializer
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+
+from portal import (
+    billing,
+    contact,
+    contacts,
+    guest,
+    home,
+    live,
+    login,
+    operations,
+    paperless,
+    paying,
+    planning,
+    preferences,
+)
+from portal.basket import router as basket
+from portal.calls import TIMEOUT_S, Services
+from portal.commands import Commands
+from portal.events import Events
+from portal.guarding import Shield
+from portal.identity import IdentityProvider
+from portal.insurance.pages import router as insurance
+from portal.messages.pages import router as messages
+from portal.problems import HANDLERS
+from portal.sessions import Sessions
+from portal.settings import PortalSettings
+from portal.static_files import OWN, StaticFiles
+from portal.visitors import CookieBox
+from shared import http, logs
+from shared.clock import Clock
+from shared.messaging import broker
+from shared.settings import ClockSettings, KafkaSettings, read
+
+_AGAIN_S = 0.5
+_PACKED_FROM_BYTES = 1024
+
+ROUTERS = (
+    operations.router,
+    login.router,
+    live.router,
+    preferences.router,
+    home.router,
+    billing.router,
+    paying.router,
+    planning.router,
+    guest.router,
+    paperless.router,
+    contact.router,
+    contacts.router,
+    insurance,
+    messages,
+    basket,
+)
+
+
+def create_app(
+    settings: PortalSettings, http_out: aiohttp.ClientSession, commands: Commands, events: Events, clock: Clock
+) -> FastAPI:
+    """Return the portal as an ASGI app, around what `run` keeps open."""
+    app = FastAPI(title="Portal", docs_url=None, redoc_url=None, openapi_url=None, exception_handlers=HANDLERS)
+    secret = settings.secret.get_secret_value()
+    state = app.state
+    state.settings, state.commands, state.events, state.clock = settings, commands, events, clock
+    state.identity = IdentityProvider(settings, http_out)
+    state.services = Services(settings, state.identity, http_out)
+    state.sessions = Sessions(commands, settings.idle_s)
+    state.static = StaticFiles([settings.assets_dir, OWN])
+    state.signer = URLSafeTimedSerializer(secret, salt="live")
+    state.cookie_box = CookieBox(secret)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(GZipMiddleware, minimum_size=_PACKED_FROM_BYTES)
+    app.add_middleware(
+        SessionMiddleware,
+        secret_key=secret,
+        session_cookie="__Host-session" if settings.secure else "session",
+        max_age=settings.idle_s,
+        same_site="lax",
+        https_only=settings.secure,
+    )
+    app.add_middleware(
+        Shield,
+        frames=_origin(settings.processor_js_url),
+        logout=_origin(settings.oidc_issuer),
+        secure=settings.secure,
+    )
+    return app
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+async def run(settings: PortalSettings) -> None:
+    """Run until a signal says to stop; then end what pages follow, and finish the requests under way."""
+    kafka, made_up = read(KafkaSettings), read(ClockSettings)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    clock = Clock()
+    async with AsyncExitStack() as stack:
+        session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+        calls = await stack.enter_async_context(session)
+        await _reach(kafka)
+        producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **kafka.connection())
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        events = Events(kafka)
+        commands = Commands(producer, events, clock, settings.outcome_wait_s)
+        app = create_app(settings, calls, commands, events, clock)
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(events.run()),
+                group.create_task(app.state.sessions.run()),
+                group.create_task(http.serve(app, settings.http_host, settings.http_port)),
+            ]
+            if made_up.url is not None:
+                running.append(group.create_task(clock.follow(made_up.url)))
+            await ended.wait()
+            events.close()
+            for task in running:
+                task.cancel()
+
+
+async def _reach(kafka: KafkaSettings) -> None:
+    """Wait until Kafka is there; the portal may be started before it."""
+    while True:
+        try:
+            await broker.reach(kafka)
+        except OSError:
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            return
+
+
+def main() -> None:
+    """Run the portal with the settings of the environment."""
+    logs.configure("portal")
+    settings = read(PortalSettings)
+    try:
+        uvloop.run(run(settings))
+    except broker.RefusedError as error:
+        sys.exit(f"portal does not start: {error}")

@@ -1,0 +1,180 @@
+"""What the inbox answers to staff: pools and items; and what the owners of raised work answer."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from babel.dates import format_timedelta
+from pydantic import BaseModel, Field, TypeAdapter
+
+from portal.language import spoken
+from portal.messages.answers import Answered, Entry
+
+SOON: Final = 0.75
+"""The part of an item's time limit after which it is soon late."""
+
+
+class Pool(Answered):
+    """A pool that the reader may see; `open` counts what waits for staff."""
+
+    pool: str
+    name: str
+    active: bool = True
+    open: int = 0
+    waiting: int = 0
+    postponed: int = 0
+    late: int = 0
+    oldest_at: datetime | None = None
+    oldest_age_s: float | None = None
+
+
+class Sender(Answered):
+    """The patient who wrote, or for whom somebody did."""
+
+    name: str | None = None
+    patient_id: str
+
+
+class PatientFacts(Sender):
+    """What the side card tells of a patient."""
+
+    birth_date: str | None = None
+    language: str | None = None
+
+
+class Happening(Answered):
+    """One line of an item's history."""
+
+    at: datetime
+    what: str
+    by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How long an item has waited of the time it may: of 100, and whether that is fine, soon late, or late."""
+
+    percent: int
+    tone: Literal["fine", "soon", "late"]
+    waited: str
+    allowed: str
+
+
+class Item(Answered):
+    """A message or a piece of work in a pool."""
+
+    item_id: str
+    kind: Literal["message", "work"]
+    pool: str
+    state: Literal["open", "waiting", "postponed", "done"]
+    version: int
+    subject: str
+    sender: Sender | None = None
+    patient: PatientFacts | None = None
+    category: str | None = None
+    message_kind: str | None = None
+    urgent: bool = False
+    urgent_words: tuple[str, ...] = ()
+    escalated: bool = False
+    holder: str | None = None
+    lease_ends_at: datetime | None = None
+    since: datetime | None = None
+    due_at: datetime | None = None
+    waited_s: float | None = None
+    limit_s: float | None = None
+    created_at: datetime
+    updated_at: datetime
+    postponed_until: datetime | None = None
+    thread_id: str | None = None
+    work_id: str | None = None
+    service: str | None = None
+    provider_id: str | None = None
+    about: dict[str, Any] = Field(default_factory=dict)
+    attachments: int = 0
+    rule_version: int | None = None
+    why: str | None = None
+    messages: tuple[Entry, ...] = ()
+    history: tuple[Happening, ...] = ()
+
+    @property
+    def last_message_id(self) -> str:
+        """The newest message of the thread: what somebody who looks at it has seen."""
+        return self.messages[-1].message_id if self.messages else ""
+
+    @property
+    def owner(self) -> str | None:
+        """The service that raised the work."""
+        if self.kind != "work":
+            return None
+        return self.service or {"billing": "payments", "insurance": "insurance"}.get(self.pool)
+
+    def limit(self, now: datetime) -> Limit | None:
+        """Return how much of its time an item has used; nothing while it does not wait for staff."""
+        if self.state != "open" or self.since is None or self.due_at is None:
+            return None
+        waited = self.waited_s if self.waited_s is not None else (now - self.since).total_seconds()
+        allowed = self.limit_s if self.limit_s is not None else (self.due_at - self.since).total_seconds()
+        used = waited / allowed if allowed > 0 else 1.0
+        tone: Literal["fine", "soon", "late"] = (
+            "late" if used >= 1 or now >= self.due_at else "soon" if used >= SOON else "fine"
+        )
+        return Limit(max(0, min(100, round(used * 100))), tone, short(waited), short(allowed))
+
+
+class Page(Answered):
+    """A part of a list, and where the next begins."""
+
+    items: tuple[Item, ...]
+    next: str | None = None
+
+
+class Action(Answered):
+    """What can be done about a piece of work."""
+
+    name: str
+    label: str
+
+
+class Detail(Answered):
+    """A line of the side card."""
+
+    label: str
+    value: str | int | float | bool | None = None
+
+
+class Work(Answered):
+    """A piece of work as the service that raised it tells it."""
+
+    work_id: str
+    kind: str
+    summary: str
+    status: Literal["open", "settled"]
+    actions: tuple[Action, ...] = ()
+    details: tuple[Detail, ...] = ()
+
+    def offers(self, name: str) -> bool:
+        """Tell whether an action can be chosen."""
+        return any(action.name == name for action in self.actions)
+
+
+class Newer(BaseModel):
+    """A reply that a colleague sent meanwhile."""
+
+    author: str
+    body: str
+    at: datetime
+
+
+Pools = TypeAdapter(list[Pool])
+
+
+def short(seconds: float) -> str:
+    """Return a time in one short word: `5m`, `3h`, `2d`."""
+    said: str = format_timedelta(timedelta(seconds=max(0.0, seconds)), format="narrow", locale=spoken())
+    return said
+
+
+def called(staff_id: str | None) -> str:
+    """Return the name by which staff know a colleague: `staff:ann` is ann."""
+    return (staff_id or "").removeprefix("staff:")

@@ -1,0 +1,159 @@
+"""The panes of the in basket: what they need of the services, and how they are put together.
+
+A browser that asks for an address gets the whole page; a script that asks (htmx) gets the one pane.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from portal.basket.answers import Item, Page, Pool, Pools, Work, short
+from portal.calls import ServiceAwayError, ServiceProblem
+from portal.insurance.answers import Payer, Payers
+from portal.rendering import render
+from portal.visitors import StaffAtPage
+
+ROWS: Final = 50
+STATES: Final = ("open", "waiting", "postponed", "done")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which list is beside an item: a pool's items in one state, or what was searched for."""
+
+    pool: str = ""
+    state: str = "open"
+    q: str = ""
+
+    @classmethod
+    def of(cls, request: Request) -> "Where":
+        """Read an address."""
+        told = request.query_params
+        state = told.get("state", "open")
+        return cls(told.get("pool", ""), state if state in STATES else "open", told.get("q", "").strip()[:200])
+
+    def __bool__(self) -> bool:
+        return bool(self.pool or self.q)
+
+    def list(self, **changed: str) -> str:
+        """Return the address of this list, or of another with `pool`, `state`, `q`, `after`."""
+        return f"/basket?{self._query(changed)}"
+
+    def item(self, item_id: str, step: str = "") -> str:
+        """Return the address of an item beside this list, or of something done to it."""
+        return f"/basket/items/{quote(item_id, safe='')}{step}?{self._query({})}"
+
+    def _query(self, changed: dict[str, str]) -> str:
+        told = {"q": self.q} if self.q else {"pool": self.pool, "state": self.state}
+        return urlencode({name: value for name, value in (told | changed).items() if value})
+
+
+def pane(request: Request) -> str | None:
+    """Return the id of the pane that a script asks for, or nothing when a browser asks for a page."""
+    if "hx-request" not in request.headers or "hx-history-restore-request" in request.headers:
+        return None
+    return request.headers.get("hx-target", "")
+
+
+async def pools_of(staff: StaffAtPage) -> list[Pool]:
+    """Return the pools that the reader may see."""
+    return Pools.validate_python(await staff.get("inbox", "/v1/pools"))
+
+
+async def page_of(staff: StaffAtPage, where: Where, after: str = "", rows: int = ROWS) -> Page:
+    """Return a part of a list."""
+    cursor = {"after": after} if after else {}
+    if where.q:
+        told = await staff.get("inbox", "/v1/search", q=where.q, limit=rows, **cursor)
+    elif where.pool:
+        path = f"/v1/pools/{quote(where.pool, safe='')}/items"
+        told = await staff.get("inbox", path, state=where.state, limit=rows, **cursor)
+    else:
+        return Page(items=())
+    return Page.model_validate(told)
+
+
+async def item_of(staff: StaffAtPage, item_id: str) -> Item:
+    """Return an item with its thread."""
+    return Item.model_validate(await staff.get("inbox", f"/v1/items/{quote(item_id, safe='')}"))
+
+
+async def show_item(
+    request: Request, staff: StaffAtPage, where: Where, item: Item, template: str = "basket/item.html", **more: Any
+) -> Response:
+    """Return the pane of an item, or the whole page around it; `more` is what an action adds to it."""
+    if pane(request) is None:
+        return await show_page(request, staff, where, item, **more)
+    pools, (work, payers) = await asyncio.gather(pools_of(staff), _owned(staff, item))
+    shown = _item(request, staff, item, work, payers)
+    return render(request, template, _status(more), where=where, pools=pools, **shown | more)
+
+
+async def show_page(
+    request: Request, staff: StaffAtPage, where: Where, item: Item | None = None, **more: Any
+) -> Response:
+    """Return the page with its three panes; without a list in its address, the first where something waits."""
+    pools = await pools_of(staff)
+    if not where and pools:
+        first = next((pool for pool in pools if pool.open), pools[0])
+        where = Where(item.pool if item else first.pool)
+    bad_search = False
+    try:
+        page = await page_of(staff, where)
+    except ServiceProblem as problem:
+        if problem.status != HTTPStatus.BAD_REQUEST:
+            raise
+        page, bad_search = Page(items=()), True
+    shown = (
+        _item(request, staff, item, *await _owned(staff, item))
+        if item
+        else common(request, staff) | {"item": None}
+    )
+    values = {"where": where, "page": page, "bad_search": bad_search, "pools": pools}
+    return render(request, "basket/page.html", _status(more), **values | shown | more)
+
+
+def common(request: Request, staff: StaffAtPage) -> dict[str, Any]:
+    """Return what every pane knows: who reads, and the time."""
+    return {"me": staff, "now": request.app.state.clock.now(), "short": short}
+
+
+def _status(more: dict[str, Any]) -> HTTPStatus:
+    return HTTPStatus.UNPROCESSABLE_ENTITY if more.get("problem") else HTTPStatus.OK
+
+
+def _item(
+    request: Request, staff: StaffAtPage, item: Item, work: Work | None, payers: list[Payer]
+) -> dict[str, Any]:
+    """Return what the pane of an item shows."""
+    return {
+        **common(request, staff),
+        "item": item,
+        "mine": item.holder == f"staff:{staff.id}",
+        "work": work,
+        "payers": payers,
+        "draft": {},
+        "problem": None,
+        "newer": None,
+        "conflict": None,
+    }
+
+
+async def _owned(staff: StaffAtPage, item: Item) -> tuple[Work | None, list[Payer]]:
+    """Return the work as its owner tells it, and the payers where one is to be chosen.
+
+    The item can be read while its owner does not answer.
+    """
+    if item.owner is None or item.work_id is None:
+        return None, []
+    try:
+        work = Work.model_validate(await staff.get(item.owner, f"/v1/work/{quote(item.work_id, safe='')}"))
+        asked = work.offers("choose-payer")
+        return work, Payers.validate_python(await staff.get("insurance", "/v1/payers")) if asked else []
+    except (ServiceProblem, ServiceAwayError):
+        return None, []

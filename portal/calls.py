@@ -1,0 +1,112 @@
+"""Calls of the services' HTTP APIs: on behalf of a person with the gateway's own token, or with a staff member's.
+
+A problem document becomes one `ServiceProblem`, a service that does not answer one `ServiceAwayError`.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import aiohttp
+
+from portal.identity import IdentityProvider
+from portal.settings import PortalSettings
+
+TIMEOUT_S: Final = 10.0
+
+
+class ServiceAwayError(Exception):
+    """A service does not answer, or fails."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self.service = service
+
+
+class ServiceProblem(Exception):  # noqa: N818  # a problem document, as RFC 9457 calls it
+    """A service says no: its problem document."""
+
+    def __init__(self, service: str, status: int, document: Mapping[str, Any]) -> None:
+        super().__init__(service, status)
+        self.service = service
+        self.status = status
+        self.document = document
+
+    @property
+    def reason(self) -> str:
+        """The stable name of what is wrong, or nothing."""
+        return str(self.document.get("reason") or "")
+
+    @property
+    def detail(self) -> str:
+        """One sentence in English."""
+        return str(self.document.get("detail") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service answered: JSON, or bytes of another kind."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+class Services:
+    """The services' HTTP APIs."""
+
+    def __init__(self, settings: PortalSettings, identity: IdentityProvider, http: aiohttp.ClientSession) -> None:
+        self._addresses = settings.services
+        self._identity = identity
+        self._http = http
+
+    async def headers(self, person_id: str | None, token: str | None) -> dict[str, str]:
+        """Return what proves who asks: staff by their own token, others through the gateway's."""
+        if token is not None:
+            return {"authorization": f"Bearer {token}"}
+        of_gateway = {"authorization": f"Bearer {await self._identity.gateway_token()}"}
+        return of_gateway if person_id is None else of_gateway | {"on-behalf-of": person_id}
+
+    async def call(
+        self, service: str, method: str, path: str, headers: Mapping[str, str], **options: Any
+    ) -> Answer:
+        """Ask a service; `options` are those of aiohttp (`json`, `params`, `data`).
+
+        Raises:
+            ServiceProblem: it says no.
+            ServiceAwayError: it says nothing, or fails.
+        """
+        async with self.stream(service, method, path, headers, **options) as response:
+            try:
+                json = response.content_type.endswith("json")
+                body = await response.json(content_type=None) if json else await response.read()
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                raise ServiceAwayError(service) from error
+            return Answer(response.status, response.headers, body)
+
+    @asynccontextmanager
+    async def stream(
+        self, service: str, method: str, path: str, headers: Mapping[str, str], **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask a service and give its answer while it comes; raises as `call` does."""
+        url = f"{self._addresses[service]}{path}"
+        try:
+            response = await self._http.request(method, url, headers=headers, allow_redirects=False, **options)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ServiceAwayError(service) from error
+        async with response:
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise await _failure(service, response)
+            yield response
+
+
+async def _failure(service: str, response: aiohttp.ClientResponse) -> Exception:
+    try:
+        document = await response.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return ServiceAwayError(service)
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or not isinstance(document, dict):
+        return ServiceAwayError(service)
+    return ServiceProblem(service, response.status, document)

@@ -1,0 +1,82 @@
+"""Contact customer service: a message about an account or a statement, which the inbox routes."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from portal.billing import Number, account_of
+from portal.commands import new_id
+from portal.guarding import page_router
+from portal.language import _
+from portal.notices import notice
+from portal.refusals import refusal
+from portal.rendering import render
+from portal.visitors import Person, PersonAtPage
+from shared.events.inbox import SendMessage
+from shared.events.vocabulary import About
+
+router = page_router("/contact")
+
+
+@router.get("/{number}")
+async def begin(request: Request, number: Number, person: Person, statement: str = "") -> Response:
+    """Ask what the message is."""
+    return await _page(request, person, number, {"statement_id": statement})
+
+
+@router.post("/{number}")
+async def send(
+    request: Request,
+    number: Number,
+    person: Person,
+    message_id: Annotated[str, Form(max_length=128)],
+    category: Annotated[Literal["billing-question", "customer-service"], Form()] = "billing-question",
+    patient_id: Annotated[str, Form(max_length=128)] = "",
+    subject: Annotated[str, Form(max_length=300)] = "",
+    body: Annotated[str, Form(max_length=20_000)] = "",
+    statement_id: Annotated[str, Form(max_length=128)] = "",
+) -> Response:
+    """Send it; a second click sends the same message."""
+    typed = {"category": category, "patient_id": patient_id, "subject": subject, "body": body}
+    typed |= {"statement_id": statement_id, "message_id": message_id}
+    patients = {one["patient_id"]: one for one in await person.get("inbox", "/v1/patients")}
+    if not subject.strip() or not body.strip():
+        return await _page(
+            request, person, number, typed, _("Please say what it is about, and write your question.")
+        )
+    if patient_id not in patients:
+        return await _page(request, person, number, typed, _("Please say for whom you write."))
+    command = SendMessage(
+        message_id=message_id,
+        patient_id=patient_id,
+        kind="non-medical",
+        category=category,
+        subject=subject.strip(),
+        body=body.replace("\r\n", "\n").strip(),
+        about=About(account_number=number, statement_id=statement_id or None),
+    )
+    own = patients[patient_id]["relationship"] == "self"
+    outcome = await person.ask(command, subject=patient_id, own=own)
+    if outcome.state == "refused":
+        return await _page(request, person, number, typed, refusal("inbox", outcome.reason))
+    if outcome.state == "done":
+        notice(request, _("Your message is on its way to our billing office. You find the answer under Messages."))
+        return RedirectResponse(f"/messages/{outcome.data['thread_id']}", HTTPStatus.SEE_OTHER)
+    notice(request, _("Your message is still being sent. You find it under Messages in a moment."), "info")
+    return RedirectResponse("/messages", HTTPStatus.SEE_OTHER)
+
+
+async def _page(
+    request: Request, person: PersonAtPage, number: str, typed: dict[str, Any], fault: str = ""
+) -> Response:
+    return render(
+        request,
+        "contact.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK,
+        account=await account_of(person, number),
+        patients=await person.get("inbox", "/v1/patients"),
+        typed={"message_id": new_id("message")} | typed,
+        fault=fault,
+    )

@@ -1,0 +1,155 @@
+"""What the services say: every event is heard once by this process and given to whoever waits for it here.
+
+The consumer has no group and starts at the end of the topics: the portal keeps nothing, it only follows. Somebody
+waits for the outcome of a command that a page has just sent; open pages follow what concerns them.
+"""
+
+import asyncio
+import json
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from shared.events.topics import SERVICES
+from shared.settings import KafkaSettings
+
+RECENT_MAX: Final = 10_000
+FOLLOWED_MAX: Final = 10_000
+WAITING_MAX: Final = 1_000
+_AGAIN_S: Final = 0.2
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event as the portal heard it; `number` grows by one for each."""
+
+    number: int
+    type: str
+    keys: tuple[str, str]
+    causation: str | None
+    outcome: str | None
+    data: dict[str, Any]
+
+
+def key(service: str, subject: str) -> str:
+    """Return the name under which all events of a service about one subject can be followed."""
+    return f"{service}:{subject}"
+
+
+class Events:
+    """Hears all events topics; gives outcomes to those who wait, and news to those who follow."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.boot = uuid.uuid4().hex  # noqa: TID251  # tells this process from the one before it
+        self.hearing = False
+        self.number = 0
+        self._settings = settings
+        self._recent: deque[Heard] = deque(maxlen=RECENT_MAX)
+        self._waiting: dict[str, asyncio.Future[Heard]] = {}
+        self._chains: OrderedDict[str, list[Heard]] = OrderedDict()
+        self._followers: dict[str, set[asyncio.Queue[Heard | None]]] = {}
+        self._closed = False
+
+    async def run(self) -> None:
+        """Hear until cancelled, through outages of Kafka."""
+        while True:
+            with suppress(KafkaError, OSError):
+                await self._hear()
+            self.hearing = False
+            log.warning("the events cannot be heard; trying again")
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _hear(self) -> None:
+        consumer = AIOKafkaConsumer(
+            *(service.events.name for service in SERVICES.values()),
+            group_id=None,
+            auto_offset_reset="latest",
+            enable_auto_commit=False,
+            **self._settings.connection(),
+        )
+        try:
+            await consumer.start()
+            await consumer.seek_to_end()
+            self.hearing = True
+            async for record in consumer:
+                self.take(record.topic, record.value)
+        finally:
+            await consumer.stop()
+
+    def take(self, topic: str, value: bytes | None) -> None:
+        """Give one record of an events topic to all who wait for it or follow what it is about."""
+        try:
+            told = json.loads(value or b"")
+            correlation = told.get("correlationid") or told["id"]
+            keys = (key(topic.partition(".")[0], told["subject"]), correlation)
+            self.number += 1
+            heard = Heard(
+                self.number, told["type"], keys, told.get("causationid"), told.get("outcome"), told["data"]
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            log.warning("a record is no event", topic=topic)
+            return
+        self._recent.append(heard)
+        if heard.outcome and (waiter := self._waiting.get(heard.causation or "")) and not waiter.done():
+            waiter.set_result(heard)
+        if (chain := self._chains.get(correlation)) is not None:
+            chain.append(heard)
+        for one in keys:
+            for queue in self._followers.get(one, ()):
+                _put(queue, heard)
+
+    def expect(self, command_id: str) -> "asyncio.Future[Heard]":
+        """Remember what is said because of a command that is about to be sent; return its outcome to come."""
+        self._chains[command_id] = []
+        if len(self._chains) > FOLLOWED_MAX:
+            self._chains.popitem(last=False)
+        self._waiting[command_id] = waiter = asyncio.get_running_loop().create_future()
+        waiter.add_done_callback(lambda _: self._waiting.pop(command_id, None))
+        return waiter
+
+    def chain(self, command_id: str) -> list[Heard]:
+        """Return what was said because of a command that this process sent, as far as it remembers."""
+        return list(self._chains.get(command_id, ()))
+
+    async def follow(self, keys: Iterable[str], after: int) -> AsyncIterator[Heard]:
+        """Give each event about one of these keys that comes after that number, until the portal ends."""
+        wanted = frozenset(keys)
+        queue: asyncio.Queue[Heard | None] = asyncio.Queue(WAITING_MAX)
+        for heard in self._recent:
+            if heard.number > after and wanted.intersection(heard.keys):
+                _put(queue, heard)
+        if self._closed:
+            _put(queue, None)
+        for one in wanted:
+            self._followers.setdefault(one, set()).add(queue)
+        try:
+            while (heard_next := await queue.get()) is not None:
+                yield heard_next
+        finally:
+            for one in wanted:
+                self._followers[one].discard(queue)
+                if not self._followers[one]:
+                    del self._followers[one]
+
+    def close(self) -> None:
+        """End all following, so that the process can end."""
+        self._closed = True
+        for queues in list(self._followers.values()):
+            for queue in queues:
+                _put(queue, None)
+
+
+def _put(queue: "asyncio.Queue[Heard | None]", heard: Heard | None) -> None:
+    """Put the newest in; a page too slow to take them all misses the oldest, and reads the state anyway."""
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(heard)

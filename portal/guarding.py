@@ -1,0 +1,120 @@
+"""What protects every page: security headers, and a token in each form that only our own pages can know."""
+
+import hmac
+import secrets
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from portal import language
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_FIELD: Final = "csrf"
+CSRF_HEADER: Final = "x-csrf-token"
+
+
+def csrf_token(request: Request) -> str:
+    """Return this browser's token, for forms (`csrf_input()`) and for htmx, which sends it as a header."""
+    return str(request.session.setdefault("csrf", secrets.token_urlsafe(24)))
+
+
+class StaleFormError(Exception):
+    """The form was not one of ours, or of a session that is over."""
+
+
+async def check_csrf(request: Request) -> None:
+    """Let a changing request through only with the browser's token.
+
+    Raises:
+        StaleFormError: it has none, or another.
+    """
+    if request.method in _SAFE:
+        return
+    given = request.headers.get(CSRF_HEADER)
+    if given is None:
+        given = str((await request.form()).get(CSRF_FIELD) or "")
+    if not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
+        raise StaleFormError
+
+
+def page_router(prefix: str = "") -> APIRouter:
+    """Return a router for pages: every form sent to it is checked to be one of ours."""
+    return APIRouter(prefix=prefix, dependencies=[Depends(check_csrf)], include_in_schema=False)
+
+
+def local_path(address: str | None, otherwise: str = "/") -> str:
+    """Return a path of this portal to go on to, and never an address of somebody else."""
+    if not address or not address.startswith("/") or address[1:2] in ("/", "\\") or urlsplit(address).netloc:
+        return otherwise
+    return address
+
+
+class Shield:
+    """Around everything: security headers, and the language of the request.
+
+    Args:
+        app: the portal.
+        frames: the origin of the processor's page, which alone may be shown in a frame.
+        logout: the origin of the identity provider, to which the form that logs out leads.
+        secure: whether browsers reach the portal over TLS only.
+    """
+
+    def __init__(self, app: ASGIApp, frames: str, logout: str, *, secure: bool) -> None:
+        self._app = app
+        self._headers = {
+            "cache-control": "no-store",
+            "content-security-policy": _policy(frames, logout),
+            "cross-origin-opener-policy": "same-origin",
+            "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+            "referrer-policy": "same-origin",
+            "x-content-type-options": "nosniff",
+            "x-frame-options": "DENY",
+        }
+        if secure:
+            self._headers["strict-transport-security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        accepted = Headers(scope=scope).get("accept-language", "")
+        language.speak(language.choose(request.cookies.get("language"), accepted))
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def _policy(frames: str, logout: str) -> str:
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "manifest-src 'self'",
+            f"frame-src {frames}",
+            f"form-action 'self' {logout}",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        )
+    )
+
+
+def not_found() -> HTTPException:
+    """Return the error for what is not there, or not theirs."""
+    return HTTPException(HTTPStatus.NOT_FOUND)

@@ -1,0 +1,172 @@
+"""What was typed into an insurance form, and the command it makes; or what is wrong with it, field by field."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from portal.insurance.answers import Coverage, Payer
+from portal.language import _
+from portal.messages.answers import Patient
+from shared.events.insurance import AddCoverage, CoverageChanges, RequestChange
+
+PLAN: Final = ("payer_name", "plan_name", "member_id", "group_number", "relationship")
+SUBSCRIBER: Final = ("first_name", "last_name", "birth_date")
+TEXTS: Final = (*PLAN, *SUBSCRIBER, "effective_from", "effective_to", "note")
+
+
+@dataclass
+class Typed:
+    """A form as it was typed, and a sentence for each field that has to be looked at again."""
+
+    values: dict[str, str]
+    faults: dict[str, str] = field(default_factory=lambda: defaultdict(str))
+
+    @classmethod
+    def of(cls, form: Mapping[str, Any]) -> "Typed":
+        """Read what a browser sent; what is missing is empty."""
+        names = (*TEXTS, "patient_id", "coverage_id", "change_id", "base_version")
+        return cls({name: str(form.get(name) or "").strip() for name in names})
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def require(self, *names: str) -> None:
+        """Note what has to be filled in and is not."""
+        for name in names:
+            if not self[name]:
+                self.faults[name] = _("Please fill this in.")
+
+    def day(self, name: str) -> date | None:
+        """Return a date, and note when it is none."""
+        if not self[name]:
+            return None
+        try:
+            return date.fromisoformat(self[name])
+        except ValueError:
+            self.faults[name] = _("Please enter a date.")
+            return None
+
+    def blame(self, error: ValidationError) -> None:
+        """Note the fields that a message cannot carry: too long, or with characters that are no text."""
+        for fault in error.errors():
+            names = [part for part in fault["loc"] if part in TEXTS]
+            self.faults[str(names[-1]) if names else "payer_name"] = _(
+                "This is too long, or has signs that do not fit."
+            )
+
+
+def blank(patient: Patient, coverage_id: str) -> Typed:
+    """Return the empty form for a patient's new insurance: most plans belong to the patient."""
+    first, _gap, last = patient.name.partition(" ")
+    told = {"patient_id": patient.patient_id, "coverage_id": coverage_id, "relationship": "self"}
+    return Typed.of(told | {"first_name": first, "last_name": last})
+
+
+def present(coverage: Coverage, change_id: str) -> Typed:
+    """Return the form for a change, filled with what is on file."""
+    shown = coverage.model_dump(mode="json", include={*PLAN, "effective_from", "effective_to"} - {"member_id"})
+    return Typed.of({**shown, "change_id": change_id})
+
+
+def known_payer(name: str, payers: Sequence[Payer]) -> Payer | None:
+    """Return the payer of this name; a retired one leads to the one that took its place."""
+    found = next((payer for payer in payers if payer.called(name)), None)
+    if found is not None and found.replaced_by is not None:
+        return next((payer for payer in payers if payer.payer_id == found.replaced_by), found)
+    return found
+
+
+def add_coverage(
+    typed: Typed, session_id: str, payers: Sequence[Payer], pictures: Sequence[str], today: date
+) -> AddCoverage | None:
+    """Return the command, or nothing when there are faults."""
+    typed.require("payer_name", "member_id", "relationship", *SUBSCRIBER)
+    effective_from, subscriber = typed.day("effective_from"), _subscriber(typed, today)
+    if typed.faults:
+        return None
+    payer = known_payer(typed["payer_name"], payers)
+    try:
+        return AddCoverage.model_validate(
+            {
+                "coverage_id": typed["coverage_id"],
+                "patient_id": typed["patient_id"],
+                "session_id": session_id,
+                "payer_id": payer and payer.payer_id,
+                "payer_name": payer.name if payer else typed["payer_name"],
+                "plan_name": typed["plan_name"] or None,
+                "member_id": typed["member_id"],
+                "group_number": typed["group_number"] or None,
+                "subscriber": subscriber,
+                "relationship": typed["relationship"],
+                "effective_from": effective_from,
+                "card_attachment_ids": tuple(pictures) or None,
+            }
+        )
+    except ValidationError as error:
+        typed.blame(error)
+        return None
+
+
+def request_change(
+    typed: Typed, coverage: Coverage, session_id: str, payers: Sequence[Payer], today: date
+) -> RequestChange | None:
+    """Return the command with the fields that differ from what is on file, or nothing when there are faults."""
+    typed.require("payer_name", "relationship")
+    changes = _plan(typed, coverage, payers) | _days(typed, coverage) | _person(typed, today)
+    if not changes and not typed.faults:
+        typed.faults["payer_name"] = _("Nothing here differs from what is on file.")
+    if typed.faults:
+        return None
+    version = typed["base_version"]
+    try:
+        return RequestChange(
+            change_id=typed["change_id"],
+            coverage_id=coverage.coverage_id,
+            patient_id=coverage.patient_id,
+            session_id=session_id,
+            base_version=int(version) if version.isdecimal() else coverage.version,
+            changes=CoverageChanges.model_validate(changes),
+            note=typed["note"] or None,
+        )
+    except ValidationError as error:
+        typed.blame(error)
+        return None
+
+
+def _plan(typed: Typed, coverage: Coverage, payers: Sequence[Payer]) -> dict[str, Any]:
+    changes: dict[str, Any] = {
+        name: typed[name]
+        for name in ("plan_name", "group_number", "relationship")
+        if typed[name] != (getattr(coverage, name) or "")
+    }
+    if typed["payer_name"] != coverage.payer_name:
+        payer = known_payer(typed["payer_name"], payers)
+        known = {"payer_name": payer.name, "payer_id": payer.payer_id} if payer else {}
+        changes |= known or {"payer_name": typed["payer_name"]}
+    if typed["member_id"]:
+        changes["member_id"] = typed["member_id"]
+    return changes
+
+
+def _days(typed: Typed, coverage: Coverage) -> dict[str, Any]:
+    days = {name: typed.day(name) for name in ("effective_from", "effective_to")}
+    return {name: day for name, day in days.items() if day is not None and day != getattr(coverage, name)}
+
+
+def _person(typed: Typed, today: date) -> dict[str, Any]:
+    """Return who holds the plan, when it was typed: all of it or nothing."""
+    if not any(typed[name] for name in SUBSCRIBER):
+        return {}
+    typed.require(*SUBSCRIBER)
+    return {"subscriber": _subscriber(typed, today)}
+
+
+def _subscriber(typed: Typed, today: date) -> dict[str, Any]:
+    birth_date = typed.day("birth_date")
+    if birth_date is not None and birth_date > today:
+        typed.faults["birth_date"] = _("This date has not come yet.")
+    return {"first_name": typed["first_name"], "last_name": typed["last_name"], "birth_date": birth_date}

@@ -1,0 +1,240 @@
+"""The pages under `/insurance`: the summary, the details, and asking to add, to change or to remove a coverage."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+
+from portal.commands import Outcome, new_id
+from portal.events import key
+from portal.guarding import not_found, page_router
+from portal.insurance.answers import Coverage, Coverages, Payer, Payers
+from portal.insurance.forms import Typed, add_coverage, blank, known_payer, present, request_change
+from portal.language import _
+from portal.messages.answers import Patient, Patients
+from portal.messages.files import File, upload_all
+from portal.notices import notice
+from portal.refusals import refusal
+from portal.rendering import render
+from portal.visitors import Person, PersonAtPage
+from shared.events.insurance import RemoveCoverage
+
+router = page_router("/insurance")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a command was refused, in words, and where to go on from there."""
+
+    title: str
+    text: str = ""
+    link: str | None = None
+    link_text: str = ""
+
+
+@router.get("")
+async def overview(request: Request, person: Person) -> Response:
+    """Show a card for each coverage."""
+    patients, told = await asyncio.gather(_patients(person), person.get("insurance", "/v1/coverages"))
+    coverages = Coverages.validate_python(told)
+    shown = [
+        {
+            "patient_id": patient.patient_id,
+            "name": patient.name,
+            "coverages": [c for c in coverages if c.patient_id == patient.patient_id and c.status != "removed"],
+            "removed": [c for c in coverages if c.patient_id == patient.patient_id and c.status == "removed"],
+        }
+        for patient in patients
+    ]
+    waiting = sum(coverage.waits_for_session_end for coverage in coverages)
+    news = [key("insurance", patient.patient_id) for patient in patients]
+    return render(request, "insurance/summary.html", patients=shown, waiting=waiting, news=news)
+
+
+@router.get("/payers")
+async def payers(request: Request, person: Person, payer_name: str = "") -> Response:
+    """Answer the search as you type."""
+    matching = await _payers(person, payer_name)
+    found = known_payer(payer_name, matching)
+    return render(request, "insurance/payers.html", payers=matching, typed=bool(payer_name), found=found)
+
+
+@router.get("/add")
+async def add_form(request: Request, person: Person, patient: str | None = None) -> Response:
+    """Show the empty form."""
+    patients = await _patients(person)
+    if not patients:
+        raise not_found()
+    chosen = next((one for one in patients if one.patient_id == patient), patients[0])
+    return await _add_page(request, person, patients, blank(chosen, new_id("coverage")))
+
+
+@router.post("/add")
+async def add(request: Request, person: Person) -> Response:
+    """Ask to add a coverage."""
+    async with request.form() as form:
+        typed = Typed.of(form)
+        patients = await _patients(person)
+        patient = _of(patients, typed["patient_id"])
+        pictures, refused = await upload_all(person, patient.patient_id, form, "card_pictures")
+    known = await _payers(person, "")
+    command = add_coverage(
+        typed, person.session_id, known, [file.attachment_id for file in pictures], _today(request)
+    )
+    if command is None or refused:
+        return await _add_page(request, person, patients, typed, files=[*pictures, *refused])
+    outcome = await person.ask(command, subject=patient.patient_id, own=patient.own)
+    if outcome.state == "refused":
+        return await _add_page(request, person, patients, typed, files=pictures, problem=_trouble(outcome))
+    _tell(request, outcome, _("Your insurance is on file. It will be verified when you log out."))
+    return RedirectResponse("/insurance", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/{coverage_id}")
+async def details(coverage_id: str, request: Request, person: Person) -> Response:
+    """Show all that is known of a coverage."""
+    coverage = await _coverage(person, coverage_id)
+    return render(
+        request, "insurance/details.html", coverage=coverage, news=[key("insurance", coverage.patient_id)]
+    )
+
+
+@router.get("/{coverage_id}/change")
+async def change_form(coverage_id: str, request: Request, person: Person) -> Response:
+    """Show what is on file, to be changed."""
+    coverage = await _coverage(person, coverage_id)
+    return await _change_page(request, person, coverage, present(coverage, new_id("change")))
+
+
+@router.post("/{coverage_id}/change")
+async def change(coverage_id: str, request: Request, person: Person) -> Response:
+    """Ask for a change."""
+    coverage, patients, known = await asyncio.gather(
+        _coverage(person, coverage_id), _patients(person), _payers(person, "")
+    )
+    typed = Typed.of(await request.form())
+    command = request_change(typed, coverage, person.session_id, known, _today(request))
+    if command is None:
+        return await _change_page(request, person, coverage, typed)
+    own = _of(patients, coverage.patient_id).own
+    outcome = await person.ask(command, subject=coverage.patient_id, own=own)
+    if outcome.state == "refused":
+        return await _change_page(request, person, coverage, typed, problem=_trouble(outcome))
+    _tell(
+        request, outcome, _("Your request is with our staff. What is on file stays in force until it is decided.")
+    )
+    return RedirectResponse(f"/insurance/{quote(coverage_id)}", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/{coverage_id}/remove")
+async def remove_form(coverage_id: str, request: Request, person: Person) -> Response:
+    """Ask whether a coverage shall really go."""
+    coverage = await _coverage(person, coverage_id)
+    return render(request, "insurance/remove.html", coverage=coverage, problem=None)
+
+
+@router.post("/{coverage_id}/remove")
+async def remove(coverage_id: str, request: Request, person: Person) -> Response:
+    """Ask to remove a coverage."""
+    coverage, patients = await asyncio.gather(_coverage(person, coverage_id), _patients(person))
+    reason = str((await request.form()).get("reason") or "")[:80]
+    command = RemoveCoverage(
+        coverage_id=coverage_id,
+        patient_id=coverage.patient_id,
+        session_id=person.session_id,
+        reason=reason or None,
+    )
+    outcome = await person.ask(command, subject=coverage.patient_id, own=_of(patients, coverage.patient_id).own)
+    if outcome.state == "refused":
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return render(request, "insurance/remove.html", status, coverage=coverage, problem=_trouble(outcome))
+    _tell(request, outcome, _("The insurance is removed. Its history stays."))
+    return RedirectResponse("/insurance", HTTPStatus.SEE_OTHER)
+
+
+async def _patients(person: PersonAtPage) -> list[Patient]:
+    return Patients.validate_python(await person.get("insurance", "/v1/patients"))
+
+
+async def _payers(person: PersonAtPage, wanted: str) -> list[Payer]:
+    return Payers.validate_python(await person.get("insurance", "/v1/payers", q=wanted))
+
+
+async def _coverage(person: PersonAtPage, coverage_id: str) -> Coverage:
+    return Coverage.model_validate(await person.get("insurance", f"/v1/coverages/{quote(coverage_id, safe='')}"))
+
+
+def _of(patients: list[Patient], patient_id: str) -> Patient:
+    """Return the patient of this id; whom the person does not act for is not found."""
+    for patient in patients:
+        if patient.patient_id == patient_id:
+            return patient
+    raise not_found()
+
+
+def _today(request: Request) -> date:
+    today: date = request.app.state.clock.now().date()
+    return today
+
+
+async def _add_page(
+    request: Request,
+    person: PersonAtPage,
+    patients: list[Patient],
+    typed: Typed,
+    *,
+    files: Sequence[File] = (),
+    problem: Trouble | None = None,
+) -> Response:
+    who = [(patient.patient_id, patient.name) for patient in patients]
+    return await _form_page(
+        request, person, "insurance/add.html", typed, problem, patients=patients, who=who, attached=files
+    )
+
+
+async def _change_page(
+    request: Request, person: PersonAtPage, coverage: Coverage, typed: Typed, *, problem: Trouble | None = None
+) -> Response:
+    return await _form_page(request, person, "insurance/change.html", typed, problem, coverage=coverage)
+
+
+async def _form_page(
+    request: Request, person: PersonAtPage, template: str, typed: Typed, problem: Trouble | None, **shown: Any
+) -> Response:
+    """Return a form with all that was typed and what has to be looked at again."""
+    known = await _payers(person, "")
+    found = known_payer(typed["payer_name"], known)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if problem or typed.faults else HTTPStatus.OK
+    return render(
+        request,
+        template,
+        status,
+        form=typed.values,
+        faults=typed.faults,
+        payers=known,
+        typed=bool(typed["payer_name"]),
+        found=found,
+        problem=problem,
+        **shown,
+    )
+
+
+def _tell(request: Request, outcome: Outcome, done: str) -> None:
+    if outcome.state == "done":
+        notice(request, done)
+    else:
+        notice(request, _("Sent. It is still being worked on; it will show here in a moment."), "info")
+
+
+def _trouble(outcome: Outcome) -> Trouble:
+    """Return a refusal in words."""
+    said = refusal("insurance", outcome.reason)
+    if outcome.reason == "duplicate_coverage":
+        return Trouble(_("This was not added."), said, "/insurance", _("See what is on file"))
+    return Trouble(_("Nothing was changed."), said)

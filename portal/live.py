@@ -1,0 +1,59 @@
+"""Pages that follow what becomes of things: server-sent events that say only that something is new.
+
+A template names what it shows (`data-live="{{ live("payments:" ~ account_number) }}"`); the address is signed, so
+that only the server decides what a browser may follow, and it starts where the page was rendered, so that nothing
+falls between the page and its news. What is new the page asks for again (`hx-trigger="live from:body"`): it is
+rendered in one place.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import Response
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from sse_starlette import EventSourceResponse
+
+from portal.events import Events
+from portal.guarding import not_found, page_router
+
+AGE_S_MAX: Final = 24 * 3600
+PING_S: Final = 15
+
+router = page_router()
+
+
+def channel(request: Request, keys: tuple[str, ...]) -> str:
+    """Return the address of the news about these keys, from now on."""
+    events: Events = request.app.state.events
+    signed = _signer(request).dumps([events.boot, events.number, list(keys)])
+    return f"/live/{signed.decode() if isinstance(signed, bytes) else signed}"
+
+
+@router.get("/live/{signed}")
+async def live(signed: str, request: Request) -> Response:
+    """Tell a page what is new: an event with the type of each message, numbered."""
+    try:
+        boot, number, keys = _signer(request).loads(signed, max_age=AGE_S_MAX)
+    except BadSignature:
+        raise not_found() from None
+    events: Events = request.app.state.events
+    last_boot, _, last = request.headers.get("last-event-id", "").partition(":")
+    if last_boot == events.boot and last.isdecimal():
+        number = int(last)
+        boot = last_boot
+    return EventSourceResponse(_news(events, boot, number, keys), ping=PING_S, headers={"x-accel-buffering": "no"})
+
+
+async def _news(events: Events, boot: str, number: int, keys: list[str]) -> AsyncIterator[dict[str, Any]]:
+    if boot != events.boot:
+        # Another process rendered the page: what happened between is not known here, so it shall look again.
+        number = events.number
+        yield {"id": f"{events.boot}:{number}", "data": "again"}
+    async for heard in events.follow(keys, number):
+        yield {"id": f"{events.boot}:{heard.number}", "data": heard.type}
+
+
+def _signer(request: Request) -> URLSafeTimedSerializer:
+    signer: URLSafeTimedSerializer = request.app.state.signer
+    return signer

@@ -1,0 +1,75 @@
+"""Logging in and out, at the identity provider's page.
+
+Persons have a `person_id` claim, staff have roles; a session is one or the other. The services hear of a person's
+session, since coverages are verified when it ends.
+"""
+
+import secrets
+from http import HTTPStatus
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+
+from portal.commands import new_id
+from portal.guarding import local_path, page_router
+from portal.identity import IdentityProvider, NotLoggedInError
+from portal.language import _
+from portal.notices import notice
+
+router = page_router()
+
+
+@router.get("/login")
+async def log_in(request: Request, next: str | None = None) -> Response:  # noqa: A002  # as the address says it
+    """Send the browser to the identity provider's page."""
+    page, attempt = await _provider(request).login_page()
+    request.session["attempt"] = attempt | {"next": local_path(next)}
+    return RedirectResponse(page, HTTPStatus.SEE_OTHER)
+
+
+@router.get("/login/callback")
+async def logged_in(request: Request, state: str = "", code: str = "") -> Response:
+    """Take the code that the identity provider sent, and start the session."""
+    attempt = request.session.pop("attempt", {})
+    try:
+        claims, token = await _provider(request).who(attempt, state, code)
+    except NotLoggedInError:
+        notice(request, _("Signing in did not work. Please try again."), "warning")
+        return RedirectResponse("/", HTTPStatus.SEE_OTHER)
+    await _end(request)
+    request.session.clear()
+    request.session["csrf"] = secrets.token_urlsafe(24)
+    onward = attempt["next"]
+    if person_id := claims.get("person_id"):
+        session_id = new_id("session")
+        await request.app.state.sessions.start(session_id, person_id)
+        request.session["person"] = {"id": person_id, "name": claims.get("name", ""), "session": session_id}
+        return RedirectResponse("/" if onward.startswith("/basket") else onward, HTTPStatus.SEE_OTHER)
+    request.session["staff"] = {
+        "id": claims["sub"].removeprefix("staff:"),
+        "name": claims.get("name", ""),
+        "roles": claims.get("roles", []),
+        "token": request.app.state.cookie_box.close(token),
+    }
+    return RedirectResponse(onward if onward.startswith("/basket") else "/basket", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/logout")
+async def log_out(request: Request) -> Response:
+    """End the session, here and at the identity provider."""
+    was_person = "person" in request.session
+    await _end(request)
+    request.session.clear()
+    changed = _("You are signed out. What you changed about your insurance is now checked with your insurer.")
+    notice(request, changed if was_person else _("You are signed out."), "info")
+    return RedirectResponse(await _provider(request).farewell(), HTTPStatus.SEE_OTHER)
+
+
+async def _end(request: Request) -> None:
+    if told := request.session.get("person"):
+        await request.app.state.sessions.end(told["session"], told["id"], "logout")
+
+
+def _provider(request: Request) -> IdentityProvider:
+    provider: IdentityProvider = request.app.state.identity
+    return provider

@@ -1,0 +1,1 @@
+"""The patient's messages: the threads, a guided way to write one, replies, and files."""

@@ -1,0 +1,83 @@
+"""What the inbox answers, as the pages of patients and staff read it; what it leaves out is empty here."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class Answered(BaseModel):
+    """A part of an answer: fields it adds are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Patient(Answered):
+    """Somebody whom the person acts for: `self`, or `proxy`."""
+
+    patient_id: str
+    name: str
+    relationship: str
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the person's own record."""
+        return self.relationship == "self"
+
+
+class Recipient(Answered):
+    """A provider whom the patient may write to, and why."""
+
+    provider_id: str
+    name: str
+    why: str
+    reasons: tuple[str, ...] = ()
+
+
+class Attachment(Answered):
+    """A file of a message: only a clean one can be opened."""
+
+    attachment_id: str
+    name: str
+    content_type: str = ""
+    size: int = 0
+    state: Literal["clean", "held", "refused"]
+
+    @property
+    def previewed(self) -> bool:
+        """Whether the inbox makes a picture of it."""
+        return self.state == "clean" and (
+            self.content_type.startswith("image/") or self.content_type == "application/pdf"
+        )
+
+
+class Entry(Answered):
+    """One message of a thread."""
+
+    message_id: str
+    sender: Literal["patient", "staff"] = Field(validation_alias="from")
+    author: str
+    body: str
+    at: datetime
+    attachments: tuple[Attachment, ...] = ()
+
+
+class Thread(Answered):
+    """A conversation of a patient: `sent`, `answered` or `closed`."""
+
+    thread_id: str
+    patient_id: str
+    kind: Literal["medical", "non-medical"]
+    category: str
+    subject: str
+    provider_id: str | None = None
+    provider_name: str | None = None
+    state: str
+    created_at: datetime
+    updated_at: datetime
+    messages: tuple[Entry, ...] = ()
+
+
+Patients = TypeAdapter(list[Patient])
+Recipients = TypeAdapter(list[Recipient])
+Threads = TypeAdapter(list[Thread])

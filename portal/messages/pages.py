@@ -1,0 +1,245 @@
+"""The pages under `/messages`: threads, the guided way to a new message, a thread with its reply, and files."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from fastapi import Form, Request, UploadFile
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
+from pydantic import ValidationError
+
+from portal.calls import ServiceAwayError, ServiceProblem
+from portal.commands import Outcome, new_id
+from portal.events import key
+from portal.guarding import not_found, page_router
+from portal.language import _
+from portal.messages.answers import Patient, Patients, Recipients, Thread, Threads
+from portal.messages.files import File, upload, upload_all
+from portal.messages.writing import CATEGORIES, Path, Text, faulty, message
+from portal.notices import notice
+from portal.refusals import refusal
+from portal.rendering import render
+from portal.visitors import Person, PersonAtPage
+
+router = page_router("/messages")
+
+_PASSED_ON: Final = ("content-type", "content-disposition", "content-length", "content-security-policy")
+
+
+@router.get("")
+async def threads(request: Request, person: Person) -> Response:
+    """Show the conversations, the newest first."""
+    patients, told = await asyncio.gather(_patients(person), person.get("inbox", "/v1/threads"))
+    names = {patient.patient_id: patient.name for patient in patients}
+    news = [key("inbox", patient.patient_id) for patient in patients]
+    return render(request, "messages/threads.html", threads=Threads.validate_python(told), names=names, news=news)
+
+
+@router.get("/new")
+async def new(request: Request, person: Person) -> Response:
+    """Show the step of the guided way that the address says."""
+    patients = await _patients(person)
+    if not patients:
+        return render(request, "messages/nobody.html")
+    path = Path.of(request.query_params, patients)
+    return await _step_page(request, person, patients, path, Text(new_id("message")))
+
+
+@router.post("/new")
+async def send(request: Request, person: Person) -> Response:
+    """Send a new message."""
+    patients = await _patients(person)
+    async with request.form() as form:
+        path, text = Path.of(form, patients), Text.of(form)
+        patient = _of(patients, path.patient_id)
+        files, refused = await upload_all(person, patient.patient_id, form, "files")
+    if refused:
+        return await _step_page(request, person, patients, path, text, files=[*files, *refused])
+    try:
+        command = message(path, text, [file.attachment_id for file in files])
+    except ValidationError as error:
+        return await _step_page(request, person, patients, path, text, files=files, faults=faulty(error))
+    outcome = await person.ask(command, subject=patient.patient_id, own=patient.own)
+    if outcome.state == "refused":
+        problem = refusal("inbox", outcome.reason)
+        return await _step_page(request, person, patients, path, text, files=files, problem=problem)
+    return _sent(request, outcome)
+
+
+@router.post("/urgency")
+async def urgency(
+    request: Request, person: Person, subject: Annotated[str, Form()] = "", body: Annotated[str, Form()] = ""
+) -> Response:
+    """Look for words of an emergency in what is being written; sending stays possible."""
+    try:
+        told = await person.post("inbox", "/v1/urgency", {"subject": subject[:300], "body": body[:20_000]})
+    except ServiceAwayError:
+        told = {"urgent": False}  # who writes can do nothing about it, and the flag after sending does not need it
+    return render(request, "messages/urgent.html", urgent=bool(told["urgent"]))
+
+
+@router.post("/attachments")
+async def attach(
+    request: Request, person: Person, file: UploadFile, patient_id: Annotated[str, Form()]
+) -> Response:
+    """Take a file that was just chosen, and show what became of it."""
+    return render(request, "messages/file_row.html", file=await upload(person, patient_id, file))
+
+
+@router.get("/attachments/{attachment_id}")
+async def attachment(attachment_id: str, person: Person) -> Response:
+    """Download a file of one's own."""
+    return await passed_on(person, f"/v1/attachments/{quote(attachment_id, safe='')}")
+
+
+@router.get("/{thread_id}")
+async def thread(thread_id: str, request: Request, person: Person) -> Response:
+    """Show a conversation."""
+    shown = await _thread(person, thread_id)
+    return _thread_page(request, shown, Text(new_id("message")))
+
+
+@router.post("/{thread_id}")
+async def reply(thread_id: str, request: Request, person: Person) -> Response:
+    """Send a further message of a conversation."""
+    patients, there = await asyncio.gather(_patients(person), _thread(person, thread_id))
+    patient = _of(patients, there.patient_id)
+    async with request.form() as form:
+        text = Text.of({"subject": there.subject, **dict(form)})
+        files, refused = await upload_all(person, patient.patient_id, form, "files")
+    if refused:
+        return _thread_page(request, there, text, files=[*files, *refused])
+    path = Path(patient.patient_id, there.kind, there.category, there.provider_id or "")
+    try:
+        command = message(path, text, [file.attachment_id for file in files], thread_id)
+    except ValidationError as error:
+        return _thread_page(request, there, text, files=files, faults=faulty(error))
+    outcome = await person.ask(command, subject=patient.patient_id, own=patient.own)
+    if outcome.state == "refused":
+        return _thread_page(request, there, text, files=files, problem=refusal("inbox", outcome.reason))
+    return _sent(request, outcome, thread_id)
+
+
+async def passed_on(visitor: Any, path: str, **params: str) -> Response:
+    """Return a file of the inbox while it comes; what cannot be opened yet is not found."""
+    async with AsyncExitStack() as stack:
+        try:
+            source = await stack.enter_async_context(visitor.stream("GET", "inbox", path, params=params))
+        except ServiceProblem:
+            raise not_found() from None
+        headers = {name: source.headers[name] for name in _PASSED_ON if name in source.headers}
+        opened = stack.pop_all()
+
+    async def content() -> AsyncIterator[bytes]:
+        async with opened:
+            async for chunk in source.content.iter_chunked(64 * 1024):
+                yield chunk
+
+    return StreamingResponse(content(), HTTPStatus.OK, headers)
+
+
+async def _patients(person: PersonAtPage) -> list[Patient]:
+    return Patients.validate_python(await person.get("inbox", "/v1/patients"))
+
+
+async def _thread(person: PersonAtPage, thread_id: str) -> Thread:
+    return Thread.model_validate(await person.get("inbox", f"/v1/threads/{quote(thread_id, safe='')}"))
+
+
+def _of(patients: Sequence[Patient], patient_id: str) -> Patient:
+    for patient in patients:
+        if patient.patient_id == patient_id:
+            return patient
+    raise not_found()
+
+
+async def _step_page(
+    request: Request,
+    person: PersonAtPage,
+    patients: Sequence[Patient],
+    path: Path,
+    text: Text,
+    *,
+    files: Sequence[File] = (),
+    faults: set[str] | frozenset[str] = frozenset(),
+    problem: str | None = None,
+) -> Response:
+    """Return the page of the step that comes next, with all that was chosen and written."""
+    step = path.step(patients)
+    recipients = []
+    if path.provider_id or step == "provider":
+        told = await person.get("inbox", "/v1/recipients", patient_id=path.patient_id)
+        recipients = Recipients.validate_python(told)
+    return render(
+        request,
+        "messages/new.html",
+        _status(files, faults, problem),
+        way=path,
+        step=step,
+        steps=path.steps(patients),
+        back=path.back(patients),
+        patients=patients,
+        patient=next((one for one in patients if one.patient_id == path.patient_id), None),
+        categories=CATEGORIES.get(path.kind, ()),
+        recipients=recipients,
+        provider=next((one for one in recipients if one.provider_id == path.provider_id), None),
+        text=text,
+        attached=files,
+        faults=faults,
+        problem=problem,
+    )
+
+
+def _thread_page(
+    request: Request,
+    thread: Thread,
+    text: Text,
+    *,
+    files: Sequence[File] = (),
+    faults: set[str] | frozenset[str] = frozenset(),
+    problem: str | None = None,
+) -> Response:
+    return render(
+        request,
+        "messages/thread.html",
+        _status(files, faults, problem),
+        thread=thread,
+        news=[key("inbox", thread.patient_id)],
+        text=text,
+        attached=files,
+        faults=faults,
+        problem=problem,
+    )
+
+
+def _status(files: Sequence[File], faults: set[str] | frozenset[str], problem: str | None) -> HTTPStatus:
+    wrong = problem or faults or any(file.state == "refused" for file in files)
+    return HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
+
+
+def _sent(request: Request, outcome: Outcome, thread_id: str | None = None) -> Response:
+    """Say where a message went, and go to its thread."""
+    if outcome.state == "pending":
+        notice(request, _("Sent. It is still being worked on; it will show here in a moment."), "info")
+    else:
+        notice(request, went_to(outcome.data))
+        thread_id = str(outcome.data.get("thread_id") or thread_id or "")
+    return RedirectResponse(f"/messages/{quote(thread_id)}" if thread_id else "/messages", HTTPStatus.SEE_OTHER)
+
+
+def went_to(routed: Mapping[str, Any]) -> str:
+    """Return in words where the inbox put a message."""
+    match str(routed.get("pool") or ""):
+        case "billing":
+            return _("Sent to our billing team.")
+        case "insurance":
+            return _("Sent to our insurance team.")
+        case "crm":
+            return _("Sent to our customer service.")
+        case pool if pool.startswith("provider:"):
+            return _("Sent to the care team.")
+        case _:
+            return _("Sent. Our staff will bring it to the right people.")

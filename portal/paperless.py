@@ -1,0 +1,72 @@
+"""Paperless: statements on the portal instead of in the mail, by consent to a text, with alerts where wished."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from portal import language
+from portal.billing import Number, account_of
+from portal.commands import new_id
+from portal.contacts import preferences_of
+from portal.guarding import page_router
+from portal.language import _
+from portal.notices import tell
+from portal.refusals import refusal
+from portal.rendering import render
+from portal.visitors import Person, PersonAtPage
+from shared.events.notifications import Alerts, Consent, EnrolPaperless
+
+router = page_router("/paperless")
+
+
+@router.get("/{number}")
+async def begin(request: Request, number: Number, person: Person) -> Response:
+    """Show the contacts and the text to agree to."""
+    return await _page(request, person, number)
+
+
+@router.post("/{number}")
+async def sign_up(
+    request: Request,
+    number: Number,
+    person: Person,
+    text_version: Annotated[str, Form(max_length=80)],
+    email: Annotated[str | None, Form()] = None,
+    text: Annotated[str | None, Form()] = None,
+    accepted: Annotated[bool, Form()] = False,
+) -> Response:
+    """Sign up, with the consent that was given to the text that was shown."""
+    command = EnrolPaperless(
+        person_id=person.id,
+        account_number=number,
+        alerts=Alerts(email=email, text=text),
+        consent=Consent(accepted=accepted, text_version=text_version),
+    )
+    outcome = await person.ask(command, subject=person.id)
+    if outcome.state == "refused":
+        return await _page(request, person, number, refusal("notifications", outcome.reason), accepted=accepted)
+    tell(request, outcome, "notifications", _("You are signed up. Your next statement comes without paper."))
+    return RedirectResponse("/billing", HTTPStatus.SEE_OTHER)
+
+
+async def _page(
+    request: Request, person: PersonAtPage, number: str, fault: str = "", *, accepted: bool = False
+) -> Response:
+    account = await account_of(person, number)
+    preferences = await preferences_of(person)
+    consent = await person.get("notifications", "/v1/consent-texts/current", language=language.spoken())
+    present = next((one for one in preferences["accounts"] if one["account_number"] == number), None)
+    return render(
+        request,
+        "settings/paperless.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK,
+        account=account,
+        present=present,
+        contacts=preferences["contacts"],
+        consent=consent,
+        accepted=accepted,
+        contact_id=new_id("contact"),
+        fault=fault,
+    )

@@ -1,0 +1,227 @@
+"""Paying month by month: a quote that changes as one moves the amount, and what is done with a plan."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel
+
+from portal.amounts import AmountError, typed_amount, written_amount
+from portal.billing import Json, Number, account_of, is_own
+from portal.calls import ServiceProblem
+from portal.commands import new_id
+from portal.guarding import not_found, page_router
+from portal.language import _
+from portal.notices import tell
+from portal.paying import Wish
+from portal.refusals import refusal
+from portal.rendering import render
+from portal.visitors import Person, PersonAtPage
+from shared.events.envelope import Command
+from shared.events.plans import CancelPlan, ChangePlan, PausePlan, ResumePlan, StartPlan
+
+AUTHORIZATION_VERSION = "2026-11"
+KEEP = "keep"
+_MONTHS_AT_FIRST = 6
+
+router = page_router()
+
+
+class Terms(BaseModel):
+    """What the person chose of a plan."""
+
+    monthly: str = ""
+    day: Annotated[int, Query(ge=1, le=31)] = 15
+    autopay: bool = False
+
+
+class PlanForm(Terms, Wish):
+    """The form that starts or changes a plan."""
+
+    plan_id: str
+    authorized: bool = False
+
+
+@router.get("/plan/{number}")
+async def begin(request: Request, number: Number, person: Person) -> Response:
+    """Show the quote for half a year, and what can be chosen."""
+    account = await account_of(person, number)
+    return await _page(request, person, account, Terms(autopay=True), plan=None)
+
+
+@router.get("/plan/{number}/quote")
+async def quote(
+    request: Request, number: Number, person: Person, terms: Annotated[Terms, Query()], plan: str = ""
+) -> Response:
+    """Show the instalments for other terms, while the person moves the amount."""
+    told, fault = await _quote(person, number, terms, _visits(await account_of(person, number), plan))
+    return render(request, "plan/quote.html", quote=told, fault=fault)
+
+
+@router.post("/plan/{number}")
+async def start(request: Request, number: Number, person: Person, form: Annotated[PlanForm, Form()]) -> Response:
+    """Start a plan; a second click is the same plan."""
+    account = await account_of(person, number)
+    try:
+        asked = _asked(request, account, form)
+    except (AmountError, LookupError) as error:
+        fault = str(error) if isinstance(error, AmountError) else refusal("payments", "method_missing")
+        return await _page(request, person, account, form, plan=None, fault=fault)
+    command = StartPlan.model_validate(asked | {"autopay": form.autopay})
+    outcome = await person.ask(command, subject=number, own=is_own(account))
+    if outcome.state == "refused":
+        fault = refusal("payments", outcome.reason)
+        return await _page(request, person, account, form, plan=None, fault=fault)
+    tell(request, outcome, "payments", _("Your plan has started."))
+    return _to_plan(number)
+
+
+@router.get("/plan/{number}/{plan_id}")
+async def begin_change(request: Request, number: Number, plan_id: Number, person: Person) -> Response:
+    """Show the terms of a plan, to change what is still to come."""
+    account = await account_of(person, number)
+    plan = _plan(account, plan_id)
+    monthly = written_amount(plan["monthly_amount_minor"], plan["currency"])
+    terms = Terms(monthly=monthly, day=plan["day_of_month"], autopay=plan["autopay"])
+    return await _page(request, person, account, terms, plan=plan)
+
+
+@router.post("/plan/{number}/{plan_id}")
+async def change(
+    request: Request, number: Number, plan_id: Number, person: Person, form: Annotated[PlanForm, Form()]
+) -> Response:
+    """Change a plan's amount, day or method."""
+    account = await account_of(person, number)
+    plan = _plan(account, plan_id)
+    try:
+        asked = _asked(request, account, form)
+    except (AmountError, LookupError) as error:
+        fault = str(error) if isinstance(error, AmountError) else refusal("payments", "method_missing")
+        return await _page(request, person, account, form, plan=plan, fault=fault)
+    # What stays as it is must not be said: the services would lay the dates anew.
+    changed = {
+        name: value for name, value in (asked | {"autopay": form.autopay}).items() if plan.get(name) != value
+    }
+    command = ChangePlan.model_validate(changed | {"plan_id": plan_id, "account_number": number})
+    outcome = await person.ask(command, subject=number, own=is_own(account))
+    if outcome.state == "refused":
+        fault = refusal("payments", outcome.reason)
+        return await _page(request, person, account, form, plan=plan, fault=fault)
+    tell(request, outcome, "payments", _("Your plan was changed."))
+    return _to_plan(number)
+
+
+@router.post("/plan/{number}/{plan_id}/pause")
+async def pause(request: Request, number: Number, plan_id: Number, person: Person) -> Response:
+    """Let nothing fall due until the plan goes on."""
+    command = PausePlan(plan_id=plan_id, account_number=number)
+    return await _do(request, person, number, command, _("Your plan is paused. Nothing is due until you go on."))
+
+
+@router.post("/plan/{number}/{plan_id}/resume")
+async def resume(request: Request, number: Number, plan_id: Number, person: Person) -> Response:
+    """Let a paused plan go on."""
+    command = ResumePlan(plan_id=plan_id, account_number=number)
+    return await _do(request, person, number, command, _("Your plan goes on."))
+
+
+@router.post("/plan/{number}/{plan_id}/cancel")
+async def cancel(request: Request, number: Number, plan_id: Number, person: Person) -> Response:
+    """End a plan; what is left of it is owed as before."""
+    command = CancelPlan(plan_id=plan_id, account_number=number)
+    return await _do(request, person, number, command, _("Your plan has ended."))
+
+
+async def _do(request: Request, person: PersonAtPage, number: str, command: Command, done: str) -> Response:
+    account = await account_of(person, number)
+    outcome = await person.ask(command, subject=number, own=is_own(account))
+    tell(request, outcome, "payments", done)
+    return _to_plan(number)
+
+
+def _to_plan(number: str) -> Response:
+    return RedirectResponse(f"/billing/{number}/plan", HTTPStatus.SEE_OTHER)
+
+
+def _asked(request: Request, account: Json, form: PlanForm) -> Json:
+    """Return what a command asks for.
+
+    Raises:
+        AmountError: the monthly amount is none.
+        LookupError: autopay has no method.
+    """
+    asked: Json = {
+        "plan_id": form.plan_id,
+        "account_number": account["account_number"],
+        "monthly_amount_minor": typed_amount(form.monthly, account["currency"]),
+        "currency": account["currency"],
+        "day_of_month": form.day,
+    }
+    if form.autopay and form.method != KEEP:
+        asked |= form.chosen()
+    if form.autopay and form.authorized:
+        accepted_at = request.app.state.clock.now()
+        asked["authorization"] = {"text_version": AUTHORIZATION_VERSION, "accepted_at": accepted_at}
+    return asked
+
+
+def _plan(account: Json, plan_id: str) -> Json:
+    for plan in account["plans"]:
+        if plan["plan_id"] == plan_id:
+            return dict(plan)
+    raise not_found()
+
+
+def _visits(account: Json, plan_id: str) -> list[str] | None:
+    return _plan(account, plan_id)["visit_account_numbers"] if plan_id else None
+
+
+async def _quote(
+    person: PersonAtPage, number: str, terms: Terms, visits: list[str] | None
+) -> tuple[Json | None, str | None]:
+    """Return the quote, or why there is none."""
+    asked: Json = {"account_number": number, "day_of_month": terms.day}
+    if visits:
+        asked["visit_account_numbers"] = visits
+    try:
+        if terms.monthly:
+            asked["monthly_amount_minor"] = typed_amount(terms.monthly, "USD")
+        else:
+            asked["months"] = _MONTHS_AT_FIRST
+        return await person.post("payments", "/v1/plan-quotes", asked), None
+    except AmountError as error:
+        return None, str(error)
+    except ServiceProblem as problem:
+        if problem.status not in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY):
+            raise
+        return None, refusal("payments", problem.reason)
+
+
+async def _page(
+    request: Request, person: PersonAtPage, account: Json, terms: Terms, *, plan: Json | None, fault: str = ""
+) -> Response:
+    number = account["account_number"]
+    visits = plan["visit_account_numbers"] if plan else None
+    told, of_quote = await _quote(person, number, terms, visits)
+    if not terms.monthly and told is None:
+        # Half a year may be below the smallest instalment: then the smallest plan there is.
+        terms = terms.model_copy(update={"monthly": "25.00"})
+        told, of_quote = await _quote(person, number, terms, visits)
+    values: dict[str, Any] = {
+        "account": account,
+        "terms": terms,
+        "wish": terms if isinstance(terms, Wish) else Wish(method=KEEP if plan and plan["method"] else ""),
+        "plan": plan,
+        "plan_id": plan["plan_id"] if plan else getattr(terms, "plan_id", None) or new_id("plan"),
+        "quote": told,
+        "fault": of_quote,
+        "refused": fault,
+        "keep": KEEP,
+        "methods": await person.get("payments", f"/v1/accounts/{number}/methods"),
+        "processor": request.app.state.settings.processor_js_url,
+        "written": written_amount,
+    }
+    return render(
+        request, "plan/terms.html", HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK, **values
+    )

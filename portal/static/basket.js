@@ -1,0 +1,147 @@
+// The in basket's keys and live news. All that it does can also be done with links, buttons and reloading.
+(() => {
+  "use strict";
+
+  const basket = () => document.querySelector(".basket");
+  const detail = () => document.getElementById("detail");
+  const opened = () => document.getElementById("open-item")?.dataset.item;
+
+  // --- keys: an element with data-key="x" is what the key x is for ---
+
+  const typing = (target) => target.closest("input, textarea, select");
+  const visible = (element) => element.getClientRects().length > 0;
+
+  const openPanel = (id) => {
+    const panel = document.getElementById(id);
+    for (const other of document.querySelectorAll(".basket-panel[open]")) if (other !== panel) other.open = false;
+    panel.open = !panel.open;
+    if (panel.open) panel.querySelector("select, input:not([type=hidden])").focus();
+  };
+
+  let place = 0;
+  const move = (step) => {
+    const items = [...document.querySelectorAll("#items .basket-item")];
+    if (!items.length) return;
+    const focused = items.indexOf(document.activeElement);
+    const current = focused >= 0 ? focused : items.findIndex((item) => item.matches("[aria-current]"));
+    // Where the item has gone from the list, the next one has taken its place.
+    const next = current >= 0 ? current + step : step > 0 ? place : place - 1;
+    place = Math.min(Math.max(next, 0), items.length - 1);
+    items[place].focus();
+    items[place].scrollIntoView({ block: "nearest" });
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("textarea")) {
+      event.target.form.requestSubmit();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || !basket()) return;
+    if (event.key === "Escape") {
+      if (typing(event.target)) event.target.blur();
+      for (const panel of document.querySelectorAll(".basket-panel[open]")) panel.open = false;
+      return;
+    }
+    if (typing(event.target)) return;
+    if (event.key === "j" || event.key === "k") {
+      move(event.key === "j" ? 1 : -1);
+      return;
+    }
+    const meant = [...document.querySelectorAll(`[data-key="${CSS.escape(event.key)}"]`)].find(visible);
+    if (!meant) return;
+    event.preventDefault();
+    if (meant.matches("input, textarea")) meant.focus();
+    else meant.click();
+  });
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-dialog], [data-panel], [data-focus]");
+    if (!target) return;
+    if (target.dataset.dialog) document.getElementById(target.dataset.dialog).showModal();
+    if (target.dataset.panel) openPanel(target.dataset.panel);
+    if (target.dataset.focus) {
+      event.preventDefault();
+      document.getElementById(target.dataset.focus)?.focus();
+    }
+  });
+
+  // --- the list shows which item is open; on a phone one of the two is seen ---
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target !== detail() && event.detail.target.id !== "items") return;
+    for (const [at, item] of [...document.querySelectorAll("#items .basket-item")].entries()) {
+      if (item.dataset.item === opened()) {
+        item.setAttribute("aria-current", "true");
+        place = at;
+      } else item.removeAttribute("aria-current");
+    }
+    if (event.detail.target !== detail()) return;
+    basket().dataset.shows = opened() ? "item" : "list";
+    detail().scrollTop = 0;
+    const body = document.getElementById("body");
+    if (body && !body.value) body.value = drafts.get(opened()) ?? "";
+  });
+
+  // A draft stays with its item while others are looked at, in this page and nowhere else.
+  const drafts = new Map();
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "body") drafts.set(opened(), event.target.value);
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const sent = event.detail.requestConfig.elt;
+    if (sent.matches(".basket-reply") && event.detail.xhr.status === 200) drafts.delete(opened());
+  });
+
+  // A list that is renewed stays as long as it was.
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.elt.id !== "items") return;
+    event.detail.parameters.limit = Math.max(50, document.querySelectorAll("#items .basket-item").length);
+  });
+
+  // --- news ---
+
+  if (!basket()?.dataset.stream) return;
+  const live = document.getElementById("live");
+  const due = new Set();
+
+  // Many news in a short time are one look.
+  const renew = (id) => {
+    if (due.has(id)) return;
+    due.add(id);
+    setTimeout(() => {
+      due.delete(id);
+      const element = document.getElementById(id);
+      if (element) htmx.trigger(element, "news");
+    }, 120);
+  };
+  const renewAll = () => ["pools", "items", "open-item"].forEach(renew);
+
+  let source;
+  const connect = () => {
+    source = new EventSource(basket().dataset.stream);
+    let first = true;
+    source.addEventListener("item", (event) => {
+      const news = JSON.parse(event.data);
+      renew("pools");
+      renew("items");
+      if (news.item_id === opened()) renew("open-item");
+    });
+    source.addEventListener("resync", renewAll);
+    source.addEventListener("open", () => {
+      live.dataset.live = "yes";
+      live.textContent = live.dataset.yes;
+      // What happened before this stream began; after an interruption it goes on where it was.
+      if (first) renewAll();
+      first = false;
+    });
+    source.addEventListener("error", () => {
+      live.dataset.live = "no";
+      live.textContent = live.dataset.no;
+      // The browser comes back by itself after an interruption, but not after a refusal.
+      if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
+    });
+  };
+  connect();
+  addEventListener("pagehide", () => source.close());
+})();

@@ -1,0 +1,157 @@
+// What the pages do beyond HTML. Everything works without it, but for typing in a card and proving to be no robot.
+"use strict";
+
+const toasts = document.getElementById("toasts");
+
+function toast(text, tone) {
+  const shown = document.createElement("div");
+  shown.className = `alert alert-${tone}`;
+  shown.textContent = text;
+  toasts.replaceChildren(shown);
+  setTimeout(() => shown.remove(), 8000);
+}
+
+// A form that is under way says so, and is not sent twice.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "yes";
+  const button = event.submitter;
+  if (button && button.dataset.sending) {
+    button.dataset.label = button.innerHTML;
+    button.textContent = button.dataset.sending;
+    button.setAttribute("aria-busy", "true");
+  }
+});
+
+function ready(form) {
+  delete form.dataset.sent;
+  for (const button of form.querySelectorAll("[aria-busy]")) {
+    button.innerHTML = button.dataset.label;
+    button.removeAttribute("aria-busy");
+  }
+}
+
+addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(ready));
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.target instanceof HTMLFormElement) ready(event.target);
+});
+
+// News: whatever listens to `live` on the body asks for itself again.
+for (const following of document.querySelectorAll("[data-live]")) {
+  const source = new EventSource(following.dataset.live);
+  source.onmessage = () => htmx.trigger(document.body, "live");
+  addEventListener("pagehide", () => source.close());
+}
+
+document.addEventListener("htmx:responseError", () => toast(toasts.dataset.failed, "danger"));
+document.addEventListener("htmx:sendError", () => toast(toasts.dataset.offline, "warning"));
+
+// Menus close by Escape, and by a click elsewhere.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) print();
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+// To type into a field is to choose what it belongs to.
+for (const field of document.querySelectorAll("[data-chooses]")) {
+  field.addEventListener("input", () => {
+    const choice = field.closest(".choice").querySelector("input[type=radio]");
+    if (choice) choice.checked = true;
+  });
+}
+
+// A new card or bank account: the processor's page in a frame takes the number and gives a token for it.
+for (const form of document.querySelectorAll("[data-tokenise]")) {
+  const place = form.querySelector("[data-processor]");
+  const address = new URL(place.dataset.processor);
+  let frame = null;
+  let answered = null;
+  const kind = () => (form.querySelector("[name=method]:checked") || {}).value;
+  const fresh = () => kind() === "card" || kind() === "bank_account";
+  const show = () => {
+    place.hidden = !fresh();
+    if (!fresh() || (frame && frame.dataset.kind === kind())) return;
+    if (frame) frame.remove();
+    frame = document.createElement("iframe");
+    frame.title = place.dataset.title;
+    frame.dataset.kind = kind();
+    frame.height = 330;
+    address.search = new URLSearchParams({ kind: kind(), language: document.documentElement.lang, theme: document.documentElement.dataset.bsTheme, origin: location.origin });
+    frame.src = address;
+    place.querySelector("p").after(frame);
+  };
+  form.addEventListener("change", show);
+  show();
+  form.addEventListener("submit", (event) => {
+    if (!fresh() || form.elements.token.value) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    frame.contentWindow.postMessage("tokenise", address.origin);
+    answered = setTimeout(() => toast(toasts.dataset.failed, "danger"), 8000);
+  }, true);
+  addEventListener("message", (event) => {
+    if (event.origin !== address.origin || !frame || event.source !== frame.contentWindow) return;
+    clearTimeout(answered);
+    if (event.data.height) frame.height = event.data.height;
+    if (!event.data.token) return;
+    for (const name of ["token", "last4", "brand"]) form.elements[name].value = event.data[name] || "";
+    form.requestSubmit(form.querySelector("button[data-sending]"));
+  });
+  addEventListener("pageshow", () => { form.elements.token.value = ""; });
+}
+
+// A slider and its field say the same.
+for (const slider of document.querySelectorAll("[data-slid]")) {
+  const field = slider.form.elements[slider.dataset.slid];
+  slider.addEventListener("input", () => { field.value = Number(slider.value).toFixed(2); });
+  field.addEventListener("input", () => { slider.value = parseFloat(field.value.replace(",", "")) || slider.min; });
+}
+
+// A box that opens what depends on it.
+for (const box of document.querySelectorAll("[data-opens]")) {
+  const opened = document.getElementById(box.dataset.opens);
+  const show = () => { opened.hidden = !box.checked; opened.querySelectorAll("input").forEach((one) => { one.disabled = !box.checked; }); };
+  box.addEventListener("change", show);
+  show();
+}
+
+// To be no robot: find the number whose key begins as the challenge says (ALTCHA, PBKDF2).
+for (const place of document.querySelectorAll("[data-captcha]")) {
+  const said = place.appendChild(document.createElement("span"));
+  const bytes = (hex) => Uint8Array.from(hex.match(/../g) || [], (pair) => parseInt(pair, 16));
+  const hex = (array) => Array.from(array, (one) => one.toString(16).padStart(2, "0")).join("");
+  const solve = async (challenge) => {
+    const { parameters } = challenge;
+    const nonce = bytes(parameters.nonce);
+    const password = new Uint8Array(nonce.length + 4);
+    password.set(nonce);
+    const rule = { name: "PBKDF2", hash: parameters.algorithm.split("/")[1], salt: bytes(parameters.salt), iterations: parameters.cost };
+    for (let counter = 0; ; counter += 1) {
+      new DataView(password.buffer).setUint32(nonce.length, counter);
+      const key = await crypto.subtle.importKey("raw", password, "PBKDF2", false, ["deriveBits"]);
+      const derivedKey = hex(new Uint8Array(await crypto.subtle.deriveBits(rule, key, 8 * (parameters.keyLength || 32))));
+      if (derivedKey.startsWith(parameters.keyPrefix)) return { challenge, solution: { counter, derivedKey } };
+    }
+  };
+  said.textContent = place.dataset.working;
+  fetch(place.dataset.captcha)
+    .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status)))
+    .then(solve)
+    .then((proof) => {
+      place.querySelector("[name=captcha]").value = btoa(JSON.stringify(proof));
+      place.classList.add("done");
+      said.textContent = place.dataset.done;
+    })
+    .catch(() => { said.textContent = place.dataset.failed; });
+}

@@ -1,0 +1,205 @@
+"""Patients, billing clerks and their pages together: what one does, the others see without reloading."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Endpoints, OpenPage
+from tests.browser.test_pages import MODES, faults, overflow
+
+FAST_MS = 10_000
+
+
+async def write(patient: Page, subject: str, body: str, *files: Path) -> None:
+    """Send a billing question by the guided way."""
+    await patient.goto("/messages/new")
+    await patient.get_by_role("link", name="Maria Sandoval").click()
+    await patient.get_by_role("link", name="Non-medical").click()
+    await patient.get_by_role("link", name="Billing question").click()
+    await patient.fill("#subject", subject)
+    await patient.locator("#body").press_sequentially(body)
+    if files:
+        await patient.set_input_files("#files", files)
+        await expect(patient.locator(".file-clean, .file-held")).to_have_count(len(files))
+    await patient.get_by_role("button", name="Send").click()
+    await expect(patient.get_by_text("Sent to our billing team.")).to_be_visible(timeout=FAST_MS)
+
+
+async def claim(staff: Page, subject: str) -> None:
+    """Find an item by keyboard alone, open it and claim it."""
+    row = staff.locator("#items .basket-item", has_text=subject)
+    await expect(row).to_be_visible(timeout=FAST_MS)
+    for _ in range(60):
+        await staff.keyboard.press("j")
+        if await row.evaluate("row => row === document.activeElement"):
+            break
+    await staff.keyboard.press("Enter")
+    await expect(staff.locator("#detail h2")).to_have_text(subject)
+    await staff.keyboard.press("c")
+    await expect(staff.locator("#item-facts .holder")).to_have_text("you")
+
+
+async def live(staff: Page) -> Page:
+    await expect(staff.locator("#live[data-live=yes]")).to_be_visible(timeout=FAST_MS)
+    return staff
+
+
+@pytest.fixture
+def subject() -> str:
+    return f"Charged twice {token_hex(3)}"  # a name that no other run has
+
+
+async def test_a_message_goes_to_the_basket_and_its_answer_comes_back_without_a_reload(
+    open_page: OpenPage, subject: str, tmp_path: Path
+) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Why was I charged twice?")
+    ann = await live(await open_page("ann", "/basket?pool=billing"))
+    maria = await open_page("maria")
+
+    await write(maria, subject, "I have chest pain and was charged twice", letter)
+    await claim(ann, subject)
+    await expect(ann.locator("#item-banner")).to_contain_text("chest pain")
+    await expect(ann.get_by_role("link", name="letter.txt")).to_be_visible()
+    await ann.keyboard.press("r")
+    await ann.keyboard.type("We have corrected it.")
+    await ann.keyboard.press("Control+Enter")
+
+    await expect(ann.locator("#item-thread")).to_contain_text("We have corrected it.", timeout=FAST_MS)
+    await expect(ann.locator("#body")).to_have_value("")
+    await expect(maria.locator("#thread")).to_contain_text("We have corrected it.", timeout=FAST_MS)
+    await expect(maria.locator("#thread .status-badge")).to_have_text("Answered")
+    await ann.keyboard.press("Escape")
+    await ann.keyboard.press("e")
+    await expect(ann.locator("#item-facts")).to_contain_text("Done")
+
+
+async def test_words_of_an_emergency_are_warned_of_before_sending(open_page: OpenPage) -> None:
+    maria = await open_page("maria", "/messages/new?kind=non-medical&category=billing-question")
+    await maria.get_by_role("link", name="Maria Sandoval").click()
+    await maria.locator("#body").press_sequentially("I have chest pain")
+    await expect(maria.locator("#urgent")).to_contain_text("call 911 now")
+    await expect(maria.get_by_role("button", name="Send")).to_be_enabled()
+
+
+async def test_two_colleagues_never_answer_the_same_patient_unawares(open_page: OpenPage, subject: str) -> None:
+    ann = await live(await open_page("ann", "/basket?pool=billing"))
+    bob = await live(await open_page("bob", "/basket?pool=billing"))
+    await write(await open_page("maria"), subject, "Hello")
+    row = bob.locator("#items .basket-item", has_text=subject)
+    await row.click(timeout=FAST_MS)
+    await bob.locator("#body").fill("Bob's draft")
+
+    await claim(ann, subject)
+    await expect(bob.locator("#item-banner")).to_contain_text("ann is working on this.", timeout=FAST_MS)
+    await ann.locator("#body").fill("Ann's answer")
+    await ann.get_by_role("button", name="Send", exact=True).click()
+    await expect(ann.locator("#item-thread")).to_contain_text("Ann's answer", timeout=FAST_MS)
+    await ann.keyboard.press("Escape")
+    await ann.get_by_role("button", name="Release").click()
+
+    await expect(bob.locator("#item-banner")).to_contain_text("ann has just replied.", timeout=FAST_MS)
+    await expect(bob.locator("#body")).to_have_value("Bob's draft")
+    await bob.get_by_role("button", name="Send", exact=True).click()
+    await expect(bob.locator("#item-banner")).to_contain_text("your draft is kept", timeout=FAST_MS)
+    await expect(bob.locator("#body")).to_have_value("Bob's draft")
+    await bob.get_by_role("button", name="Send", exact=True).click()
+    await expect(bob.locator("#item-thread")).to_contain_text("Bob's draft", timeout=FAST_MS)
+
+
+class Cable:
+    """A connection to the portal that can be pulled out and put back."""
+
+    def __init__(self, portal: str) -> None:
+        self._to = urlsplit(portal)
+        self._port = 0
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def put_in(self) -> str:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{self._port}"
+
+    def pull_out(self) -> None:
+        assert self._server
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._to.hostname, self._to.port)
+        self._open |= {writer, back}
+        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        self._open -= {writer, back}
+
+    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while chunk := await source.read(65536):
+                target.write(chunk)
+                await target.drain()
+        target.close()
+
+
+async def test_what_came_in_while_the_connection_was_gone_is_there_after_it_is_back(
+    open_page: OpenPage, endpoints: Endpoints, subject: str
+) -> None:
+    cable = Cable(endpoints["portal"])
+    address = await cable.put_in()
+    try:
+        # A page of its own: its browser has reason to complain.
+        ann, maria = await (await open_page("ann", "/basket")).context.new_page(), await open_page("maria")
+        await ann.goto(f"{address}/basket?pool=billing")
+        await live(ann)
+        await write(maria, f"{subject} before", "Hello")
+        await expect(ann.locator("#items")).to_contain_text(f"{subject} before", timeout=FAST_MS)
+        await ann.evaluate("window.sameAsBefore = true")
+
+        cable.pull_out()
+        await expect(ann.locator("#live[data-live=no]")).to_be_visible(timeout=FAST_MS)
+        await write(maria, f"{subject} meanwhile", "Hello")
+        await cable.put_in()
+
+        await expect(ann.locator("#items")).to_contain_text(f"{subject} meanwhile", timeout=20_000)
+        assert await ann.evaluate("window.sameAsBefore")
+    finally:
+        cable.pull_out()
+
+
+async def test_keys_open_and_close_what_they_say(open_page: OpenPage, subject: str) -> None:
+    ann = await live(await open_page("ann", "/basket?pool=billing"))
+    await write(await open_page("maria"), subject, "Hello")
+    await claim(ann, subject)
+    await ann.keyboard.press("m")
+    await expect(ann.locator("#reassign-pool")).to_be_focused()
+    await ann.keyboard.press("Escape")
+    await expect(ann.locator("#panel-reassign")).to_be_hidden()
+    await ann.keyboard.press("p")
+    await ann.get_by_role("button", name="Postpone", exact=True).last.click()
+    await expect(ann.locator("#item-facts")).to_contain_text("Postponed", timeout=FAST_MS)
+    await ann.keyboard.press("?")
+    await expect(ann.get_by_role("dialog")).to_be_visible()
+    await ann.keyboard.press("Escape")
+    await ann.keyboard.press("/")
+    await expect(ann.locator("#q")).to_be_focused()
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_basket_can_be_read_by_all(
+    open_page: OpenPage, artefacts: Path, mode: str, subject: str
+) -> None:
+    maria = await open_page("maria")
+    await write(maria, subject, "Why is the visit of September 12 on my statement twice?\n\nThank you, Maria")
+    ann = await open_page("ann", "/basket?pool=billing", reduced_motion="reduce", **MODES[mode])
+    for name in ("basket", "basket-item"):
+        if name == "basket-item":
+            await ann.locator("#items .basket-item", has_text=subject).click()
+            await expect(ann.locator("#detail h2")).to_have_text(subject)
+        await ann.screenshot(path=artefacts / f"{name}-{mode}.png")
+        assert await faults(ann) == []
+        assert await overflow(ann) == 0

@@ -1,0 +1,91 @@
+"""What is heard reaches who waits for it and who follows it, once and in order."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from portal.events import WAITING_MAX, Events, key
+from shared.settings import KafkaSettings
+
+TOPIC = "payments.events.v1"
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events(KafkaSettings(bootstrap_servers="127.0.0.1:9"))
+
+
+def told(number: int, subject: str = "ACC-1", **more: Any) -> bytes:
+    event = {"id": f"e-{number}", "type": "payments.balance-changed.v1", "subject": subject, "data": {"n": number}}
+    return json.dumps(event | more).encode()
+
+
+async def heard_by(events: Events, count: int, *keys: str, after: int = 0) -> list[int]:
+    found = []
+    async for heard in events.follow(keys, after):
+        found.append(heard.data["n"])
+        if len(found) == count:
+            break
+    return found
+
+
+async def test_only_the_outcome_of_a_command_ends_the_wait_for_it(events: Events) -> None:
+    waiter = events.expect("c-1")
+    events.take(TOPIC, told(1, causationid="c-1"))
+    events.take(TOPIC, told(2, causationid="c-2", outcome="done"))
+    await asyncio.sleep(0)
+    assert not waiter.done()
+    events.take(TOPIC, told(3, causationid="c-1", outcome="refused"))
+    events.take(TOPIC, told(4, causationid="c-1", outcome="refused"))
+    assert (await waiter).data == {"n": 3}
+
+
+async def test_a_follower_hears_what_concerns_it_in_order(events: Events) -> None:
+    following = asyncio.create_task(heard_by(events, 3, key("payments", "ACC-1"), "c-9"))
+    await asyncio.sleep(0)
+    for number, subject in enumerate(("ACC-1", "ACC-2", "ACC-1", "ACC-3")):
+        events.take(TOPIC, told(number, subject))
+    events.take(TOPIC, told(7, "elsewhere", correlationid="c-9"))
+    assert await following == [0, 2, 7]
+
+
+async def test_what_was_said_between_the_page_and_its_news_is_told_too(events: Events) -> None:
+    events.take(TOPIC, told(1))
+    rendered_at = events.number
+    events.take(TOPIC, told(2))
+    events.take(TOPIC, told(3, "ACC-2"))
+    assert await heard_by(events, 1, key("payments", "ACC-1"), after=rendered_at) == [2]
+
+
+async def test_what_is_said_because_of_a_command_is_remembered(events: Events) -> None:
+    events.expect("c-1").cancel()
+    events.take(TOPIC, told(1, causationid="c-1", correlationid="c-1", outcome="done"))
+    events.take(TOPIC, told(2, causationid="e-1", correlationid="c-1"))
+    events.take(TOPIC, told(3, correlationid="c-2"))
+    assert [heard.data["n"] for heard in events.chain("c-1")] == [1, 2]
+    assert events.chain("c-2") == []
+
+
+async def test_a_slow_follower_loses_the_oldest_and_stops_nobody(events: Events) -> None:
+    news = events.follow([key("payments", "ACC-1")], 0)
+    events.take(TOPIC, told(0))
+    assert (await anext(news)).data == {"n": 0}
+    for number in range(1, WAITING_MAX + 11):
+        events.take(TOPIC, told(number))
+    assert (await anext(news)).data == {"n": 11}
+
+
+async def test_all_followers_end_when_the_portal_does(events: Events) -> None:
+    following = asyncio.create_task(heard_by(events, 1, "x"))
+    await asyncio.sleep(0)
+    events.close()
+    assert await following == []
+    assert await heard_by(events, 1, "x") == []
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xff", b"[]", b"{}", b'{"id": 1}'])
+async def test_what_is_no_event_disturbs_nobody(events: Events, value: bytes | None) -> None:
+    events.take(TOPIC, value)
+    assert events.number == 0

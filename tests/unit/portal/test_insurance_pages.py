@@ -1,0 +1,186 @@
+"""The insurance pages: what they show, what they send, and what they say when it is refused."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.portal.world import World, form
+
+PATIENTS = [
+    {"patient_id": "p-1", "name": "Maria Sandoval", "relationship": "self"},
+    {"patient_id": "p-2", "name": "Leo Sandoval", "relationship": "proxy"},
+]
+PAYERS = [
+    {"payer_id": "OLD", "name": "Old Mutual", "aliases": [], "status": "retired", "replaced_by": "NEW"},
+    {"payer_id": "NEW", "name": "New Mutual", "aliases": ["NM"], "status": "active"},
+]
+ADD = {
+    "coverage_id": "coverage-1",
+    "patient_id": "p-1",
+    "payer_name": "nm",
+    "member_id": "ABC 1",
+    "relationship": "self",
+    "first_name": "Maria",
+    "last_name": "Sandoval",
+    "birth_date": "1988-04-17",
+}
+
+
+def coverage(**fields: Any) -> dict[str, Any]:
+    return {
+        "coverage_id": "c-1",
+        "patient_id": "p-1",
+        "payer_id": "NEW",
+        "payer_name": "New Mutual",
+        "plan_name": "Gold",
+        "member_id_masked": "•••• 0001",
+        "group_number": None,
+        "subscriber": {"first_name": "Maria", "last_name": "Sandoval"},
+        "relationship": "self",
+        "priority": 1,
+        "status": "active",
+        "version": 3,
+        "verified_at": None,
+        "benefits": [],
+    } | fields
+
+
+def given(world: World, *coverages: dict[str, Any]) -> None:
+    world.services.answer("GET", "/v1/patients", PATIENTS)
+    world.services.answer("GET", "/v1/payers", PAYERS)
+    world.services.answer("GET", "/v1/coverages", list(coverages))
+    for one in coverages:
+        world.services.answer("GET", f"/v1/coverages/{one['coverage_id']}", one)
+
+
+async def test_the_summary_shows_each_patients_coverages_with_their_state_in_words(world: World) -> None:
+    async with world.person() as browser:
+        needs = coverage(
+            coverage_id="c-2",
+            patient_id="p-2",
+            status="needs-patient",
+            reason="member_not_found",
+            payer_name="Harbor",
+        )
+        given(world, coverage(waits_for_session_end=True), needs, coverage(coverage_id="c-3", status="removed"))
+        page = (await browser.get("/insurance")).text
+    assert "Needs your attention" in page
+    assert "The payer does not know this member ID" in page
+    assert "One insurance will be verified when you log out." in page
+    assert "One removed insurance" in page
+    assert "0.00" not in page
+    asked = world.services.calls("GET", "/v1/coverages")[0]
+    assert asked.headers["on-behalf-of"] == "person-1"
+
+
+async def test_all_is_there_in_spanish_too(world: World) -> None:
+    async with world.person("es") as browser:
+        given(world, coverage())
+        page = (await browser.get("/insurance")).text
+    assert "Activo" in page
+    assert "Agregar seguro" in page
+
+
+async def test_adding_sends_the_payer_that_the_name_leads_to_and_goes_back_to_the_summary(world: World) -> None:
+    async with world.person() as browser:
+        given(world)
+        answer = await browser.post("/insurance/add", data=form(**ADD))
+        assert (answer.status_code, answer.headers["location"]) == (303, "/insurance")
+        shown = (await browser.get("/insurance")).text
+    command = world.producer.sent[0]
+    assert command["type"] == "insurance.add-coverage.v1"
+    assert (command["subject"], command["actor"]) == ("p-1", "patient:person-1")
+    assert command["data"]["payer_id"] == "NEW"
+    assert command["data"]["session_id"] == "session-1"
+    assert command["data"]["coverage_id"] == "coverage-1"
+    assert command["data"]["subscriber"]["birth_date"] == "1988-04-17"
+    assert "It will be verified when you log out." in shown
+
+
+async def test_a_retired_payer_leads_to_its_successor_and_an_unknown_one_is_sent_as_typed(world: World) -> None:
+    async with world.person() as browser:
+        given(world)
+        await browser.post("/insurance/add", data=form(**ADD | {"payer_name": "Old Mutual", "patient_id": "p-2"}))
+        await browser.post("/insurance/add", data=form(**ADD | {"payer_name": "Somewhere Else"}))
+    retired, unknown = world.producer.sent
+    assert (retired["data"]["payer_id"], retired["actor"]) == ("NEW", "proxy:person-1")
+    assert unknown["data"].get("payer_id") is None
+    assert unknown["data"]["payer_name"] == "Somewhere Else"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("member_id", "", "Please fill this in."),
+        ("birth_date", "2999-01-01", "This date has not come yet."),
+        ("birth_date", "soon", "Please enter a date."),
+        ("group_number", "x" * 81, "This is too long"),
+    ],
+)
+async def test_what_does_not_fit_is_said_at_its_field_and_the_rest_stays(
+    world: World, field: str, value: str, said: str
+) -> None:
+    async with world.person() as browser:
+        given(world)
+        answer = await browser.post(
+            "/insurance/add", data=form(**ADD | {"plan_name": "Silver 3"} | {field: value})
+        )
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert 'value="Silver 3"' in answer.text
+    assert world.producer.sent == []
+
+
+async def test_a_refusal_says_why_and_keeps_the_key_so_that_sending_again_is_the_same_request(
+    world: World,
+) -> None:
+    async with world.person() as browser:
+        given(world)
+        world.producer.outcome = ("refused", "insurance.command-refused.v1", {"reason": "duplicate_coverage"})
+        answer = await browser.post("/insurance/add", data=form(**ADD))
+    assert answer.status_code == 422
+    assert "This insurance is on file already." in answer.text
+    assert 'name="coverage_id" value="coverage-1"' in answer.text
+
+
+async def test_without_an_outcome_in_time_the_page_says_that_it_is_being_worked_on(world: World) -> None:
+    async with world.person() as browser:
+        given(world)
+        world.producer.outcome = None
+        await browser.post("/insurance/add", data=form(**ADD))
+        assert "still being worked on" in (await browser.get("/insurance")).text
+
+
+async def test_a_change_names_what_differs_and_the_version_that_was_seen(world: World) -> None:
+    async with world.person() as browser:
+        given(world, coverage())
+        shown = (await browser.get("/insurance/c-1/change")).text
+        assert 'name="base_version" value="3"' in shown
+        sent = {"change_id": "x-1", "base_version": "3", "payer_name": "New Mutual", "plan_name": "Gold"}
+        typed = sent | {"relationship": "self", "member_id": "ZZ 9", "effective_to": "2026-12-31"}
+        same = await browser.post("/insurance/c-1/change", data=form(**sent, relationship="self"))
+        answer = await browser.post("/insurance/c-1/change", data=form(**typed))
+    assert same.status_code == 422
+    assert "Nothing here differs" in same.text
+    assert answer.headers["location"] == "/insurance/c-1"
+    (command,) = world.producer.sent
+    changes = {name: value for name, value in command["data"]["changes"].items() if value is not None}
+    assert changes == {"member_id": "ZZ 9", "effective_to": "2026-12-31"}
+    assert command["data"]["base_version"] == 3
+
+
+async def test_removing_somebody_elses_coverage_is_not_found_and_sends_nothing(world: World) -> None:
+    async with world.person() as browser:
+        given(world, coverage())
+        mine = await browser.post("/insurance/c-1/remove", data=form(reason="other"))
+        theirs = await browser.post("/insurance/c-99/remove", data=form(reason="other"))
+    assert (mine.status_code, theirs.status_code) == (303, 404)
+    assert [command["data"]["coverage_id"] for command in world.producer.sent] == ["c-1"]
+
+
+async def test_a_form_of_another_site_changes_nothing(world: World) -> None:
+    async with world.person() as browser:
+        given(world, coverage())
+        answer = await browser.post("/insurance/c-1/remove", data={"csrf": "guessed"})
+    assert answer.status_code == 403
+    assert world.producer.sent == []

@@ -1,0 +1,192 @@
+"""The message pages: the guided way, sending, files, replies, and what is said when it is refused."""
+
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from portal.messages.answers import Patient
+from portal.messages.writing import Path
+from tests.unit.portal.world import CSRF, World, form
+
+MARIA = {"patient_id": "p-1", "name": "Maria Sandoval", "relationship": "self"}
+LEO = {"patient_id": "p-2", "name": "Leo Sandoval", "relationship": "proxy"}
+PROVIDER = {"provider_id": "d-1", "name": "Elena Rivera, MD", "why": "scheduled", "reasons": ["scheduled"]}
+WRITTEN = {"message_id": "m-1", "subject": "A charge", "body": "Why\r\ntwice?"}
+ROUTED = {
+    "message_id": "m-1",
+    "thread_id": "t-9",
+    "item_id": "i-1",
+    "pool": "billing",
+    "rule_version": 1,
+    "why": "-",
+}
+THREAD = {
+    "thread_id": "t-1",
+    "patient_id": "p-1",
+    "kind": "medical",
+    "category": "non-urgent-question",
+    "subject": "Cough",
+    "provider_id": "d-1",
+    "provider_name": "Elena Rivera, MD",
+    "state": "answered",
+    "created_at": "2026-01-02T10:00:00Z",
+    "updated_at": "2026-01-02T11:00:00Z",
+    "messages": [
+        {
+            "message_id": "m-0",
+            "from": "patient",
+            "author": "Maria Sandoval",
+            "body": "I cough <b>",
+            "at": "2026-01-02T10:00:00Z",
+            "attachments": [
+                {"attachment_id": "a-1", "name": "ok.pdf", "content_type": "x", "size": 1, "state": "clean"},
+                {"attachment_id": "a-2", "name": "wait.pdf", "content_type": "x", "size": 1, "state": "held"},
+                {"attachment_id": "a-3", "name": "bad.pdf", "content_type": "x", "size": 1, "state": "refused"},
+            ],
+        }
+    ],
+}
+
+
+def given(world: World, *patients: dict[str, Any]) -> None:
+    world.services.answer("GET", "/v1/patients", list(patients))
+    world.services.answer("GET", "/v1/recipients", [PROVIDER])
+    world.services.answer("GET", "/v1/threads", [THREAD])
+    world.services.answer("GET", "/v1/threads/t-1", THREAD)
+    world.producer.outcome = ("done", "inbox.message-routed.v1", ROUTED)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "patients", "step", "steps"),
+    [
+        ({}, 2, "patient", ["patient", "kind", "category", "text"]),
+        ({}, 1, "kind", ["kind", "category", "text"]),
+        ({"kind": "medical"}, 1, "category", ["kind", "category", "text"]),
+        ({"kind": "medical", "category": "refill-request"}, 1, "text", ["kind", "category", "text"]),
+        (
+            {"kind": "medical", "category": "non-urgent-question"},
+            1,
+            "provider",
+            ["kind", "category", "provider", "text"],
+        ),
+        ({"kind": "non-medical", "category": "refill-request"}, 1, "category", ["kind", "category", "text"]),
+        ({"kind": "gossip", "patient_id": "p-77"}, 2, "patient", ["patient", "kind", "category", "text"]),
+    ],
+)
+def test_the_way_asks_for_what_is_not_chosen_yet_and_forgets_what_makes_no_sense(
+    chosen: dict[str, str], patients: int, step: str, steps: list[str]
+) -> None:
+    there = [Patient.model_validate(one) for one in (MARIA, LEO)][:patients]
+    path = Path.of(chosen, there)
+    assert (path.step(there), path.steps(there)) == (step, steps)
+
+
+def test_going_back_takes_the_last_choice_back_and_keeps_what_the_message_is_about() -> None:
+    there = [Patient.model_validate(MARIA)]
+    told = {"kind": "non-medical", "category": "billing-question", "account_number": "A-1"}
+    back = Path.of(told, there).back(there)
+    assert back == "/messages/new?patient_id=p-1&kind=non-medical&account_number=A-1"
+
+
+async def test_a_message_goes_out_as_it_was_written_and_its_thread_says_where_it_went(world: World) -> None:
+    async with world.person() as browser:
+        given(world, MARIA)
+        chosen = {"kind": "non-medical", "category": "billing-question", "account_number": "A-1"}
+        assert "A-1" in (await browser.get("/messages/new", params=chosen)).text
+        answer = await browser.post("/messages/new", data=form(**chosen, **WRITTEN))
+        world.services.answer("GET", "/v1/threads/t-9", THREAD)
+        shown = await browser.get(answer.headers["location"])
+    assert answer.headers["location"] == "/messages/t-9"
+    assert "Sent to our billing team." in shown.text
+    (command,) = world.producer.sent
+    assert (command["subject"], command["actor"]) == ("p-1", "patient:person-1")
+    data = command["data"]
+    assert (data["message_id"], data["body"], data["about"]["account_number"]) == ("m-1", "Why\ntwice?", "A-1")
+
+
+async def test_a_refusal_keeps_what_was_written(world: World) -> None:
+    async with world.person() as browser:
+        given(world, MARIA)
+        world.producer.outcome = ("refused", "inbox.command-refused.v1", {"reason": "recipient_not_allowed"})
+        chosen = {"kind": "medical", "category": "non-urgent-question", "provider_id": "d-1"}
+        answer = await browser.post("/messages/new", data=form(**chosen, **WRITTEN))
+    assert answer.status_code == 422
+    assert "You cannot write to this provider." in answer.text
+    assert "Why\ntwice?" in answer.text
+    assert 'name="message_id" value="m-1"' in answer.text
+
+
+async def test_files_of_a_form_without_scripts_are_uploaded_first_and_a_refused_one_stops_the_message(
+    world: World,
+) -> None:
+    async def attachments(request: web.Request) -> web.Response:
+        sent = await request.post()
+        assert sent["patient_id"] == "p-1"
+        name = sent["file"].filename  # type: ignore[union-attr]  # it is a file
+        if name == "empty.pdf":
+            return web.json_response({"reason": "empty_file", "name": name}, status=422)
+        told = {"attachment_id": "a-9", "name": name, "size": 3, "state": "held"}
+        return web.json_response(told, status=201)
+
+    async with world.person() as browser:
+        given(world, MARIA)
+        world.services.answer("POST", "/v1/attachments", attachments)
+        sent = form(kind="non-medical", category="billing-question", **WRITTEN)
+        both = [("files", ("card.png", b"abc", "image/png")), ("files", ("empty.pdf", b"", "application/pdf"))]
+        refused = await browser.post("/messages/new", data=sent, files=both)
+        assert world.producer.sent == []
+        again = await browser.post("/messages/new", data=sent | {"attachment_ids": "a-9 held card.png"})
+    assert "This file is empty." in refused.text
+    assert 'value="a-9 held card.png"' in refused.text
+    assert again.status_code == 303
+    assert world.producer.sent[0]["data"]["attachment_ids"] == ["a-9"]
+
+
+async def test_words_of_an_emergency_bring_a_banner_and_never_a_block(world: World) -> None:
+    async with world.person() as browser:
+        given(world, MARIA)
+        world.services.answer("POST", "/v1/urgency", {"urgent": True, "words": ["chest pain"]})
+        headers = {"x-csrf-token": CSRF, "hx-request": "true"}
+        banner = await browser.post("/messages/urgency", data={"body": "chest pain"}, headers=headers)
+        sent = form(kind="non-medical", category="billing-question", **WRITTEN | {"body": "chest pain"})
+        answer = await browser.post("/messages/new", data=sent)
+    assert "call 911 now" in banner.text
+    assert answer.status_code == 303
+    assert json.loads(json.dumps(world.services.calls("POST", "/v1/urgency")[0].body))["subject"] == ""
+
+
+async def test_writing_goes_on_while_nobody_can_look_for_urgent_words(world: World) -> None:
+    given(world, MARIA)
+    world.services.answer("POST", "/v1/urgency", {"detail": "-"}, 503)
+    async with world.person() as browser:
+        headers = {"x-csrf-token": CSRF, "hx-request": "true"}
+        answer = await browser.post("/messages/urgency", data={"body": "chest pain"}, headers=headers)
+    assert (answer.status_code, answer.text.strip()) == (200, "")
+
+
+async def test_a_thread_shows_texts_as_text_and_offers_only_clean_files(world: World) -> None:
+    async with world.person() as browser:
+        given(world, MARIA)
+        page = (await browser.get("/messages/t-1")).text
+    assert "I cough &lt;b&gt;" in page
+    assert 'href="/messages/attachments/a-1"' in page
+    assert "/attachments/a-2" not in page
+    assert "/attachments/a-3" not in page
+    assert "being scanned" in page
+    assert "it was refused by the scanner" in page
+
+
+async def test_a_reply_stays_in_its_thread_and_with_its_provider(world: World) -> None:
+    async with world.person() as browser:
+        given(world, MARIA)
+        await browser.post("/messages/t-1", data=form(message_id="m-2", body="Better now"))
+    data = world.producer.sent[0]["data"]
+    assert (data["thread_id"], data["provider_id"], data["subject"]) == ("t-1", "d-1", "Cough")
+
+
+async def test_who_has_not_logged_in_is_sent_to_do_so_and_back(world: World) -> None:
+    async with world.visitor() as browser:
+        answer = await browser.get("/messages/t-1")
+    assert answer.headers["location"] == "/login?next=/messages/t-1"
