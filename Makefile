@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo up test check bench faults docs clean
+.PHONY: help install demo up test chromium check bench faults docs clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,8 +24,13 @@ demo: $(INSTALLED) ## Start everything, play the stories, and show what happened
 up: $(INSTALLED) ## Start everything and stay, until Ctrl-C.
 	@$(BIN)/python -m local up
 
-test: check ## Every test that proves the system, on real Kafka and PostgreSQL.
-	$(BIN)/python -m pytest tests/system tests/flow tests/faults
+test: check chromium ## Every test that proves the system, on real Kafka and PostgreSQL and in a real browser.
+	$(BIN)/python -m pytest tests/system tests/flow tests/browser tests/faults
+
+chromium:
+	@command -v chromium > /dev/null \
+		|| { apt-get update --quiet=2 && apt-get install --yes --quiet=2 --no-install-recommends chromium; } \
+		|| { echo "The browser tests need Chromium: install the package chromium" >&2; exit 1; }
 
 check: $(INSTALLED) ## Lint, types, import contracts, tidiness and unit tests, in seconds.
 	@$(BIN)/ruff format --check --quiet .

@@ -205,13 +205,18 @@ def _autopay_fault(
 def _change(
     account: GuarantorAccount, plan: Plan, command: ChangePlan, actor: str, now: datetime, rules: Rules
 ) -> Decision[GuarantorAccount]:
-    """Change what is given; what is paid or under way stays, the rest is spread and dated anew."""
+    """Change what is given; what is paid or under way stays.
+
+    The rest is spread and dated anew when the amount or the day is another: who only gives another card keeps the
+    dates, and an instalment that failed is tried again with it.
+    """
     named = command.method or saved_method(account, command.method_id, person_of(account, actor))
     given = command.method is not None or command.method_id is not None
     autopay = plan.autopay if command.autopay is None else command.autopay
     method = (named if given else plan.method) if autopay else None
     authorization = command.authorization or plan.authorization
     monthly_minor = command.monthly_amount_minor or plan.monthly_amount_minor
+    day = command.day_of_month or plan.day_of_month
     kept = tuple(
         one if one.status in ("paid", "processing") else replace(one, amount_minor=one.paid_minor, status="paid")
         for one in plan.instalments
@@ -223,12 +228,11 @@ def _change(
         reason = "currency_mismatch"
     elif autopay:
         reason = _autopay_fault(method, command.method_id, authorization)
-    redated = command.monthly_amount_minor is not None or command.day_of_month is not None
+    redated = monthly_minor != plan.monthly_amount_minor or day != plan.day_of_month
     if redated and left_minor and not reason:
         reason = _misfit(max(left_minor, rules.instalment_min_minor), monthly_minor, rules)
     if reason:
         return refuse(account, command, reason)
-    day = command.day_of_month or plan.day_of_month
     bank = method is not None and method.kind == "bank_account"
     fresh = schedule(by_amount(left_minor, monthly_minor), now.date(), day, bank=bank)
     changed = replace(

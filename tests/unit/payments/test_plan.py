@@ -329,6 +329,26 @@ def test_a_change_spreads_what_is_left_anew() -> None:
     )
 
 
+def test_another_card_moves_no_date_even_when_amount_and_day_are_told_again() -> None:
+    account = started()
+    plan = plan_of(account)
+    card = Method(kind="card", token="tok_other", last4="1111")
+    again = ChangePlan(
+        **PLAN,
+        monthly_amount_minor=plan.monthly_amount_minor,
+        day_of_month=plan.day_of_month,
+        autopay=True,
+        method=card,
+    )
+
+    decision = when(account, again)
+
+    changed = plan_of(decision.state)
+    assert outcome(decision) == ("done", None)
+    assert (changed.method, changed.instalments, changed.revision) == (card, plan.instalments, plan.revision)
+    assert decision.tasks == ()
+
+
 def test_a_cancelled_plan_leaves_what_is_owed() -> None:
     decision = when(started(), CancelPlan(**PLAN))
 
