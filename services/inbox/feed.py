@@ -10,13 +10,13 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import structlog
 
 from services.inbox.domain.item import What
-from services.inbox.store import CHANNEL
+from services.inbox.telling import CHANNEL
 from shared.database import AWAY, Connection, Pool
 
 _PAGE: Final = 500
@@ -24,7 +24,6 @@ _REPLAYED_MAX: Final = 5_000
 _WAITING_MAX: Final = 2_000
 _IDLE_S: Final = 1.0
 _UNSETTLED_S: Final = 0.01
-_KEPT: Final = timedelta(days=1)
 
 _NEXT: Final = f"""
     select tx, seq, item_id, pool, thread_id, patient_id, what, version, at,
@@ -36,10 +35,6 @@ _LAST: Final = """
     order by tx desc, seq desc limit 1
 """
 _KNOWN: Final = "select exists (select from item_change where tx = $1 and seq = $2)"
-_FORGET: Final = f"""
-    delete from item_change where (tx, seq) in (select tx, seq from item_change order by tx, seq limit {_PAGE})
-        and at < (select at from item_change order by tx desc, seq desc limit 1) - $1::interval
-"""
 _POSITION: Final = re.compile(r"(\d{1,18})-(\d{1,18})")
 
 log = structlog.get_logger(__name__)
@@ -176,8 +171,6 @@ class Feed:
 
         await connection.add_listener(CHANNEL, wake)
         try:
-            while await connection.execute(_FORGET, _KEPT) == f"DELETE {_PAGE}":
-                pass
             while True:
                 self._woken.clear()
                 await self._tell_all(connection)

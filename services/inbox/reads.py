@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from services.inbox.domain.attachment import Attachment
-from services.inbox.domain.item import Item, ThreadMessage
+from services.inbox.domain.item import Item, ThreadMessage, What
 from services.inbox.domain.routing import (
     PROVIDER,
     PoolEntry,
@@ -26,9 +26,11 @@ from shared.database import Connection, Pool
 SUPERVISOR: Final = "supervisor"
 THREADS_MAX: Final = 200
 FOUND_MAX: Final = 5_000
+HISTORY_MAX: Final = 200
 
 _ITEM: Final = ", ".join(f"i.{name}" for name in ITEM)
 _SENDER: Final = "p.first_name, p.last_name"
+_FILES: Final = "(select count(*) from message_attachment m where m.item_id = i.item_id)"
 _READ_PROVIDERS: Final = f"select {', '.join(PROVIDER_COLUMNS)} from provider"
 _READ_PROVIDER: Final = f"{_READ_PROVIDERS} where provider_id = $1"
 _PROVIDER_NAMES: Final = "select provider_id, name from provider where provider_id = any($1::text[])"
@@ -50,7 +52,7 @@ PAGE: Final = f"""
         where pool = $1 and state = $2 and (priority, since, item_id) > ($3::smallint, $4::timestamptz, $5)
         order by priority, since, item_id limit $6
     )
-    select {_ITEM}, {_SENDER} from i left join patient p using (patient_id)
+    select {_ITEM}, {_FILES}, {_SENDER} from i left join patient p using (patient_id)
     order by i.priority, i.since, i.item_id
 """
 # Of a word that is everywhere some are enough: more words narrow it down.
@@ -66,7 +68,7 @@ _SEARCH: Final = f"""
         where pool = any($2::text[]) and (updated_at, item_id) < ($3::timestamptz, $4)
         order by updated_at desc, item_id desc limit $5
     )
-    select {_ITEM}, {_SENDER} from i left join patient p using (patient_id)
+    select {_ITEM}, {_FILES}, {_SENDER} from i left join patient p using (patient_id)
     order by i.updated_at desc, i.item_id desc
 """
 _ONE: Final = f"""
@@ -75,6 +77,9 @@ _ONE: Final = f"""
 """
 _MESSAGES: Final = f"""
     select {", ".join(MESSAGE)} from message where thread_id = $1 order by at, message_id
+"""
+_HISTORY: Final = f"""
+    select what, by, reason, at from item_history where item_id = $1 order by seq desc limit {HISTORY_MAX}
 """
 _ATTACHMENTS: Final = f"select {', '.join(ATTACHMENT)} from attachment where attachment_id = any($1::text[])"
 _PATIENTS_OF: Final = """
@@ -106,6 +111,10 @@ class ShownPool:
     counts: Mapping[str, int]
     oldest_at: datetime | None
 
+    def age_s(self, now: datetime) -> int | None:
+        """Return how many seconds the longest has waited."""
+        return max(int((now - self.oldest_at).total_seconds()), 0) if self.oldest_at else None
+
 
 @dataclass(frozen=True, slots=True)
 class SeenItem:
@@ -117,10 +126,21 @@ class SeenItem:
 
 @dataclass(frozen=True, slots=True)
 class ShownItem:
-    """An item in a list, with the patient's name if it is about one."""
+    """An item in a list, with the patient's name if it is about one, and how many files it has."""
 
     item: Item
     name: str | None
+    attachments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A line of an item's history."""
+
+    what: What
+    by: str | None
+    reason: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +153,7 @@ class ShownThread:
     name: str | None = None
     birth_date: str | None = None
     language: str | None = None
+    history: Sequence[Happening] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +225,7 @@ async def find_pool(connection: "Connection | Pool", pool_id: str, rules: RuleSe
 async def page(pool: Pool, pool_id: str, state: str, after: Place, limit: int) -> list[ShownItem]:
     """Return the items of a pool that come after a place, at most `limit`."""
     rows = await pool.fetch(PAGE, pool_id, state, after.priority, after.since, after.item_id, limit)
-    return [ShownItem(Item(*row[: len(ITEM)]), _name(*row[len(ITEM) :])) for row in rows]
+    return [_shown(row) for row in rows]
 
 
 async def search(
@@ -220,7 +241,7 @@ async def search(
         limit: at most so many.
     """
     rows = await pool.fetch(_SEARCH, words, list(pool_ids), *before, limit)
-    return [ShownItem(Item(*row[: len(ITEM)]), _name(*row[len(ITEM) :])) for row in rows]
+    return [_shown(row) for row in rows]
 
 
 async def find_item(pool: Pool, item_id: str, roles: frozenset[str], now: datetime) -> SeenItem | None:
@@ -244,9 +265,10 @@ async def show_item(pool: Pool, item_id: str, reader: str, now: datetime) -> Sho
         assert row is not None  # noqa: S101  # it was found before, and items stay
         item = Item(*row[: len(ITEM)])
         messages, attachments = await _thread(connection, item.thread_id)
+        history = [Happening(*row) for row in reversed(await connection.fetch(_HISTORY, item_id))]
         await connection.execute(_LOG_READ, now, reader, "item", item_id, item.patient_id)
     first, last, birth_date, language = row[len(ITEM) :]
-    return ShownThread(item, messages, attachments, _name(first, last), birth_date, language)
+    return ShownThread(item, messages, attachments, _name(first, last), birth_date, language, history)
 
 
 # The patient's own
@@ -319,6 +341,11 @@ async def _moment(pool: Pool) -> AsyncIterator[Connection]:
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         yield connection
+
+
+def _shown(row: Sequence[Any]) -> ShownItem:
+    files, first, last = row[len(ITEM) :]
+    return ShownItem(Item(*row[: len(ITEM)]), _name(first, last), files)
 
 
 def _name(first: str | None, last: str | None) -> str | None:

@@ -23,7 +23,6 @@ from services.inbox.tables import (
     AppointmentRow,
     AttachmentRow,
     DocumentRequestRow,
-    ItemChangeRow,
     ItemRow,
     MessageAttachmentRow,
     MessageRow,
@@ -31,6 +30,7 @@ from services.inbox.tables import (
     ProviderRow,
     RuleSetRow,
 )
+from services.inbox.telling import tell
 from shared.database import Connection, Pool, insert, insert_statement, upsert
 from shared.events.envelope import Fact, Message
 from shared.events.inbox import RaiseWork, SendMessage
@@ -38,9 +38,6 @@ from shared.events.insurance import WorkRaised as InsuranceWorkRaised
 from shared.events.payments import WorkRaised as PaymentsWorkRaised
 from shared.events.scheduling import AppointmentBooked, DocumentRequested
 from shared.messaging.handlers import Change
-
-CHANNEL: Final = "item_change"
-"""Notified by each transaction that changes items."""
 
 _REGISTERED: Final = tuple(one.name for one in fields(Registered))
 _PATIENT: Final = ("patient_id", *_REGISTERED)
@@ -50,7 +47,6 @@ PROVIDER_COLUMNS: Final = tuple(one.name for one in fields(Provider))
 ITEM: Final = tuple(one.name for one in fields(Item))
 MESSAGE: Final = tuple(one.name for one in fields(ThreadMessage))
 ATTACHMENT: Final = tuple(one.name for one in fields(Attachment))
-_CHANGE: Final = tuple(one.name for one in fields(ItemChange))
 
 _appointment_row = attrgetter(*_APPOINTMENT[1:])
 _request_row = attrgetter(*_REQUEST[1:])
@@ -58,7 +54,6 @@ _item_row = attrgetter(*ITEM)
 _message_row = attrgetter(*MESSAGE)
 _attachment_row = attrgetter(*ATTACHMENT)
 _provider_row = attrgetter(*PROVIDER_COLUMNS)
-_change_row = attrgetter(*_CHANGE)
 
 _ADD_SHELLS: Final = "insert into patient (patient_id) select unnest($1::text[]) on conflict do nothing"
 _READ_PATIENTS: Final = f"select {', '.join(_PATIENT)} from patient where patient_id = any($1::text[])"
@@ -88,7 +83,6 @@ _COUNT: Final = """
     on conflict (pool, state, writer) do update set items = pool_count.items + excluded.items
 """
 _SHOW: Final = insert_statement(MessageAttachmentRow, ("attachment_id", "item_id"), "do nothing")
-_TELL: Final = f"with told as ({insert_statement(ItemChangeRow, _CHANGE)}) select pg_notify('{CHANNEL}', '')"
 
 
 @dataclass(slots=True)
@@ -377,9 +371,7 @@ async def _save_items(connection: Connection, rows: _Rows) -> None:
     shown = {(of, one.item_id) for one in rows.messages for of in one.attachment_ids}
     if shown:
         await connection.execute(_SHOW, *map(list, zip(*sorted(shown), strict=True)))
-    if rows.changes:
-        columns = zip(*map(_change_row, rows.changes), strict=True)
-        await connection.execute(_TELL, *map(list, columns))
+    await tell(connection, rows.changes)
     counts = [(pool, state, count) for (pool, state), count in rows.counts.items() if count]
     if counts:
         await connection.execute(_COUNT, *map(list, zip(*counts, strict=True)))

@@ -110,6 +110,9 @@ class ItemRow(SQLModel, table=True):
         Index("item_listed", "pool", "state", "priority", "since", "item_id"),
         Index("item_thread", "thread_id", unique=True, postgresql_where=sql("thread_id is not null")),
         Index("item_patient", "patient_id", "updated_at", postgresql_where=sql("thread_id is not null")),
+        # A limit runs only while an item waits for staff.
+        Index("item_late", "pool", "due_at", postgresql_where=sql("due_at is not null")),
+        Index("item_replied", "pool", "replied_at", "created_at", postgresql_where=sql("replied_at is not null")),
     )
 
     item_id: str = Field(sa_column=_key())
@@ -206,6 +209,7 @@ class MessageAttachmentRow(SQLModel, table=True):
     """Which items show a file."""
 
     __tablename__ = "message_attachment"
+    __table_args__ = (Index("message_attachment_item", "item_id"),)
 
     attachment_id: str = Field(sa_column=_key())
     item_id: str = Field(sa_column=_key())
@@ -229,7 +233,6 @@ class ItemChangeRow(SQLModel, table=True):
     """
 
     __tablename__ = "item_change"
-    __table_args__ = (Index("item_change_at", "at", postgresql_using="brin"),)
 
     tx: int = Field(
         sa_column=Column(
@@ -246,6 +249,21 @@ class ItemChangeRow(SQLModel, table=True):
     patient_id: str | None = Field(sa_column=_text(nullable=True))
     what: str = Field(sa_column=_text())
     version: int = Field(sa_column=_number())
+    at: datetime = Field(sa_column=_moment())
+
+
+class ItemHistoryRow(SQLModel, table=True):
+    """Something that happened to an item, in the pool where it was then. The database refuses any change of it."""
+
+    __tablename__ = "item_history"
+    __table_args__ = (Index("item_history_flow", "pool", "what", "at"),)
+
+    item_id: str = Field(sa_column=_key())
+    seq: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
+    pool: str = Field(sa_column=_text())
+    what: str = Field(sa_column=_text())
+    by: str | None = Field(sa_column=_text(nullable=True))
+    reason: str | None = Field(sa_column=_text(nullable=True))
     at: datetime = Field(sa_column=_moment())
 
 

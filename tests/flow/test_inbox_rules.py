@@ -218,6 +218,9 @@ async def test_who_looks_on_is_told_of_their_own_pools_and_threads_and_nothing_e
             ("claimed", 2, "billing"),
             ("replied", 3, "billing"),
         ]
+        await inbox.post(f"/v1/items/{item}/reassign", {"pool": "crm", "reason": "Theirs"}, version=3)
+        (left,) = await billing.until(item, "reassigned")
+        assert (left["pool"], left["version"]) == ("billing", 4)
         threads = [await own.next(), await own.next()]
         assert [(name, data["thread_id"], data["what"]) for name, data in threads] == [
             ("thread", routed["thread_id"], "new"),

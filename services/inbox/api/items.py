@@ -123,7 +123,7 @@ async def pools(caller: Staff, pool: ThePool, now: Now) -> list[PoolView]:
             waiting=shown.counts.get("waiting", 0),
             postponed=shown.counts.get("postponed", 0),
             oldest_at=shown.oldest_at,
-            oldest_age_s=max(int((now - shown.oldest_at).total_seconds()), 0) if shown.oldest_at else None,
+            oldest_age_s=shown.age_s(now),
         )
         for shown in await show_pools(pool, caller.roles, now)
     ]
@@ -146,9 +146,7 @@ async def items(
         raise not_found("pool")
     shown = await page(pool, pool_id, state, _place(after), limit + 1)
     following = _cursor(shown[limit - 1].item) if len(shown) > limit else None
-    return ItemPage(
-        items=[item_view(one.item, one.name, now, rules.hours) for one in shown[:limit]], next=following
-    )
+    return ItemPage(items=[item_view(one, now, rules.hours) for one in shown[:limit]], next=following)
 
 
 @router.get("/search")
@@ -168,7 +166,7 @@ async def search_items(
     place = _place(after)
     before = (place.since, place.item_id) if after else _END
     shown = await search(pool, q, own, before, limit + 1)
-    views = [item_view(one.item, one.name, now, rules.hours) for one in shown[:limit]]
+    views = [item_view(one, now, rules.hours) for one in shown[:limit]]
     last = shown[limit - 1].item if len(shown) > limit else None
     return ItemPage(items=views, next=_encoded(Place(0, last.updated_at, last.item_id)) if last else None)
 

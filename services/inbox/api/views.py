@@ -3,14 +3,14 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from services.inbox.domain.attachment import Attachment, AttachmentState
 from services.inbox.domain.hours import Hours, passed
-from services.inbox.domain.item import Item, ItemState
-from services.inbox.reads import ShownThread
+from services.inbox.domain.item import Item, ItemState, What
+from services.inbox.reads import HISTORY_MAX, ShownItem, ShownThread
 from services.inbox.store import ITEM
 from shared.events.vocabulary import About
 
@@ -93,6 +93,16 @@ class ItemView(BaseModel):
     updated_at: datetime
     rule_version: int
     why: str
+    attachments: int = Field(description="how many files its messages have")
+
+
+class HappeningView(BaseModel):
+    """Something that happened to an item."""
+
+    at: datetime
+    what: What
+    by: str | None = Field(description="who of the staff did it; absent for what the patient or time did")
+    reason: str | None = Field(description="in words: why it moved or escalated, or the note of who finished it")
 
 
 class ItemDetail(ItemView):
@@ -100,6 +110,7 @@ class ItemDetail(ItemView):
 
     patient: PatientView | None
     messages: list[MessageView] = Field(description="oldest first")
+    history: list[HappeningView] = Field(description=f"oldest first; the newest {HISTORY_MAX}")
 
 
 class ThreadView(BaseModel):
@@ -123,9 +134,9 @@ class ThreadDetail(ThreadView):
     messages: list[MessageView] = Field(description="oldest first")
 
 
-def item_view(item: Item, name: str | None, now: datetime, hours: Hours) -> ItemView:
+def item_view(shown: ShownItem, now: datetime, hours: Hours) -> ItemView:
     """Show an item in a list."""
-    return ItemView(**_item(item, name, now, hours))
+    return ItemView(**_item(shown.item, shown.name, now, hours), attachments=shown.attachments)
 
 
 def item_detail(shown: ShownThread, now: datetime, hours: Hours) -> ItemDetail:
@@ -137,7 +148,11 @@ def item_detail(shown: ShownThread, now: datetime, hours: Hours) -> ItemDetail:
             patient_id=item.patient_id, name=shown.name, birth_date=shown.birth_date, language=shown.language
         )
     return ItemDetail(
-        **_item(item, shown.name, now, hours), patient=patient, messages=_messages(shown, to_patient=False)
+        **_item(item, shown.name, now, hours),
+        attachments=len(shown.attachments),
+        patient=patient,
+        messages=_messages(shown, to_patient=False),
+        history=[HappeningView(at=one.at, what=one.what, by=one.by, reason=one.reason) for one in shown.history],
     )
 
 
@@ -163,7 +178,7 @@ def attachment_view(attachment: Attachment) -> AttachmentView:
     )
 
 
-def _item(item: Item, name: str | None, now: datetime, hours: Hours) -> dict[str, object]:
+def _item(item: Item, name: str | None, now: datetime, hours: Hours) -> dict[str, Any]:
     holder = item.holder(now)
     waited = passed(item.since, now, hours) if item.state == "open" else timedelta()
     names = set(ItemView.model_fields) & set(ITEM) - {"about", "urgent_words", "lease_ends_at"}

@@ -50,6 +50,7 @@ ASSIGNED_FOR: Final = timedelta(hours=8)
 """How long an item is kept for somebody to whom a colleague gave it."""
 
 _WAITED_TOO_LONG: Final = "It has waited longer than its limit"
+_RAN_OUT: Final = "The claim ran out"
 
 
 def act(desk: Desk, command: StaffCommand, cause: str, actor: str, now: datetime) -> Decision[Desk]:
@@ -66,21 +67,21 @@ def act(desk: Desk, command: StaffCommand, cause: str, actor: str, now: datetime
             decided = _claim(desk, changed, actor, now)
         case ReleaseItem():
             released = Event(ItemReleased(**_ids(item), reason="released"), "done", item.key)
-            decided = Decision(desk.with_item(changed.free(), "released", now), (released,))
+            decided = Decision(desk.with_item(changed.free(), "released", now, actor), (released,))
         case ReplyToItem():
             decided = _reply(desk, changed, command, cause, actor, now)
         case FinishItem():
             finished = replace(_stopped(changed.free()), state="done")
             ended = Event(ItemDone(**_ids(item)), "done", item.key)
-            decided = Decision(desk.with_item(finished, "done", now), (ended,))
+            decided = Decision(desk.with_item(finished, "done", now, actor, command.note), (ended,))
         case ReassignItem():
-            decided = _reassign(desk, changed, command, now)
+            decided = _reassign(desk, changed, command, actor, now)
         case PostponeItem():
-            decided = _postpone(desk, changed, command, now)
+            decided = _postpone(desk, changed, command, actor, now)
         case EscalateItem():
             escalated = replace(changed, escalated=True, priority=FIRST)
             raised = Event(ItemEscalated(**_ids(item), reason=command.reason), "done", item.key)
-            decided = Decision(desk.with_item(escalated, "escalated", now), (raised,))
+            decided = Decision(desk.with_item(escalated, "escalated", now, actor, command.reason), (raised,))
         case _:
             assert_never(command)
     return decided
@@ -123,7 +124,7 @@ def _fault_of(item: Item, command: StaffCommand, *, lost: bool, now: datetime) -
 def _claim(desk: Desk, item: Item, actor: str, now: datetime) -> Decision[Desk]:
     claimed, timer = _held(item, actor, now + LEASE)
     told = ItemClaimed(**_ids(item), assignee=actor, lease_ends_at=claimed.lease_ends_at)
-    return Decision(desk.with_item(claimed, "claimed", now), (Event(told, "done", item.key),), (timer,))
+    return Decision(desk.with_item(claimed, "claimed", now, actor), (Event(told, "done", item.key),), (timer,))
 
 
 def _reply(desk: Desk, item: Item, command: ReplyToItem, cause: str, actor: str, now: datetime) -> Decision[Desk]:
@@ -157,11 +158,11 @@ def _reply(desk: Desk, item: Item, command: ReplyToItem, cause: str, actor: str,
         answered, timer = _held(answered, actor, now + LEASE)
         tasks = (timer,)
     told = ItemReplied(thread_id=item.thread_id, item_id=item.item_id, reply_id=reply.message_id)
-    after = replace(desk.with_item(answered, "replied", now), written=(*desk.written, reply))
+    after = replace(desk.with_item(answered, "replied", now, actor), written=(*desk.written, reply))
     return Decision(after, (Event(told, "done", item.key),), tasks)
 
 
-def _reassign(desk: Desk, item: Item, command: ReassignItem, now: datetime) -> Decision[Desk]:
+def _reassign(desk: Desk, item: Item, command: ReassignItem, actor: str, now: datetime) -> Decision[Desk]:
     if command.pool is not None:
         pool = desk.pool(command.pool, now)
         if pool is None or not pool.active:
@@ -172,14 +173,16 @@ def _reassign(desk: Desk, item: Item, command: ReassignItem, now: datetime) -> D
         moved, timer = _held(moved, command.assignee, now + ASSIGNED_FOR)
         tasks = (timer,)
     told = ItemReassigned(**_ids(moved), assignee=command.assignee, reason=command.reason)
-    return Decision(desk.with_item(moved, "reassigned", now), (Event(told, "done", item.key),), tasks)
+    after = desk.with_item(moved, "reassigned", now, actor, command.reason)
+    return Decision(after, (Event(told, "done", item.key),), tasks)
 
 
-def _postpone(desk: Desk, item: Item, command: PostponeItem, now: datetime) -> Decision[Desk]:
+def _postpone(desk: Desk, item: Item, command: PostponeItem, actor: str, now: datetime) -> Decision[Desk]:
     later = replace(_stopped(item.free()), state="postponed", postponed_until=command.until)
     told = ItemPostponed(**_ids(item), until=command.until)
     timer = Task(PostponementEnded(item_id=item.item_id, until=command.until), command.until)
-    return Decision(desk.with_item(later, "postponed", now), (Event(told, "done", item.key),), (timer,))
+    after = desk.with_item(later, "postponed", now, actor)
+    return Decision(after, (Event(told, "done", item.key),), (timer,))
 
 
 # What time does
@@ -194,7 +197,8 @@ def elapse(desk: Desk, timer: LeaseEnded | PostponementEnded | TimeLimit, now: d
         case LeaseEnded(lease_ends_at=ends_at) if item.lease_ends_at == ends_at:
             # Who held it stays noted, so that they are told when they go on as if they still did.
             released = ItemReleased(**_ids(item), reason="lease_expired")
-            return Decision(desk.with_item(item, "released", now), (Event(released, key=item.key),))
+            after = desk.with_item(item, "released", now, reason=_RAN_OUT)
+            return Decision(after, (Event(released, key=item.key),))
         case PostponementEnded(until=until) if item.state == "postponed" and item.postponed_until == until:
             back, limit = starts_to_wait(item, desk.rule_sets, now)
             reopened = ItemReopened(**_ids(item))
@@ -204,7 +208,8 @@ def elapse(desk: Desk, timer: LeaseEnded | PostponementEnded | TimeLimit, now: d
         ):
             late = replace(item, escalated=True, priority=FIRST)
             told = ItemEscalated(**_ids(item), reason=_WAITED_TOO_LONG)
-            return Decision(desk.with_item(late, "escalated", now), (Event(told, key=item.key),))
+            after = desk.with_item(late, "escalated", now, reason=_WAITED_TOO_LONG)
+            return Decision(after, (Event(told, key=item.key),))
         case LeaseEnded() | PostponementEnded() | TimeLimit():
             return Decision(desk)
         case _:

@@ -127,7 +127,12 @@ class ThreadMessage:
 
 @dataclass(frozen=True, slots=True)
 class ItemChange:
-    """What those who look on are told at once: readers of the pool and, of some, the patient."""
+    """What happened: for the item's history, and for those who look on, in the pool that it left as well.
+
+    Attributes:
+        by: the person of the staff who did it; absent for what the patient, a service or time did.
+        reason: in words, where there is one.
+    """
 
     item_id: str
     pool: str
@@ -136,6 +141,9 @@ class ItemChange:
     what: What
     version: int
     at: datetime
+    by: str | None = None
+    reason: str | None = None
+    left_pool: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,7 @@ class Desk:
         rule_sets: the newest, of which one is in force.
         attachments: those that the messages name.
         written: messages that this batch adds.
-        changes: what this batch has to tell those who look on.
+        changes: what happened to the item in this batch.
     """
 
     item: Item | None = None
@@ -162,16 +170,18 @@ class Desk:
         """Return a pool that a message names, as the rules in force have it."""
         return pools(in_force(self.rule_sets, now), list(self.providers.values())).get(pool)
 
-    def with_item(self, item: Item, what: What, at: datetime) -> "Desk":
-        """Return the desk with the item as it is now, and the change to tell; to both pools if it moved."""
-        told = [change(item, what, at)]
+    def with_item(
+        self, item: Item, what: What, at: datetime, by: str | None = None, reason: str | None = None
+    ) -> "Desk":
+        """Return the desk with the item as it is now, and what happened to it."""
+        told = replace(change(item, what, at), by=by, reason=reason)
         if self.item is not None and self.item.pool != item.pool:
-            told.insert(0, replace(told[0], pool=self.item.pool))
-        return replace(self, item=item, changes=(*self.changes, *told))
+            told = replace(told, left_pool=self.item.pool)
+        return replace(self, item=item, changes=(*self.changes, told))
 
 
 def change(item: Item, what: What, at: datetime) -> ItemChange:
-    """Return what to tell those who look on."""
+    """Return what happened to an item, without anybody of the staff."""
     return ItemChange(item.item_id, item.pool, item.thread_id, item.patient_id, what, item.version, at)
 
 

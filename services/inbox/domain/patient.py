@@ -76,7 +76,7 @@ class Patient:
         attachments: the same.
         rule_sets: the newest, of which one is in force.
         written: messages that this batch adds.
-        changes: what this batch has to tell those who look on.
+        changes: what happened to the items in this batch.
     """
 
     patient_id: str

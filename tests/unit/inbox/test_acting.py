@@ -152,6 +152,20 @@ def test_reassigning_keeps_the_limit_and_frees_the_item() -> None:
     assert item_of(given).holder(NOW + ASSIGNED_FOR) == BOB
 
 
+def test_what_happens_is_noted_with_who_did_it_and_why_in_both_pools_if_it_moves() -> None:
+    moved = when(claimed(), reassign(2), NOW + SECOND, ANN).state
+    assert isinstance(moved, Desk)
+    *_, told = moved.changes
+    assert len(moved.changes) == 2
+    assert (told.what, told.by, told.reason) == ("reassigned", ANN, "Not ours")
+    assert (told.left_pool, told.pool, told.version, told.at) == ("billing", "crm", 3, NOW + SECOND)
+    note = when(opened(), FinishItem(item_id="I", version=1, note="By phone."), actor=BOB).state
+    assert isinstance(note, Desk)
+    assert [(one.what, one.by, one.reason, one.left_pool) for one in note.changes] == [
+        ("done", BOB, "By phone.", None)
+    ]
+
+
 @pytest.mark.parametrize(("pool", "reason"), [("nowhere", "unknown_pool"), ("closed", "pool_inactive")])
 def test_an_item_goes_only_to_a_pool_that_takes_it(pool: str, reason: str) -> None:
     closed = PoolEntry(pool="closed", name="Closed", roles=("crm",), active=False)
