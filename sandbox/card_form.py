@@ -55,8 +55,8 @@ form {{ display: grid; gap: .9rem; grid-template-columns: 1fr 1fr; }}
 label {{ font-weight: 600; display: block; }}
 .wide {{ grid-column: 1 / -1; }}
 input, select {{ display: block; width: 100%; box-sizing: border-box; font: inherit; font-weight: 400;
- min-height: 46px; margin-top: .25rem; padding: 0 .75rem; border: 1px solid var(--line); border-radius: 10px; color: inherit;
- background: transparent; }}
+ min-height: 46px; margin-top: .25rem; padding: 0 .75rem; border: 1px solid var(--line); border-radius: 10px;
+ color: inherit; background: transparent; }}
 select option {{ color: #1c2b33; background: #fff; }}
 :focus-visible {{ outline: 3px solid #0b57d0; outline-offset: 1px; }}
 #fault {{ color: var(--bad); font-weight: 600; margin: 0; }}
