@@ -36,7 +36,7 @@ def test_every_sentence_is_translated_with_its_placeholders(spoken: str) -> None
     assert not missing
     for message in translated.values():
         told = [message.id, message.string]
-        ids, strings = ([one] if isinstance(one, str) else list(one) for one in told)
+        ids, strings = ([one] if isinstance(one, str) else list(one or ()) for one in told)
         assert all(strings)
         wanted = set(PLACEHOLDER.findall(ids[-1]))
         assert all(set(PLACEHOLDER.findall(one)) <= wanted for one in strings)
