@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo up test chromium check bench faults docs clean
+.PHONY: help install demo up test test-containers chromium check bench faults docs clean
 
 help: ## Show this list.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 install: $(INSTALLED)
 
@@ -26,6 +26,9 @@ up: $(INSTALLED) ## Start everything and stay, until Ctrl-C.
 
 test: check chromium ## Every test that proves the system, on real Kafka and PostgreSQL and in a real browser.
 	$(BIN)/python -m pytest tests/system tests/flow tests/browser tests/faults
+
+test-containers: $(INSTALLED) ## Everything in containers, on the Docker engine that answers, or on one of its own.
+	$(BIN)/python -m pytest --verbose --capture=no tests/containers
 
 chromium:
 	@command -v chromium > /dev/null \
