@@ -8,12 +8,26 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from benchmarks import backlog, figures, latency, payment_intake, payment_path
+from benchmarks import (
+    backlog,
+    figures,
+    latency,
+    lists,
+    logout_storm,
+    messages_routed,
+    payment_intake,
+    payment_path,
+    statements_alerted,
+)
 from local.infrastructure import Endpoints, infrastructure
 
 BENCHMARKS: dict[str, Callable[[Endpoints], Awaitable[figures.Figure]]] = {
     "payment_intake": payment_intake.run,
     "payment_path": payment_path.run,
+    "messages_routed": messages_routed.run,
+    "statements_alerted": statements_alerted.run,
+    "logout_storm": logout_storm.run,
+    "lists_at_a_million": lists.run,
     "click_to_outcome": latency.run,
     "memory_with_backlog": backlog.run,
 }

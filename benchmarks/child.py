@@ -1,20 +1,31 @@
-"""A process under test, as a child of the benchmarks: the `kit`, the `naive` way, `bare`, or `payments`."""
+"""A process under test, as a child of the benchmarks: `kit`, the `naive` way of a job, `bare`, or a service."""
 
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from cryptography.fernet import Fernet
 
 from benchmarks import naive
 from benchmarks.bare import ANSWERS, QUESTIONS
 from benchmarks.intake import HANDLERS
+from services.inbox.handlers import INBOX
+from services.insurance.adapters.clearinghouse import Clearinghouse
+from services.insurance.handlers import INSURANCE
+from services.insurance.sealing import Seal
+from services.insurance.tasks import performers
+from services.insurance.x12.inquiry import Provider
+from services.notifications.domain.messages import AlertAnswered, SendAlert
+from services.notifications.domain.terms import Terms
+from services.notifications.handlers import handlers as notifications
+from services.notifications.wording import current_hashes
 from services.payments.adapters.processor import Answer
 from services.payments.domain.charging import ChargeAnswered, ChargeMethod
 from services.payments.domain.proofs import Proofs
@@ -28,6 +39,10 @@ from shared.messaging.handlers import Handlers, Performer
 from shared.messaging.run import Messaging
 from shared.process import spare_collections
 from shared.settings import KafkaSettings
+
+_PAYER_TIMEOUT_S: Final = 60.0
+_PAYER_CALLS_PER_S: Final = 10_000.0
+"""What a payer allows is its own to say: here it allows as much as comes."""
 
 
 async def _run(handlers: Handlers[Any], kafka: str, database_url: str) -> None:
@@ -62,6 +77,34 @@ def _payments() -> Handlers[Any]:
     )
 
 
+def _notifications() -> Handlers[Any]:
+    """Return notifications with a mail server that takes a mail at once."""
+
+    async def send(task: SendAlert, _key: str) -> Data:
+        return AlertAnswered(
+            alert_id=task.alert_id, account_number=task.account_number, attempt=task.attempt, result="sent"
+        )
+
+    def gave_up(_task: SendAlert, reason: str) -> Data:
+        raise AssertionError(reason)
+
+    terms = Terms(b"a secret of the benchmark", current_hashes())
+    handled = notifications(terms, Clock().now)
+    return replace(handled, performers={SendAlert: Performer(send, gave_up)})
+
+
+async def _insurance(kafka: str, database_url: str) -> None:
+    """Run insurance as it is, with a clearinghouse that the benchmark offers."""
+    clearinghouse = Clearinghouse(os.environ["CLEARINGHOUSE_URL"], _PAYER_TIMEOUT_S, _PAYER_CALLS_PER_S)
+    provider = Provider("BENCHMARK HOSPITAL", "1234567893", "PORTAL", "CLEARINGHOUSE")
+    seal = Seal(Fernet.generate_key().decode())
+    performing = performers(clearinghouse, provider, seal, Clock().now, _PAYER_TIMEOUT_S)
+    try:
+        await _run(replace(INSURANCE, performers=performing), kafka, database_url)
+    finally:
+        await clearinghouse.close()
+
+
 async def _bare(kafka: str, database_url: str) -> None:
     """Answer each question after one commit: what a round trip costs at the least."""
     connection = await asyncpg.connect(database_url)
@@ -76,19 +119,27 @@ async def _bare(kafka: str, database_url: str) -> None:
         await producer.send_and_wait(ANSWERS.name, record.value, key=record.key)
 
 
-def _way(name: str, kafka: str, database_url: str) -> Coroutine[Any, Any, None]:
-    match name:
-        case "kit":
-            return _run(HANDLERS, kafka, database_url)
-        case "payments":
-            return _run(_payments(), kafka, database_url)
-        case "naive":
-            return naive.run(kafka, database_url)
-        case "bare":
+_ON_THE_KIT: Final[dict[str, Callable[[], Handlers[Any]]]] = {
+    "kit": lambda: HANDLERS,
+    "payments": _payments,
+    "inbox": lambda: INBOX,
+    "notifications": _notifications,
+}
+
+
+def _way(arguments: list[str], kafka: str, database_url: str) -> Coroutine[Any, Any, None]:
+    match arguments:
+        case [name] if name in _ON_THE_KIT:
+            return _run(_ON_THE_KIT[name](), kafka, database_url)
+        case ["insurance"]:
+            return _insurance(kafka, database_url)
+        case ["naive", job]:
+            return naive.run(job, kafka, database_url)
+        case ["bare"]:
             return _bare(kafka, database_url)
-    raise SystemExit(f"no such way: {name}")
+    raise SystemExit(f"no such way: {arguments}")
 
 
 if __name__ == "__main__":
     logs.configure("benchmark", level="ERROR")
-    uvloop.run(_way(sys.argv[1], os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["INTAKE_DATABASE_URL"]))
+    uvloop.run(_way(sys.argv[1:], os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["INTAKE_DATABASE_URL"]))

@@ -4,26 +4,22 @@ Payments' own handlers: a payment is accepted, charged (by a processor that says
 share is measured), posted to the ledger, and told: three events, and one posting for each.
 """
 
-import json
-import os
 import statistics
 import time
-from pathlib import Path
 
-import services.payments
+from benchmarks.cases import Case, prepare
 from benchmarks.figures import Figure
-from benchmarks.world import Child, Records, Tail, child, environment, produce
+from benchmarks.world import Child, Records, Tail, child, environment, produce, record, size
 from local.infrastructure import Endpoints
-from shared.database import Pool, connect
-from shared.events.topics import TOPICS
-from shared.messaging import topics
-from shared.migrations import upgrade
+from shared.database import Pool
+from shared.events.payments import SubmitPayment
+from shared.events.topics import PAYMENTS_COMMANDS, SERVICES
 
-RUN = 10_000
+RUN = size("BENCH_ROUND", 10_000)
 ROUNDS = 3
 WARM_UP_ROUNDS = 3
 EVENTS_EACH = 3
-FEW, MANY = 10_000, int(os.environ.get("BENCH_ACCOUNTS", "10000000"))
+FEW, MANY = 10_000, size("BENCH_ACCOUNTS", 10_000_000)
 
 _ACCOUNTS = """
     insert into guarantor_account (number, version, person_id, first_name, last_name, viewers, affiliate, currency,
@@ -39,37 +35,44 @@ _VISITS = """
 """
 
 
-def _payments(first: int, accounts: int) -> Records:
+def payments(first: int, count: int, accounts: int = FEW) -> Records:
+    """Return payments numbered from `first`, spread over all accounts, in no order that an index would like."""
     found = []
-    # Spread over all accounts, in no order that an index would like.
-    for number in range(first, first + RUN):
+    for number in range(first, first + count):
         account = number * 7919 % accounts + 1
-        message = {
-            "specversion": "1.0",
-            "id": f"command-{number}",
-            "source": "benchmark",
-            "type": "payments.submit-payment.v1",
-            "time": "2026-01-01T00:00:00Z",
-            "subject": f"A-{account}",
-            "actor": f"patient:person-{account}",
-            "data": {
-                "payment_id": f"payment-{number}",
-                "account_number": f"A-{account}",
-                "amount_minor": 100,
-                "currency": "USD",
-                "method": {"kind": "card", "token": "tok_ok", "last4": "4242"},
-            },
+        data = {
+            "payment_id": f"payment-{number}",
+            "account_number": f"A-{account}",
+            "amount_minor": 100,
+            "currency": "USD",
+            "method": {"kind": "card", "token": "tok_ok", "last4": "4242"},
         }
-        found.append((f"A-{account}".encode(), json.dumps(message).encode()))
+        actor = f"patient:person-{account}"
+        found.append(record(f"command-{number}", SubmitPayment.TYPE, f"A-{account}", actor, data))
     return found
+
+
+async def open_accounts(pool: Pool, first: int, last: int) -> None:
+    """Put accounts with one visit each into the tables, each with a guarantor of its own."""
+    for statement in (_ACCOUNTS, _VISITS):
+        await pool.execute(statement, first, last, timeout=1800)
+    await pool.execute("vacuum analyze guarantor_account, visit_account", timeout=600)
+
+
+async def lay_out(pool: Pool) -> None:
+    """Open the accounts of the first rounds."""
+    await open_accounts(pool, 1, FEW)
+
+
+CASE = Case(SERVICES["payments"], PAYMENTS_COMMANDS, payments, lay_out)
 
 
 async def _round(service: Child, endpoints: Endpoints, first: int, accounts: int) -> float:
     """Return payments a second, from the first command to the last event."""
-    async with Tail(endpoints.kafka, "payments.events.v1") as tail:
+    async with Tail(endpoints.kafka, CASE.service.events.name) as tail:
         since = await tail.ends()
         service.hold()
-        await produce(endpoints.kafka, "payments.commands.v1", _payments(first, accounts))
+        await produce(endpoints.kafka, CASE.heard.name, payments(first, RUN, accounts))
         started = service.release()
         await tail.grown(since, RUN * EVENTS_EACH, 300)
         return RUN / (time.time() - started)
@@ -89,14 +92,10 @@ async def _rates(service: Child, endpoints: Endpoints, pool: Pool, first: int, a
 
 async def run(endpoints: Endpoints) -> Figure:
     """Measure with few accounts, then add accounts and measure again."""
-    url = endpoints.databases["payments"]
-    await topics.create({"bootstrap_servers": endpoints.kafka}, TOPICS)
-    await upgrade(url, Path(services.payments.__file__).parent / "migrations")
-    pool = await connect(url)
-    await _open(pool, 1, FEW)
+    pool = await prepare(CASE, endpoints)
     with child("benchmarks.child", "payments", env=environment(endpoints, "payments")) as service:
         few = await _rates(service, endpoints, pool, 0, FEW)
-        await _open(pool, FEW + 1, MANY)
+        await open_accounts(pool, FEW + 1, MANY)
         many = await _rates(service, endpoints, pool, (WARM_UP_ROUNDS + ROUNDS) * RUN, MANY)
     await pool.close()
     value, with_many = statistics.median(few), statistics.median(many)
@@ -107,9 +106,3 @@ async def run(endpoints: Endpoints) -> Figure:
         beside={f"with {MANY:,} accounts": with_many, "accounts": FEW},
         ratio={f"with {MANY:,} accounts": value / with_many},
     )
-
-
-async def _open(pool: Pool, first: int, last: int) -> None:
-    for statement in (_ACCOUNTS, _VISITS):
-        await pool.execute(statement, first, last, timeout=1800)
-    await pool.execute("vacuum analyze guarantor_account, visit_account", timeout=600)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -17,15 +17,38 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import murmur2
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+from sqlmodel import SQLModel
 
 from local.infrastructure import Endpoints
-from shared.database import Pool
+from shared.database import Pool, table
 from shared.events.topics import Topic
 
 Records = Sequence[tuple[bytes, bytes]]
 """key, value"""
 
 _POLL_S = 0.02
+
+
+def size(variable: str, otherwise: int) -> int:
+    """Return how much to measure: what the environment says, or what the figures are meant for."""
+    return int(os.environ.get(variable) or otherwise)
+
+
+def record(message_id: str, kind: str, key: str, actor: str, data: Mapping[str, object]) -> tuple[bytes, bytes]:
+    """Return a message as a record; `message_id` ends in a number that grows for each key."""
+    message = {
+        "specversion": "1.0",
+        "id": message_id,
+        "source": "benchmark",
+        "type": kind,
+        "time": "2026-01-01T00:00:00Z",
+        "subject": key,
+        "actor": actor,
+        "data": data,
+    }
+    return key.encode(), json.dumps(message).encode()
 
 
 async def produce(kafka: str, topic: str, records: Records, partitions: int = 8) -> None:
@@ -59,6 +82,13 @@ async def create_stamped(kafka: str, topics: Sequence[Topic]) -> None:
         [NewTopic(topic.name, topic.partitions, 1, topic_configs=stamped) for topic in topics]
     )
     await admin.close()
+
+
+async def create_tables(pool: Pool, *models: type[SQLModel]) -> None:
+    """Create the tables that classes describe."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
+    for model in models:
+        await pool.execute(str(CreateTable(table(model)).compile(dialect=dialect)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +127,8 @@ class Tail:
             while sum((await self.ends()).values()) < sum(since.values()) + count:
                 await asyncio.sleep(_POLL_S)
 
-    async def read(self, since: dict[TopicPartition, int]) -> Told:
-        """Read what came since."""
+    async def read(self, since: dict[TopicPartition, int], by: str = "causationid") -> Told:
+        """Read what came since; `by` is the attribute that names the cause."""
         self._consumer.assign(self._partitions)
         ends = await self.ends()
         for partition, offset in since.items():
@@ -109,7 +139,7 @@ class Tail:
         while any([await self._consumer.position(one) < end for one, end in ends.items()]):
             for records in (await self._consumer.getmany(timeout_ms=200)).values():
                 for record in records:
-                    cause = json.loads(record.value).get("causationid", "")
+                    cause = json.loads(record.value).get(by, "")
                     causes[cause] += 1
                     last_ms = max(last_ms, record.timestamp)
                     number = int(cause.rpartition("-")[2] or 0)
