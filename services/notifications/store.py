@@ -240,7 +240,8 @@ async def _persons(terms: Terms, now: datetime, connection: Connection, named: _
     if adding:
         await connection.execute(_ADD_PERSONS, adding)
     rows = await connection.fetch(_LOCK_PERSONS, sorted(named.persons))
-    ids = [row[0] for row in rows]
+    # Who never added a contact has no row yet: there is nothing to lock, for nothing of theirs can change.
+    ids = sorted({row[0] for row in rows} | {person_id for person_id, _ in named.enrolling})
     contacts = await _contacts(connection, ids)
     enrolments: dict[str, dict[str, Enrolment]] = defaultdict(dict)
     for row in await connection.fetch(_READ_ENROLMENTS, ids):

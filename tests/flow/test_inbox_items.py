@@ -144,8 +144,10 @@ async def test_what_is_postponed_comes_back_in_time(inbox: Inbox) -> None:
     past = (inbox.clock.now() - timedelta(days=2)).isoformat()
 
     refused = await inbox.post(f"/v1/items/{item}/postpone", {"until": past}, version=1)
+    no_zone = await inbox.post(f"/v1/items/{item}/postpone", {"until": until.partition("+")[0]}, version=1)
     later = await inbox.post(f"/v1/items/{item}/postpone", {"until": until}, version=1)
 
+    assert no_zone.status == 422
     assert (refused.status, refused.body["reason"]) == (422, "until_past")
     assert (later.status, later.body["state"]) == (200, "postponed")
     inbox.advance(timedelta(days=3))

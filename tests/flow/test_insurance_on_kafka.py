@@ -197,7 +197,7 @@ async def test_payers_are_found_by_any_of_their_names(insurance: Insurance) -> N
         ("SANDBOX02", "active", None),
         ("SANDBOX90", "retired", "SANDBOX02"),
     ]
-    _, found = await insurance.get("/v1/payers?q=shp", person="P-1")
+    _, found = await insurance.get("/v1/payers?q=shp")
     assert [one["name"] for one in found] == ["Sandbox Health Plan"]
 
 

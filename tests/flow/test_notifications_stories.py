@@ -239,7 +239,7 @@ async def test_texts_to_consent_to_are_shown_to_whoever_has_a_token(world: Hospi
 
 
 async def test_a_command_that_cannot_be_done_is_refused_with_the_reason(world: Hospital) -> None:
-    person, stranger = Person(), Person()
+    person, stranger, newcomer = Person(), Person(), Person()
     account = await world.open_account(person)
     contact_id = await world.confirmed(person, "email")
 
@@ -253,6 +253,7 @@ async def test_a_command_that_cannot_be_done_is_refused_with_the_reason(world: H
     assert await reason(person, account, text_version="1999") == "consent_stale"
     assert await reason(person, stranger.account) == "not_found"
     assert await reason(stranger, account) == "not_found"
+    assert await reason(newcomer, await world.open_account(newcomer)) == "contact_not_verified"
     wrong = await world.command(person, "confirm-contact", contact_id=contact_id, code="000 000 0")
     assert wrong["data"]["reason"] == "code_wrong"
     spanish = await world.enrol_with(person, {}, account, text_version="2026-01-es")

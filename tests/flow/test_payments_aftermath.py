@@ -197,6 +197,9 @@ async def test_a_review_that_a_new_charge_made_stale_is_refused(portal: Portal) 
     asked = {"account_number": number, "amount_minor": 4_000, "currency": "USD", "method": CARD.model_dump()}
     status, review = await portal.api.post("/v1/payment-reviews", asked, person="P-1")
     assert (status, review["total_minor"]) == (200, 4_000)
+    card = asked | {"method": CARD.model_dump() | {"token": "4242424242424242"}}
+    status, refused = await portal.api.post("/v1/payment-reviews", card, person="P-1")
+    assert (status, refused["reason"]) == (409, "card_number_refused")
 
     first = await portal.command(number, submit(4_000, f"{number}-1", review_token=review["review_token"]))
     await portal.said(number, "payments.payment-succeeded.v1")

@@ -41,6 +41,7 @@ from services.inbox.reads import (
     show_pools,
 )
 from shared.events.envelope import Id as IdValue
+from shared.events.envelope import Time
 from shared.events.inbox import CommandRefused
 from shared.events.vocabulary import Body, Line, Note
 from shared.problems import Problem
@@ -104,7 +105,7 @@ class Reassignment(BaseModel):
 class Postponement(BaseModel):
     """When an item comes back."""
 
-    until: datetime
+    until: Time
 
 
 class Escalation(BaseModel):

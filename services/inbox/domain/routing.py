@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.inbox.domain.hours import Hours
-from shared.events.envelope import Id
+from shared.events.envelope import Id, Time
 from shared.events.inbox import RefusalReason
 from shared.events.vocabulary import Line, Version, Word
 
@@ -104,7 +104,7 @@ class RuleSet(_Part):
     """All that routing follows, in one version; pools that are not named are as they are by default."""
 
     version: Version = 0
-    valid_from: AwareDatetime = datetime(2000, 1, 1, tzinfo=UTC)
+    valid_from: Time = datetime(2000, 1, 1, tzinfo=UTC)
     pools: Annotated[tuple[PoolEntry, ...], Field(max_length=20_000)] = ()
     rules: Annotated[tuple[Rule, ...], Field(max_length=1_000)]
     delegations: Annotated[tuple[Delegation, ...], Field(max_length=5_000)] = ()

@@ -18,6 +18,7 @@ from services.payments.api.callers import (
 )
 from services.payments.domain import proofs
 from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.card_digits import Found, card_number_in
 from services.payments.domain.payer import guests_allocation
 from services.payments.domain.payment import saved_method, spread_payment
 from services.payments.domain.plan import Terms, terms
@@ -112,6 +113,8 @@ async def review_payment(
     on_behalf_of: OnBehalfOf = None,
 ) -> ReviewShown:
     """Show how a payment would be spread, before it is submitted; refused as the payment would be."""
+    if card_number_in(asked.model_dump_json().encode()) is not Found.NOWHERE:
+        raise refused("card_number_refused")
     now, rules = clock.now(), own.rules()
     guest = rules.proofs.read(GuestPass, asked.guest_token) if asked.guest_token else None
     number = guest.account_number if guest else asked.account_number

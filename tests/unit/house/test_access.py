@@ -52,7 +52,7 @@ MEANT: Final[dict[str, dict[str, set[str]]]] = {
         "GET /v1/patients": PERSON,
         "GET /v1/coverages": PERSON | INSURANCE,
         "GET /v1/coverages/{coverage_id}": PERSON | INSURANCE,
-        "GET /v1/payers": PERSON | INSURANCE,
+        "GET /v1/payers": set(ROLES),
         "GET /v1/work": INSURANCE,
         "GET /v1/work/{work_id}": INSURANCE,
         "POST /v1/work/{work_id}/{action}": INSURANCE,

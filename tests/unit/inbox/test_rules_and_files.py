@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pydantic import ValidationError
 
 from services.inbox.domain.commands import PutRoutingRules
 from services.inbox.domain.hours import Hours, due, passed
@@ -33,6 +34,12 @@ def test_a_rule_set_gets_the_next_version_and_the_old_one_stays_until_its_day() 
     assert isinstance(decision.state, Supervision)
     assert [rules.version for rules in decision.state.rule_sets] == [1, 2]
     assert outcome(when(decision.state, put(BILLING))) == ("refused", "stale_version")
+
+
+@pytest.mark.parametrize("valid_from", ["2030-01-01T00:00:00", "9999-12-31T23:59:59-12:00"])
+def test_a_rule_set_is_valid_from_a_time_with_a_zone_that_can_be_kept(valid_from: str) -> None:
+    with pytest.raises(ValidationError):
+        put(BILLING, valid_from=valid_from)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from shared.clock import Clock
 from tests.unit.sandbox.world import DAY_S, World, served
 
 
@@ -43,3 +45,18 @@ async def test_the_clock_does_not_go_back_when_the_sandbox_restarts(tmp_path: Pa
         _, after = await world.get("/clock")
     assert after["offset_s"] == DAY_S
     assert after["now"] > before["now"]
+
+
+async def test_when_a_move_is_answered_all_who_follow_the_clock_have_moved(world: World) -> None:
+    clock, first = Clock(), asyncio.Event()
+    clock.when_moved(first.set)
+    async with world.client.get("/clock") as answer:
+        following = asyncio.create_task(clock.follow(str(answer.url)))
+    try:
+        await world.advance(60)
+        await asyncio.wait_for(first.wait(), 10)
+        for offset_s in (120, 180, 240):
+            await world.advance(60)
+            assert clock.offset_s == offset_s
+    finally:
+        following.cancel()
