@@ -12,6 +12,8 @@ from local import kafka, postgres
 from local.infrastructure import Endpoints
 from local.ports import free_port
 
+_READY_WITHIN_S = 180
+
 
 @dataclass(frozen=True)
 class Container:
@@ -48,7 +50,7 @@ def containers(databases: Collection[str]) -> Iterator[Endpoints]:
 
 
 def _started(stack: ExitStack, container: DockerContainer, ready: list[str]) -> Container:
-    strategy = ExecWaitStrategy(ready)
+    strategy = ExecWaitStrategy(ready).with_startup_timeout(_READY_WITHIN_S)
     return Container(stack.enter_context(container.waiting_for(strategy)), strategy)
 
 
@@ -61,8 +63,9 @@ def _kafka(port: int) -> tuple[DockerContainer, list[str]]:
     }
     container = DockerContainer("apache/kafka:4.3.0").with_bind_ports(port, port)
     container.with_envs(**{f"KAFKA_{name.replace('.', '_').upper()}": v for name, v in settings.items()})
-    tool = "/opt/kafka/bin/kafka-broker-api-versions.sh"
-    return container, [tool, "--bootstrap-server", f"127.0.0.1:{port}"]
+    container.with_env("KAFKA_HEAP_OPTS", "-Xmx512m")
+    # It listens only once it has caught up; Kafka's own tools would start a JVM for each look.
+    return container, ["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"]
 
 
 def _postgres(port: int, password: str, databases: Collection[str]) -> tuple[DockerContainer, list[str]]:
