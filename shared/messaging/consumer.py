@@ -181,14 +181,17 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         """Tell Kafka how far we are, and the metrics how far behind, for those who watch; until cancelled."""
         while True:
             await asyncio.sleep(_FOLLOW_S)
+            consumer = self._subscriber.consumer
+            if consumer is None:  # it is being stopped
+                continue
             positions = {TopicPartition(*partition): at for partition, at in self.positions.items()}
             for partition, at in positions.items():
-                end = self.consumer.highwater(partition) if partition in self.consumer.assignment() else None
+                end = consumer.highwater(partition) if partition in consumer.assignment() else None
                 if end is not None:
                     metrics.LAG.labels(*partition).set(max(end - at, 0))
             try:
                 if positions:
-                    await self.consumer.commit(positions)
+                    await consumer.commit(positions)
             except KafkaError as error:
                 # Refused during a rebalance; the database has the truth.
                 log.info("offset commit refused", error_type=type(error).__name__)
