@@ -64,6 +64,9 @@ async def faults(page: Page) -> list[str]:
     # Through the debugger's door: the page itself would not let a script of others in.
     script = (unpacked() / "axe.min.js").read_text()
     session = await page.context.new_cdp_session(page)
+    # Colours on their way are of a kind that axe cannot read.
+    at_rest = "Promise.allSettled(document.getAnimations().map(one => { one.finish(); return one.finished; }))"
+    await session.send("Runtime.evaluate", {"expression": at_rest, "awaitPromise": True})
     for expression in (RGB, script):
         await session.send("Runtime.evaluate", {"expression": expression})
     told = await session.send(
