@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page
 
 from local.assets import unpacked
 from tests.browser.conftest import OpenPage
@@ -59,14 +59,9 @@ async def test_a_page_can_be_read_by_all(open_page: OpenPage, artefacts: Path, n
 
 async def faults(page: Page) -> list[str]:
     """Return what axe-core finds serious or critical."""
-    # What is being swapped cannot be judged.
-    await expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
     # Through the debugger's door: the page itself would not let a script of others in.
     script = (unpacked() / "axe.min.js").read_text()
     session = await page.context.new_cdp_session(page)
-    # Colours on their way are of a kind that axe cannot read.
-    at_rest = "Promise.allSettled(document.getAnimations().map(one => { one.finish(); return one.finished; }))"
-    await session.send("Runtime.evaluate", {"expression": at_rest, "awaitPromise": True})
     for expression in (RGB, script):
         await session.send("Runtime.evaluate", {"expression": expression})
     told = await session.send(
@@ -75,8 +70,8 @@ async def faults(page: Page) -> list[str]:
     )
     found = told["result"]["value"]["violations"]
     checked = {one["id"] for one in told["result"]["value"]["passes"] + found}
-    unsure = [one["nodes"] for one in told["result"]["value"]["incomplete"] if one["id"] == "color-contrast"]
-    assert "color-contrast" in checked, unsure
+    # It gives up, and says nothing, where it cannot read a colour.
+    assert "color-contrast" in checked
     return [
         f"{one['id']}: {node['html'][:120]} {node['any'][0]['message'][:160] if node['any'] else ''}"
         for one in found
