@@ -113,17 +113,8 @@ class Processor:
         Raises:
             TaskFailedError: there was no answer, or none that tells.
         """
-        try:
-            status, told = await self._call("GET", f"/charges/by-key/{quote(key, safe='')}")
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise TaskFailedError("processor_away") from error
-        match status:
-            case HTTPStatus.OK:
-                return _answer(told)
-            case HTTPStatus.NOT_FOUND if _not_received(told):
-                return Answer("not_received")
-            case _:
-                raise TaskFailedError(f"processor_answered_{status}")
+        told = await self._of_key("charges", key)
+        return Answer("not_received") if told is None else _answer(told)
 
     async def refund(self, order: MakeRefund) -> RefundAnswer:
         """Give back once, whatever the number of attempts.
@@ -155,15 +146,20 @@ class Processor:
         Raises:
             TaskFailedError: there was no answer, or none that tells.
         """
+        told = await self._of_key("refunds", key)
+        return RefundAnswer("not_received") if told is None else _refund_answer(told)
+
+    async def _of_key(self, kind: str, key: str) -> dict[str, Any] | None:
+        """Return what the processor keeps under a key; nothing when it says that it never received it."""
         try:
-            status, told = await self._call("GET", f"/refunds/by-key/{quote(key, safe='')}")
+            status, told = await self._call("GET", f"/{kind}/by-key/{quote(key, safe='')}")
         except (aiohttp.ClientError, TimeoutError) as error:
             raise TaskFailedError("processor_away") from error
         match status:
             case HTTPStatus.OK:
-                return _refund_answer(told)
+                return told if isinstance(told, dict) else {}
             case HTTPStatus.NOT_FOUND if _not_received(told):
-                return RefundAnswer("not_received")
+                return None
             case _:
                 raise TaskFailedError(f"processor_answered_{status}")
 
