@@ -98,6 +98,17 @@ def _update(model: type[SQLModel], columns: tuple[str, ...]) -> str:
     return f"({', '.join(keys)}) do update set {sets}"
 
 
+def arrays(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Return rows as one array for each column, as a statement with `unnest` takes them.
+
+    Raises:
+        ValueError: there are no rows, so nobody knows how many columns.
+    """
+    if not rows:
+        raise ValueError("no rows")
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
 async def insert(
     connection: Connection, model: type[SQLModel], columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
 ) -> None:
@@ -112,4 +123,4 @@ async def upsert(
     """Insert rows, or update those whose primary key is there already, in one statement."""
     if rows:
         statement = insert_statement(model, columns, _update(model, columns))
-        await connection.execute(statement, *map(list, zip(*rows, strict=True)))
+        await connection.execute(statement, *arrays(rows))

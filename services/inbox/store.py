@@ -31,7 +31,7 @@ from services.inbox.tables import (
     RuleSetRow,
 )
 from services.inbox.telling import tell
-from shared.database import Connection, Pool, insert, insert_statement, upsert
+from shared.database import Connection, Pool, arrays, insert, insert_statement, upsert
 from shared.events.envelope import Fact, Message
 from shared.events.inbox import RaiseWork, SendMessage
 from shared.events.insurance import WorkRaised as InsuranceWorkRaised
@@ -263,7 +263,7 @@ async def _providers(
 async def _told_before(connection: Connection, named: _Named) -> dict[str, dict[str, ThreadMessage]]:
     told: dict[str, dict[str, ThreadMessage]] = defaultdict(dict)
     if named.messages:
-        for row in await connection.fetch(_READ_MESSAGES, *map(list, zip(*named.messages, strict=True))):
+        for row in await connection.fetch(_READ_MESSAGES, *arrays(named.messages)):
             message = ThreadMessage(*row)
             told[message.patient_id][message.message_id] = message
     return told
@@ -370,11 +370,11 @@ async def _save_items(connection: Connection, rows: _Rows) -> None:
     await insert(connection, MessageRow, MESSAGE, [_message_row(one) for one in rows.messages])
     shown = {(of, one.item_id) for one in rows.messages for of in one.attachment_ids}
     if shown:
-        await connection.execute(_SHOW, *map(list, zip(*sorted(shown), strict=True)))
+        await connection.execute(_SHOW, *arrays(sorted(shown)))
     await tell(connection, rows.changes)
     counts = [(pool, state, count) for (pool, state), count in rows.counts.items() if count]
     if counts:
-        await connection.execute(_COUNT, *map(list, zip(*counts, strict=True)))
+        await connection.execute(_COUNT, *arrays(counts))
 
 
 def _registered(row: Sequence[Any]) -> Registered | None:

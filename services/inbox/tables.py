@@ -8,7 +8,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Computed,
-    DateTime,
     Identity,
     Index,
     LargeBinary,
@@ -19,25 +18,11 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
-
-def _key() -> Any:
-    return Column(Text, primary_key=True)
-
-
-def _text(*, nullable: bool = False) -> Any:
-    return Column(Text, nullable=nullable)
-
-
-def _moment(*, nullable: bool = False) -> Any:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from shared import columns
 
 
 def _number() -> Any:
     return Column(BigInteger, nullable=False)
-
-
-def _json() -> Any:
-    return Column(JSONB, nullable=False)
 
 
 def _words(of: str) -> Any:
@@ -54,15 +39,15 @@ class PatientRow(SQLModel, table=True):
         Index("patient_proxies", "proxies", postgresql_using="gin"),
     )
 
-    patient_id: str = Field(sa_column=_key())
-    person_id: str | None = Field(sa_column=_text(nullable=True))
+    patient_id: str = Field(sa_column=columns.key())
+    person_id: str | None = Field(sa_column=columns.text(nullable=True))
     proxies: str | None = Field(sa_column=Column(JSONB))
-    first_name: str | None = Field(sa_column=_text(nullable=True))
-    last_name: str | None = Field(sa_column=_text(nullable=True))
-    birth_date: str | None = Field(sa_column=_text(nullable=True))
-    affiliate: str | None = Field(sa_column=_text(nullable=True))
-    language: str | None = Field(sa_column=_text(nullable=True))
-    told_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    first_name: str | None = Field(sa_column=columns.text(nullable=True))
+    last_name: str | None = Field(sa_column=columns.text(nullable=True))
+    birth_date: str | None = Field(sa_column=columns.text(nullable=True))
+    affiliate: str | None = Field(sa_column=columns.text(nullable=True))
+    language: str | None = Field(sa_column=columns.text(nullable=True))
+    told_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class AppointmentRow(SQLModel, table=True):
@@ -70,12 +55,12 @@ class AppointmentRow(SQLModel, table=True):
 
     __tablename__ = "appointment"
 
-    patient_id: str = Field(sa_column=_key())
-    appointment_id: str = Field(sa_column=_key())
-    told_at: datetime = Field(sa_column=_moment())
+    patient_id: str = Field(sa_column=columns.key())
+    appointment_id: str = Field(sa_column=columns.key())
+    told_at: datetime = Field(sa_column=columns.moment())
     cancelled: bool
-    provider_id: str | None = Field(sa_column=_text(nullable=True))
-    starts_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    provider_id: str | None = Field(sa_column=columns.text(nullable=True))
+    starts_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class DocumentRequestRow(SQLModel, table=True):
@@ -83,10 +68,10 @@ class DocumentRequestRow(SQLModel, table=True):
 
     __tablename__ = "document_request"
 
-    patient_id: str = Field(sa_column=_key())
-    request_id: str = Field(sa_column=_key())
-    provider_id: str = Field(sa_column=_text())
-    told_at: datetime = Field(sa_column=_moment())
+    patient_id: str = Field(sa_column=columns.key())
+    request_id: str = Field(sa_column=columns.key())
+    provider_id: str = Field(sa_column=columns.text())
+    told_at: datetime = Field(sa_column=columns.moment())
 
 
 class ProviderRow(SQLModel, table=True):
@@ -94,10 +79,10 @@ class ProviderRow(SQLModel, table=True):
 
     __tablename__ = "provider"
 
-    provider_id: str = Field(sa_column=_key())
-    name: str | None = Field(sa_column=_text(nullable=True))
-    affiliate: str = Field(sa_column=_text())
-    told_at: datetime = Field(sa_column=_moment())
+    provider_id: str = Field(sa_column=columns.key())
+    name: str | None = Field(sa_column=columns.text(nullable=True))
+    affiliate: str = Field(sa_column=columns.text())
+    told_at: datetime = Field(sa_column=columns.moment())
 
 
 class ItemRow(SQLModel, table=True):
@@ -115,37 +100,37 @@ class ItemRow(SQLModel, table=True):
         Index("item_replied", "pool", "replied_at", "created_at", postgresql_where=sql("replied_at is not null")),
     )
 
-    item_id: str = Field(sa_column=_key())
-    kind: str = Field(sa_column=_text())
-    pool: str = Field(sa_column=_text())
-    state: str = Field(sa_column=_text())
+    item_id: str = Field(sa_column=columns.key())
+    kind: str = Field(sa_column=columns.text())
+    pool: str = Field(sa_column=columns.text())
+    state: str = Field(sa_column=columns.text())
     priority: int = Field(sa_column=Column(SmallInteger, nullable=False))
     version: int = Field(sa_column=_number())
-    subject: str = Field(sa_column=_text())
-    created_at: datetime = Field(sa_column=_moment())
-    updated_at: datetime = Field(sa_column=_moment())
-    since: datetime = Field(sa_column=_moment())
-    patient_id: str | None = Field(sa_column=_text(nullable=True))
-    thread_id: str | None = Field(sa_column=_text(nullable=True))
-    work_id: str | None = Field(sa_column=_text(nullable=True))
-    message_kind: str | None = Field(sa_column=_text(nullable=True))
-    category: str | None = Field(sa_column=_text(nullable=True))
-    provider_id: str | None = Field(sa_column=_text(nullable=True))
-    about: str = Field(sa_column=_json())
+    subject: str = Field(sa_column=columns.text())
+    created_at: datetime = Field(sa_column=columns.moment())
+    updated_at: datetime = Field(sa_column=columns.moment())
+    since: datetime = Field(sa_column=columns.moment())
+    patient_id: str | None = Field(sa_column=columns.text(nullable=True))
+    thread_id: str | None = Field(sa_column=columns.text(nullable=True))
+    work_id: str | None = Field(sa_column=columns.text(nullable=True))
+    message_kind: str | None = Field(sa_column=columns.text(nullable=True))
+    category: str | None = Field(sa_column=columns.text(nullable=True))
+    provider_id: str | None = Field(sa_column=columns.text(nullable=True))
+    about: str = Field(sa_column=columns.jsonb())
     content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    urgent_words: str = Field(sa_column=_text())
+    urgent_words: str = Field(sa_column=columns.text())
     escalated: bool
     rule_version: int = Field(sa_column=_number())
-    why: str = Field(sa_column=_text())
-    assignee: str | None = Field(sa_column=_text(nullable=True))
-    lease_ends_at: datetime | None = Field(sa_column=_moment(nullable=True))
-    due_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    why: str = Field(sa_column=columns.text())
+    assignee: str | None = Field(sa_column=columns.text(nullable=True))
+    lease_ends_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    due_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     limit_number: int
     limit_minutes: int
-    service: str | None = Field(sa_column=_text(nullable=True))
-    postponed_until: datetime | None = Field(sa_column=_moment(nullable=True))
+    service: str | None = Field(sa_column=columns.text(nullable=True))
+    postponed_until: datetime | None = Field(sa_column=columns.moment(nullable=True))
     replied_version: int = Field(sa_column=_number())
-    replied_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    replied_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     words: str | None = Field(sa_column=_words("subject"))
 
 
@@ -157,8 +142,8 @@ class PoolCountRow(SQLModel, table=True):
 
     __tablename__ = "pool_count"
 
-    pool: str = Field(sa_column=_key())
-    state: str = Field(sa_column=_key())
+    pool: str = Field(sa_column=columns.key())
+    state: str = Field(sa_column=columns.key())
     writer: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     items: int = Field(sa_column=_number())
 
@@ -172,18 +157,18 @@ class MessageRow(SQLModel, table=True):
         Index("message_words", "words", postgresql_using="gin"),
     )
 
-    patient_id: str = Field(sa_column=_key())
-    message_id: str = Field(sa_column=_key())
-    thread_id: str = Field(sa_column=_text())
-    item_id: str = Field(sa_column=_text())
-    author: str = Field(sa_column=_text())
-    author_id: str = Field(sa_column=_text())
-    body: str = Field(sa_column=_text())
-    at: datetime = Field(sa_column=_moment())
+    patient_id: str = Field(sa_column=columns.key())
+    message_id: str = Field(sa_column=columns.key())
+    thread_id: str = Field(sa_column=columns.text())
+    item_id: str = Field(sa_column=columns.text())
+    author: str = Field(sa_column=columns.text())
+    author_id: str = Field(sa_column=columns.text())
+    body: str = Field(sa_column=columns.text())
+    at: datetime = Field(sa_column=columns.moment())
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    pool: str = Field(sa_column=_text())
+    pool: str = Field(sa_column=columns.text())
     rule_version: int = Field(sa_column=_number())
-    why: str = Field(sa_column=_text())
+    why: str = Field(sa_column=columns.text())
     attachment_ids: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     words: str | None = Field(sa_column=_words("body"))
 
@@ -193,16 +178,16 @@ class AttachmentRow(SQLModel, table=True):
 
     __tablename__ = "attachment"
 
-    attachment_id: str = Field(sa_column=_key())
-    patient_id: str = Field(sa_column=_text())
-    uploaded_by: str = Field(sa_column=_text())
-    name: str = Field(sa_column=_text())
-    content_type: str = Field(sa_column=_text())
+    attachment_id: str = Field(sa_column=columns.key())
+    patient_id: str = Field(sa_column=columns.text())
+    uploaded_by: str = Field(sa_column=columns.text())
+    name: str = Field(sa_column=columns.text())
+    content_type: str = Field(sa_column=columns.text())
     size: int = Field(sa_column=_number())
-    sha256: str = Field(sa_column=_text())
-    state: str = Field(sa_column=_text())
-    reason: str | None = Field(sa_column=_text(nullable=True))
-    created_at: datetime = Field(sa_column=_moment())
+    sha256: str = Field(sa_column=columns.text())
+    state: str = Field(sa_column=columns.text())
+    reason: str | None = Field(sa_column=columns.text(nullable=True))
+    created_at: datetime = Field(sa_column=columns.moment())
 
 
 class MessageAttachmentRow(SQLModel, table=True):
@@ -211,8 +196,8 @@ class MessageAttachmentRow(SQLModel, table=True):
     __tablename__ = "message_attachment"
     __table_args__ = (Index("message_attachment_item", "item_id"),)
 
-    attachment_id: str = Field(sa_column=_key())
-    item_id: str = Field(sa_column=_key())
+    attachment_id: str = Field(sa_column=columns.key())
+    item_id: str = Field(sa_column=columns.key())
 
 
 class RuleSetRow(SQLModel, table=True):
@@ -221,7 +206,7 @@ class RuleSetRow(SQLModel, table=True):
     __tablename__ = "rule_set"
 
     version: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    document: str = Field(sa_column=_json())
+    document: str = Field(sa_column=columns.jsonb())
     withdrawn: bool
 
 
@@ -243,13 +228,13 @@ class ItemChangeRow(SQLModel, table=True):
         )
     )
     seq: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
-    item_id: str = Field(sa_column=_text())
-    pool: str = Field(sa_column=_text())
-    thread_id: str | None = Field(sa_column=_text(nullable=True))
-    patient_id: str | None = Field(sa_column=_text(nullable=True))
-    what: str = Field(sa_column=_text())
+    item_id: str = Field(sa_column=columns.text())
+    pool: str = Field(sa_column=columns.text())
+    thread_id: str | None = Field(sa_column=columns.text(nullable=True))
+    patient_id: str | None = Field(sa_column=columns.text(nullable=True))
+    what: str = Field(sa_column=columns.text())
     version: int = Field(sa_column=_number())
-    at: datetime = Field(sa_column=_moment())
+    at: datetime = Field(sa_column=columns.moment())
 
 
 class ItemHistoryRow(SQLModel, table=True):
@@ -258,13 +243,13 @@ class ItemHistoryRow(SQLModel, table=True):
     __tablename__ = "item_history"
     __table_args__ = (Index("item_history_flow", "pool", "what", "at"),)
 
-    item_id: str = Field(sa_column=_key())
+    item_id: str = Field(sa_column=columns.key())
     seq: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
-    pool: str = Field(sa_column=_text())
-    what: str = Field(sa_column=_text())
-    by: str | None = Field(sa_column=_text(nullable=True))
-    reason: str | None = Field(sa_column=_text(nullable=True))
-    at: datetime = Field(sa_column=_moment())
+    pool: str = Field(sa_column=columns.text())
+    what: str = Field(sa_column=columns.text())
+    by: str | None = Field(sa_column=columns.text(nullable=True))
+    reason: str | None = Field(sa_column=columns.text(nullable=True))
+    at: datetime = Field(sa_column=columns.moment())
 
 
 class ReadRow(SQLModel, table=True):
@@ -277,8 +262,8 @@ class ReadRow(SQLModel, table=True):
     )
 
     id: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
-    at: datetime = Field(sa_column=_moment())
-    reader: str = Field(sa_column=_text())
-    what: str = Field(sa_column=_text())
-    what_id: str = Field(sa_column=_text())
-    patient_id: str | None = Field(sa_column=_text(nullable=True))
+    at: datetime = Field(sa_column=columns.moment())
+    reader: str = Field(sa_column=columns.text())
+    what: str = Field(sa_column=columns.text())
+    what_id: str = Field(sa_column=columns.text())
+    patient_id: str | None = Field(sa_column=columns.text(nullable=True))

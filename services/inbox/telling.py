@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Final
 
 from services.inbox.domain.item import ItemChange
-from shared.database import Connection
+from shared.database import Connection, arrays
 
 CHANNEL: Final = "item_change"
 """Notified by each transaction that changes items."""
@@ -56,6 +56,6 @@ _TELL: Final = f"""
 async def tell(connection: Connection, changes: Sequence[ItemChange]) -> None:
     """Write what happened to items, in its order; those who look on hear of it when it is committed."""
     if changes:
-        columns = map(list, zip(*map(_happened, changes), strict=True))
+        columns = arrays([_happened(change) for change in changes])
         # More than are added: of one that moves, two pools are told.
         await connection.execute(_TELL, *columns, _FORGOTTEN_MIN + 2 * len(changes))

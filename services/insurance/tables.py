@@ -1,14 +1,13 @@
 """The tables of insurance, beside the kit's own in the same database."""
 
 from datetime import date, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Column,
     Date,
-    DateTime,
     Identity,
     Index,
     Integer,
@@ -16,24 +15,9 @@ from sqlalchemy import (
     MetaData,
     Text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-
-def _key() -> Any:
-    return Column(Text, primary_key=True)
-
-
-def _text(*, nullable: bool = False) -> Any:
-    return Column(Text, nullable=nullable)
-
-
-def _moment(*, nullable: bool = False) -> Any:
-    return Column(DateTime(timezone=True), nullable=nullable)
-
-
-def _json(*, nullable: bool = False) -> Any:
-    return Column(JSONB, nullable=nullable)
+from shared import columns
 
 
 class InsuranceTable(SQLModel):
@@ -51,14 +35,14 @@ class PatientRow(InsuranceTable, table=True):
         Index("patient_proxies", "proxies", postgresql_using="gin"),
     )
 
-    patient_id: str = Field(sa_column=_key())
-    person_id: str | None = Field(sa_column=_text(nullable=True))
-    first_name: str | None = Field(sa_column=_text(nullable=True))
-    last_name: str | None = Field(sa_column=_text(nullable=True))
+    patient_id: str = Field(sa_column=columns.key())
+    person_id: str | None = Field(sa_column=columns.text(nullable=True))
+    first_name: str | None = Field(sa_column=columns.text(nullable=True))
+    last_name: str | None = Field(sa_column=columns.text(nullable=True))
     birth_date: date | None = Field(sa_column=Column(Date))
-    time_zone: str | None = Field(sa_column=_text(nullable=True))
-    proxies: str | None = Field(sa_column=_json(nullable=True))
-    told_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    time_zone: str | None = Field(sa_column=columns.text(nullable=True))
+    proxies: str | None = Field(sa_column=columns.jsonb(nullable=True))
+    told_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class SessionRow(InsuranceTable, table=True):
@@ -66,8 +50,8 @@ class SessionRow(InsuranceTable, table=True):
 
     __tablename__ = "portal_session"
 
-    session_id: str = Field(sa_column=_key())
-    ended_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    session_id: str = Field(sa_column=columns.key())
+    ended_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class CoverageRow(InsuranceTable, table=True):
@@ -79,24 +63,24 @@ class CoverageRow(InsuranceTable, table=True):
         Index("coverage_waiting", "waiting_session", postgresql_where="waiting_session is not null"),
     )
 
-    coverage_id: str = Field(sa_column=_key())
-    patient_id: str = Field(sa_column=_text())
-    content: str = Field(sa_column=_json())
-    status: str = Field(sa_column=_text())
+    coverage_id: str = Field(sa_column=columns.key())
+    patient_id: str = Field(sa_column=columns.text())
+    content: str = Field(sa_column=columns.jsonb())
+    status: str = Field(sa_column=columns.text())
     priority: int = Field(sa_column=Column(Integer, nullable=False))
-    added_at: datetime = Field(sa_column=_moment())
-    updated_at: datetime = Field(sa_column=_moment())
+    added_at: datetime = Field(sa_column=columns.moment())
+    updated_at: datetime = Field(sa_column=columns.moment())
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
-    told_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    told_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     fingerprint: bytes | None = Field(sa_column=Column(LargeBinary))
-    session_id: str | None = Field(sa_column=_text(nullable=True))
-    waiting_session: str | None = Field(sa_column=_text(nullable=True))
-    verification_id: str | None = Field(sa_column=_text(nullable=True))
-    answer_id: str | None = Field(sa_column=_text(nullable=True))
-    verified_at: datetime | None = Field(sa_column=_moment(nullable=True))
-    reason: str | None = Field(sa_column=_text(nullable=True))
-    retry_at: datetime | None = Field(sa_column=_moment(nullable=True))
-    check_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    session_id: str | None = Field(sa_column=columns.text(nullable=True))
+    waiting_session: str | None = Field(sa_column=columns.text(nullable=True))
+    verification_id: str | None = Field(sa_column=columns.text(nullable=True))
+    answer_id: str | None = Field(sa_column=columns.text(nullable=True))
+    verified_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    reason: str | None = Field(sa_column=columns.text(nullable=True))
+    retry_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    check_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class ChangeRow(InsuranceTable, table=True):
@@ -109,19 +93,19 @@ class ChangeRow(InsuranceTable, table=True):
         Index("change_request_waiting", "waiting_session", postgresql_where="waiting_session is not null"),
     )
 
-    change_id: str = Field(sa_column=_key())
-    patient_id: str = Field(sa_column=_text())
-    coverage_id: str = Field(sa_column=_text())
-    changes: str = Field(sa_column=_json())
-    note: str | None = Field(sa_column=_text(nullable=True))
-    requested_at: datetime = Field(sa_column=_moment())
+    change_id: str = Field(sa_column=columns.key())
+    patient_id: str = Field(sa_column=columns.text())
+    coverage_id: str = Field(sa_column=columns.text())
+    changes: str = Field(sa_column=columns.jsonb())
+    note: str | None = Field(sa_column=columns.text(nullable=True))
+    requested_at: datetime = Field(sa_column=columns.moment())
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    session_id: str = Field(sa_column=_text())
-    status: str = Field(sa_column=_text())
-    waiting_session: str | None = Field(sa_column=_text(nullable=True))
-    verification_id: str | None = Field(sa_column=_text(nullable=True))
-    decided_at: datetime | None = Field(sa_column=_moment(nullable=True))
-    decision_note: str | None = Field(sa_column=_text(nullable=True))
+    session_id: str = Field(sa_column=columns.text())
+    status: str = Field(sa_column=columns.text())
+    waiting_session: str | None = Field(sa_column=columns.text(nullable=True))
+    verification_id: str | None = Field(sa_column=columns.text(nullable=True))
+    decided_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    decision_note: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class VerificationRow(InsuranceTable, table=True):
@@ -133,22 +117,22 @@ class VerificationRow(InsuranceTable, table=True):
         Index("verification_open", "patient_id", postgresql_where="status in ('asking', 'retrying')"),
     )
 
-    verification_id: str = Field(sa_column=_key())
-    patient_id: str = Field(sa_column=_text())
-    coverage_id: str = Field(sa_column=_text())
+    verification_id: str = Field(sa_column=columns.key())
+    patient_id: str = Field(sa_column=columns.text())
+    coverage_id: str = Field(sa_column=columns.text())
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
-    cause: str = Field(sa_column=_text())
-    inquiry: str = Field(sa_column=_json())
-    started_at: datetime = Field(sa_column=_moment())
-    asked_at: datetime = Field(sa_column=_moment())
-    session_id: str | None = Field(sa_column=_text(nullable=True))
-    change_id: str | None = Field(sa_column=_text(nullable=True))
-    status: str = Field(sa_column=_text())
+    cause: str = Field(sa_column=columns.text())
+    inquiry: str = Field(sa_column=columns.jsonb())
+    started_at: datetime = Field(sa_column=columns.moment())
+    asked_at: datetime = Field(sa_column=columns.moment())
+    session_id: str | None = Field(sa_column=columns.text(nullable=True))
+    change_id: str | None = Field(sa_column=columns.text(nullable=True))
+    status: str = Field(sa_column=columns.text())
     attempt: int = Field(sa_column=Column(Integer, nullable=False))
-    result: str | None = Field(sa_column=_text(nullable=True))
-    reason: str | None = Field(sa_column=_text(nullable=True))
-    retry_at: datetime | None = Field(sa_column=_moment(nullable=True))
-    ended_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    result: str | None = Field(sa_column=columns.text(nullable=True))
+    reason: str | None = Field(sa_column=columns.text(nullable=True))
+    retry_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    ended_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class AnswerRow(InsuranceTable, table=True):
@@ -156,8 +140,8 @@ class AnswerRow(InsuranceTable, table=True):
 
     __tablename__ = "payer_answer"
 
-    verification_id: str = Field(sa_column=_key())
-    benefits: str = Field(sa_column=_json())
+    verification_id: str = Field(sa_column=columns.key())
+    benefits: str = Field(sa_column=columns.jsonb())
 
 
 class ExchangeRow(InsuranceTable, table=True):
@@ -167,10 +151,10 @@ class ExchangeRow(InsuranceTable, table=True):
     __table_args__ = (Index("payer_exchange_verification", "verification_id"),)
 
     seq: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
-    verification_id: str = Field(sa_column=_text())
+    verification_id: str = Field(sa_column=columns.text())
     attempt: int = Field(sa_column=Column(Integer, nullable=False))
-    at: datetime = Field(sa_column=_moment())
-    result: str = Field(sa_column=_text())
+    at: datetime = Field(sa_column=columns.moment())
+    result: str = Field(sa_column=columns.text())
     codes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     request: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     request_sha256: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
@@ -185,12 +169,12 @@ class HistoryRow(InsuranceTable, table=True):
     __table_args__ = (Index("coverage_history_coverage", "coverage_id", "seq"),)
 
     seq: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
-    coverage_id: str = Field(sa_column=_text())
-    at: datetime = Field(sa_column=_moment())
-    what: str = Field(sa_column=_text())
-    by: str = Field(sa_column=_text())
+    coverage_id: str = Field(sa_column=columns.text())
+    at: datetime = Field(sa_column=columns.moment())
+    what: str = Field(sa_column=columns.text())
+    by: str = Field(sa_column=columns.text())
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
-    note: str | None = Field(sa_column=_text(nullable=True))
+    note: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class AppointmentRow(InsuranceTable, table=True):
@@ -198,11 +182,11 @@ class AppointmentRow(InsuranceTable, table=True):
 
     __tablename__ = "appointment"
 
-    appointment_id: str = Field(sa_column=_key())
-    patient_id: str = Field(sa_column=_key())
-    starts_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    appointment_id: str = Field(sa_column=columns.key())
+    patient_id: str = Field(sa_column=columns.key())
+    starts_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     cancelled: bool
-    told_at: datetime = Field(sa_column=_moment())
+    told_at: datetime = Field(sa_column=columns.moment())
 
 
 class WorkRow(InsuranceTable, table=True):
@@ -215,15 +199,15 @@ class WorkRow(InsuranceTable, table=True):
         Index("work_settled", "settled_at", postgresql_where="settled_at is not null"),
     )
 
-    work_id: str = Field(sa_column=_key())
-    patient_id: str = Field(sa_column=_text())
-    kind: str = Field(sa_column=_text())
-    summary: str = Field(sa_column=_text())
-    raised_at: datetime = Field(sa_column=_moment())
-    coverage_id: str | None = Field(sa_column=_text(nullable=True))
-    change_id: str | None = Field(sa_column=_text(nullable=True))
-    verification_id: str | None = Field(sa_column=_text(nullable=True))
-    action: str | None = Field(sa_column=_text(nullable=True))
-    note: str | None = Field(sa_column=_text(nullable=True))
-    settled_by: str | None = Field(sa_column=_text(nullable=True))
-    settled_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    work_id: str = Field(sa_column=columns.key())
+    patient_id: str = Field(sa_column=columns.text())
+    kind: str = Field(sa_column=columns.text())
+    summary: str = Field(sa_column=columns.text())
+    raised_at: datetime = Field(sa_column=columns.moment())
+    coverage_id: str | None = Field(sa_column=columns.text(nullable=True))
+    change_id: str | None = Field(sa_column=columns.text(nullable=True))
+    verification_id: str | None = Field(sa_column=columns.text(nullable=True))
+    action: str | None = Field(sa_column=columns.text(nullable=True))
+    note: str | None = Field(sa_column=columns.text(nullable=True))
+    settled_by: str | None = Field(sa_column=columns.text(nullable=True))
+    settled_at: datetime | None = Field(sa_column=columns.moment(nullable=True))

@@ -1,7 +1,7 @@
 """Rows, each way: which columns a table is read and written by, and what of a changed state goes into them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -145,8 +145,3 @@ def progress(alert: Alert) -> Row:
     """Return what may change of an alert; what it is about never does."""
     reached = (alert.status, alert.reason, alert.attempt, alert.failures, alert.queries)
     return (alert.alert_id, *reached, alert.provider_id, alert.updated_at)
-
-
-def columns(rows: Sequence[Row]) -> Iterator[list[Any]]:
-    """Return the values of rows by column."""
-    return map(list, zip(*rows, strict=True))

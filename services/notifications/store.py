@@ -30,7 +30,6 @@ from services.notifications.rows import (
     PATIENT,
     STATEMENT,
     Rows,
-    columns,
     neighbourhood,
     to_contact,
     to_enrolment,
@@ -45,7 +44,7 @@ from services.notifications.tables import (
     PatientRow,
     StatementRow,
 )
-from shared.database import Connection, insert, insert_statement, upsert
+from shared.database import Connection, arrays, insert, insert_statement, upsert
 from shared.events.envelope import Message
 from shared.events.notifications import AddContact, Channel, EnrolPaperless, ResendCode
 from shared.events.payments import StatementAvailable
@@ -190,7 +189,7 @@ async def _accounts(connection: Connection, named: _Named) -> list[Account]:
     statements: dict[str, dict[str, Statement]] = defaultdict(dict)
     subscribers: dict[str, dict[str, Subscriber]] = {}
     if named.statements:
-        for row in await connection.fetch(_READ_STATEMENTS, *columns(named.statements)):
+        for row in await connection.fetch(_READ_STATEMENTS, *arrays(named.statements)):
             statements[row[0]][row[1]] = Statement(*row[1:])
         subscribers = await _subscribers(connection, {number for number, _ in named.statements})
     return [
@@ -248,7 +247,7 @@ async def _persons(terms: Terms, now: datetime, connection: Connection, named: _
         enrolments[row[0]][row[1]] = to_enrolment(row)
     accounts: dict[str, set[str]] = defaultdict(set)
     if named.enrolling:
-        for person_id, number in await connection.fetch(_READ_MAY_SEE, *columns(named.enrolling)):
+        for person_id, number in await connection.fetch(_READ_MAY_SEE, *arrays(named.enrolling)):
             accounts[person_id].add(number)
     codes, crowds = await _codes(terms, now - CODES_COUNTED, connection, named.codes)
     return [
@@ -297,7 +296,7 @@ async def _codes(
     await connection.execute(_ADD_DESTINATIONS, ids)
     stopped = {row[0]: row[1] is not None for row in await connection.fetch(_LOCK_DESTINATIONS, ids)}
     limits = (since, CODES_OF_ADDRESS_MAX, CODES_OF_PREFIX_MAX)
-    rows = await connection.fetch(_READ_CROWDS, *columns(list(set(places.values()))), *limits)
+    rows = await connection.fetch(_READ_CROWDS, *arrays(list(set(places.values()))), *limits)
     of_address = Counter({row[0]: row[2] for row in rows})
     of_prefix = Counter({row[1]: row[3] for row in rows})
     crowds = {}
@@ -318,7 +317,7 @@ async def _addresses(connection: Connection, asking: Sequence[Message[Any]]) -> 
     pairs = [(message.data.person_id, message.data.contact_id) for message in again]
     known: dict[tuple[str, str], tuple[Channel, str]] = {}
     if pairs:
-        rows = await connection.fetch(_READ_ADDRESSES, *columns(pairs))
+        rows = await connection.fetch(_READ_ADDRESSES, *arrays(pairs))
         known = {(row[0], row[1]): (row[2], row[3]) for row in rows}
     found = {message.id: known[pair] for message, pair in zip(again, pairs, strict=True) if pair in known}
     for message in asking:
@@ -369,7 +368,7 @@ async def save(terms: Terms, connection: Connection, changes: Sequence[Change[St
     await upsert(connection, StatementRow, STATEMENT, rows.statements)
     await insert(connection, AlertRow, ALERT, rows.new_alerts)
     if rows.alerts:
-        await connection.execute(_MOVE_ALERTS, *columns(rows.alerts))
+        await connection.execute(_MOVE_ALERTS, *arrays(rows.alerts))
     await upsert(connection, DestinationRow, ("destination_id", "stopped_at"), rows.destinations)
     if rows.patients:
-        await connection.execute(_KEEP_NEWEST_PATIENT, *columns(rows.patients))
+        await connection.execute(_KEEP_NEWEST_PATIENT, *arrays(rows.patients))

@@ -3,29 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Index, SmallInteger, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Column, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-
-def _key() -> Any:
-    """Return a column that is, or is part of, the primary key."""
-    return Column(Text, primary_key=True)
-
-
-def _text(*, nullable: bool = False) -> Any:
-    return Column(Text, nullable=nullable)
+from shared import columns
 
 
 def _persons() -> Any:
     """Return a column for a list of ids: as JSON, for arrays of arrays do not go into one statement."""
-    return Column(JSONB, nullable=False)
-
-
-def _moment(*, nullable: bool = False) -> Any:
-    """Return a column for a time with zone."""
-    return Column(DateTime(timezone=True), nullable=nullable)
+    return columns.jsonb()
 
 
 def _number() -> Any:
@@ -41,7 +28,7 @@ class PersonRow(Table, table=True):
 
     __tablename__ = "person"
 
-    person_id: str = Field(sa_column=_key())
+    person_id: str = Field(sa_column=columns.key())
 
 
 class ContactRow(Table, table=True):
@@ -50,18 +37,18 @@ class ContactRow(Table, table=True):
     __tablename__ = "contact"
     __table_args__ = (Index("contact_destination", "destination_id"),)
 
-    person_id: str = Field(sa_column=_key())
-    contact_id: str = Field(sa_column=_key())
-    channel: str = Field(sa_column=_text())
-    address: str | None = Field(sa_column=_text(nullable=True))
-    destination_id: str = Field(sa_column=_text())
-    code_id: str = Field(sa_column=_text())
-    code_sent_at: datetime = Field(sa_column=_moment())
+    person_id: str = Field(sa_column=columns.key())
+    contact_id: str = Field(sa_column=columns.key())
+    channel: str = Field(sa_column=columns.text())
+    address: str | None = Field(sa_column=columns.text(nullable=True))
+    destination_id: str = Field(sa_column=columns.text())
+    code_id: str = Field(sa_column=columns.text())
+    code_sent_at: datetime = Field(sa_column=columns.moment())
     code_tries: int = Field(sa_column=_number())
-    status: str = Field(sa_column=_text())
-    reason: str | None = Field(sa_column=_text(nullable=True))
+    status: str = Field(sa_column=columns.text())
+    reason: str | None = Field(sa_column=columns.text(nullable=True))
     version: int = Field(sa_column=_number())
-    verified_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    verified_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class CodeRow(Table, table=True):
@@ -75,12 +62,12 @@ class CodeRow(Table, table=True):
         Index("code_sent", "sent_at"),
     )
 
-    code_id: str = Field(sa_column=_key())
-    person_id: str = Field(sa_column=_text())
-    contact_id: str = Field(sa_column=_text())
-    destination_id: str = Field(sa_column=_text())
-    prefix_id: str = Field(sa_column=_text())
-    sent_at: datetime = Field(sa_column=_moment())
+    code_id: str = Field(sa_column=columns.key())
+    person_id: str = Field(sa_column=columns.text())
+    contact_id: str = Field(sa_column=columns.text())
+    destination_id: str = Field(sa_column=columns.text())
+    prefix_id: str = Field(sa_column=columns.text())
+    sent_at: datetime = Field(sa_column=columns.moment())
 
 
 class EnrolmentRow(Table, table=True):
@@ -89,16 +76,16 @@ class EnrolmentRow(Table, table=True):
     __tablename__ = "enrolment"
     __table_args__ = (Index("enrolment_account", "account_number"),)
 
-    person_id: str = Field(sa_column=_key())
-    account_number: str = Field(sa_column=_key())
-    email_contact_id: str | None = Field(sa_column=_text(nullable=True))
-    text_contact_id: str | None = Field(sa_column=_text(nullable=True))
-    text_version: str = Field(sa_column=_text())
-    text_sha256: str = Field(sa_column=_text())
-    consented_at: datetime = Field(sa_column=_moment())
-    consented_by: str = Field(sa_column=_text())
-    ended_at: datetime | None = Field(sa_column=_moment(nullable=True))
-    ended_reason: str | None = Field(sa_column=_text(nullable=True))
+    person_id: str = Field(sa_column=columns.key())
+    account_number: str = Field(sa_column=columns.key())
+    email_contact_id: str | None = Field(sa_column=columns.text(nullable=True))
+    text_contact_id: str | None = Field(sa_column=columns.text(nullable=True))
+    text_version: str = Field(sa_column=columns.text())
+    text_sha256: str = Field(sa_column=columns.text())
+    consented_at: datetime = Field(sa_column=columns.moment())
+    consented_by: str = Field(sa_column=columns.text())
+    ended_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    ended_reason: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class DestinationRow(Table, table=True):
@@ -106,8 +93,8 @@ class DestinationRow(Table, table=True):
 
     __tablename__ = "destination"
 
-    destination_id: str = Field(sa_column=_key())
-    stopped_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    destination_id: str = Field(sa_column=columns.key())
+    stopped_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class AccountRow(Table, table=True):
@@ -116,9 +103,9 @@ class AccountRow(Table, table=True):
     __tablename__ = "account"
     __table_args__ = (Index("account_persons", "persons", postgresql_using="gin"),)
 
-    number: str = Field(sa_column=_key())
+    number: str = Field(sa_column=columns.key())
     persons: str = Field(sa_column=_persons())
-    told_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    told_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class StatementRow(Table, table=True):
@@ -126,10 +113,10 @@ class StatementRow(Table, table=True):
 
     __tablename__ = "statement"
 
-    account_number: str = Field(sa_column=_key())
-    statement_id: str = Field(sa_column=_key())
-    available_at: datetime = Field(sa_column=_moment())
-    paper_reason: str | None = Field(sa_column=_text(nullable=True))
+    account_number: str = Field(sa_column=columns.key())
+    statement_id: str = Field(sa_column=columns.key())
+    available_at: datetime = Field(sa_column=columns.moment())
+    paper_reason: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class AlertRow(Table, table=True):
@@ -142,21 +129,21 @@ class AlertRow(Table, table=True):
         ),
     )
 
-    alert_id: str = Field(sa_column=_key())
-    account_number: str = Field(sa_column=_text())
-    statement_id: str = Field(sa_column=_text())
-    person_id: str = Field(sa_column=_text())
-    contact_id: str = Field(sa_column=_text())
+    alert_id: str = Field(sa_column=columns.key())
+    account_number: str = Field(sa_column=columns.text())
+    statement_id: str = Field(sa_column=columns.text())
+    person_id: str = Field(sa_column=columns.text())
+    contact_id: str = Field(sa_column=columns.text())
     contact_version: int = Field(sa_column=_number())
-    channel: str = Field(sa_column=_text())
-    created_at: datetime = Field(sa_column=_moment())
-    status: str = Field(sa_column=_text())
-    reason: str | None = Field(sa_column=_text(nullable=True))
+    channel: str = Field(sa_column=columns.text())
+    created_at: datetime = Field(sa_column=columns.moment())
+    status: str = Field(sa_column=columns.text())
+    reason: str | None = Field(sa_column=columns.text(nullable=True))
     attempt: int = Field(sa_column=_number())
     failures: int = Field(sa_column=_number())
     queries: int = Field(sa_column=_number())
-    provider_id: str | None = Field(sa_column=_text(nullable=True))
-    updated_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    provider_id: str | None = Field(sa_column=columns.text(nullable=True))
+    updated_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class AttemptRow(Table, table=True):
@@ -165,9 +152,9 @@ class AttemptRow(Table, table=True):
     __tablename__ = "attempt"
     __table_args__ = (ForeignKeyConstraint(["alert_id"], ["alert.alert_id"]),)
 
-    alert_id: str = Field(sa_column=_key())
+    alert_id: str = Field(sa_column=columns.key())
     attempt: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
-    began_at: datetime = Field(sa_column=_moment())
+    began_at: datetime = Field(sa_column=columns.moment())
 
 
 class PatientRow(Table, table=True):
@@ -179,9 +166,9 @@ class PatientRow(Table, table=True):
         Index("patient_proxies", "proxies", postgresql_using="gin"),
     )
 
-    patient_id: str = Field(sa_column=_key())
-    person_id: str | None = Field(sa_column=_text(nullable=True))
+    patient_id: str = Field(sa_column=columns.key())
+    person_id: str | None = Field(sa_column=columns.text(nullable=True))
     proxies: str = Field(sa_column=_persons())
-    time_zone: str = Field(sa_column=_text())
-    language: str = Field(sa_column=_text())
-    told_at: datetime = Field(sa_column=_moment())
+    time_zone: str = Field(sa_column=columns.text())
+    language: str = Field(sa_column=columns.text())
+    told_at: datetime = Field(sa_column=columns.moment())

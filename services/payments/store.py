@@ -35,7 +35,7 @@ from services.payments.tables import (
     WebhookRow,
     WorkRow,
 )
-from shared.database import Connection, insert, insert_statement, upsert
+from shared.database import Connection, arrays, insert, insert_statement, upsert
 from shared.events.billing import AdjustmentPosted, ChargePosted, GuarantorAccountOpened, StatementIssued
 from shared.events.envelope import Fact, Message
 from shared.events.payments import (
@@ -218,7 +218,7 @@ async def read(connection: Connection, named: Named, read_accounts: str) -> dict
     payments, elsewhere = await _read_payments(connection, named, numbers)
     posted: dict[str, set[PostingKey]] = defaultdict(set)
     if named.postings:
-        for number, kind, cause_id in await connection.fetch(_READ_POSTED, *columns(named.postings)):
+        for number, kind, cause_id in await connection.fetch(_READ_POSTED, *arrays(named.postings)):
             posted[number].add((kind, cause_id))
     statements: dict[str, dict[str, Statement]] = defaultdict(dict)
     if named.readable:
@@ -324,9 +324,9 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
         for one in change.after.raised
     ]
     if raised:
-        await connection.execute(_RAISE_WORK, *columns(raised))
+        await connection.execute(_RAISE_WORK, *arrays(raised))
     if settled:
-        await connection.execute(_SETTLE_WORK, *columns([rows.settled_row(one) for one in settled]))
+        await connection.execute(_SETTLE_WORK, *arrays([rows.settled_row(one) for one in settled]))
 
 
 async def _save_accounts(
@@ -351,7 +351,7 @@ async def _save_accounts(
     # Never over another: an id that another account took meanwhile is an error.
     await insert(connection, PaymentRow, rows.PAYMENT, new_payments)
     if payments:
-        await connection.execute(_MOVE_PAYMENTS, *columns(payments))
+        await connection.execute(_MOVE_PAYMENTS, *arrays(payments))
     await insert(connection, PostingRow, rows.POSTING, postings)
     for part, model, names, row_of in _PARTS:
         await upsert(connection, model, names, list(chain.from_iterable(_changed(changes, part, row_of))))
@@ -377,8 +377,3 @@ def _changed(
         there, now = getattr(before, part), getattr(after, part)
         if now is not there:
             yield [row_of(after.number, one) for key, one in now.items() if one is not there.get(key)]
-
-
-def columns(found: Sequence[Row]) -> Iterator[list[Any]]:
-    """Return rows as one array for each column."""
-    return map(list, zip(*found, strict=True))

@@ -20,17 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-
-def _key() -> Any:
-    return Column(Text, primary_key=True)
-
-
-def _text(*, nullable: bool = False) -> Any:
-    return Column(Text, nullable=nullable)
-
-
-def _moment(*, nullable: bool = False) -> Any:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from shared import columns
 
 
 def _day(*, nullable: bool = False) -> Any:
@@ -46,10 +36,6 @@ def _small() -> Any:
     return Column(SmallInteger, nullable=False)
 
 
-def _json(*, nullable: bool = False) -> Any:
-    return Column(JSONB, nullable=nullable)
-
-
 class GuarantorAccountRow(SQLModel, table=True):
     """A guarantor account, and the lock on all that belongs to it; empty until the host has opened it."""
 
@@ -59,15 +45,15 @@ class GuarantorAccountRow(SQLModel, table=True):
         Index("guarantor_account_viewers", "viewers", postgresql_using="gin"),
     )
 
-    number: str = Field(sa_column=_key())
+    number: str = Field(sa_column=columns.key())
     version: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    person_id: str | None = Field(sa_column=_text(nullable=True))
-    first_name: str | None = Field(sa_column=_text(nullable=True))
-    last_name: str | None = Field(sa_column=_text(nullable=True))
+    person_id: str | None = Field(sa_column=columns.text(nullable=True))
+    first_name: str | None = Field(sa_column=columns.text(nullable=True))
+    last_name: str | None = Field(sa_column=columns.text(nullable=True))
     viewers: str | None = Field(sa_column=Column(JSONB))
-    affiliate: str | None = Field(sa_column=_text(nullable=True))
-    currency: str | None = Field(sa_column=_text(nullable=True))
-    told_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    affiliate: str | None = Field(sa_column=columns.text(nullable=True))
+    currency: str | None = Field(sa_column=columns.text(nullable=True))
+    told_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class VisitAccountRow(SQLModel, table=True):
@@ -76,14 +62,14 @@ class VisitAccountRow(SQLModel, table=True):
     __tablename__ = "visit_account"
     __table_args__ = (Index("visit_account_number", "number"),)
 
-    account_number: str = Field(sa_column=_key())
-    number: str = Field(sa_column=_key())
-    patient_id: str | None = Field(sa_column=_text(nullable=True))
+    account_number: str = Field(sa_column=columns.key())
+    number: str = Field(sa_column=columns.key())
+    patient_id: str | None = Field(sa_column=columns.text(nullable=True))
     visit_date: date | None = Field(sa_column=_day(nullable=True))
-    description: str | None = Field(sa_column=_text(nullable=True))
-    told_at: datetime | None = Field(sa_column=_moment(nullable=True))
+    description: str | None = Field(sa_column=columns.text(nullable=True))
+    told_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     closed: bool
-    plan_id: str | None = Field(sa_column=_text(nullable=True))
+    plan_id: str | None = Field(sa_column=columns.text(nullable=True))
     charges_minor: int = Field(sa_column=_minor())
     insurance_paid_minor: int = Field(sa_column=_minor())
     adjustments_minor: int = Field(sa_column=_minor())
@@ -112,29 +98,29 @@ class PaymentRow(SQLModel, table=True):
         CheckConstraint("amount_minor > 0", name="payment_amount"),
     )
 
-    payment_id: str = Field(sa_column=_key())
-    account_number: str = Field(sa_column=_text())
+    payment_id: str = Field(sa_column=columns.key())
+    account_number: str = Field(sa_column=columns.text())
     amount_minor: int = Field(sa_column=_minor())
-    currency: str = Field(sa_column=_text())
-    method_kind: str = Field(sa_column=_text())
-    method_last4: str = Field(sa_column=_text())
-    method_brand: str | None = Field(sa_column=_text(nullable=True))
+    currency: str = Field(sa_column=columns.text())
+    method_kind: str = Field(sa_column=columns.text())
+    method_last4: str = Field(sa_column=columns.text())
+    method_brand: str | None = Field(sa_column=columns.text(nullable=True))
     allocation: str = Field(sa_column=Column(JSONB, nullable=False))
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    processor_key: str = Field(sa_column=_text())
-    submitted_by: str = Field(sa_column=_text())
-    created_at: datetime = Field(sa_column=_moment())
-    updated_at: datetime = Field(sa_column=_moment())
-    status: str = Field(sa_column=_text())
-    reason: str | None = Field(sa_column=_text(nullable=True))
-    charge_id: str | None = Field(sa_column=_text(nullable=True))
+    processor_key: str = Field(sa_column=columns.text())
+    submitted_by: str = Field(sa_column=columns.text())
+    created_at: datetime = Field(sa_column=columns.moment())
+    updated_at: datetime = Field(sa_column=columns.moment())
+    status: str = Field(sa_column=columns.text())
+    reason: str | None = Field(sa_column=columns.text(nullable=True))
+    charge_id: str | None = Field(sa_column=columns.text(nullable=True))
     queries: int = Field(sa_column=_small())
-    review_id: str | None = Field(sa_column=_text(nullable=True))
-    plan_id: str | None = Field(sa_column=_text(nullable=True))
+    review_id: str | None = Field(sa_column=columns.text(nullable=True))
+    plan_id: str | None = Field(sa_column=columns.text(nullable=True))
     instalment: int | None = Field(sa_column=Column(SmallInteger))
     refunded_minor: int = Field(sa_column=_minor("0"))
-    dispute_status: str | None = Field(sa_column=_text(nullable=True))
-    settlement_id: str | None = Field(sa_column=_text(nullable=True))
+    dispute_status: str | None = Field(sa_column=columns.text(nullable=True))
+    settlement_id: str | None = Field(sa_column=columns.text(nullable=True))
     settled_minor: int = Field(sa_column=_minor("0"))
 
 
@@ -147,14 +133,14 @@ class StatementRow(SQLModel, table=True):
         Index("statement_id", "statement_id"),
     )
 
-    account_number: str = Field(sa_column=_key())
-    statement_id: str = Field(sa_column=_key())
+    account_number: str = Field(sa_column=columns.key())
+    statement_id: str = Field(sa_column=columns.key())
     issued_on: date = Field(sa_column=_day())
     due_on: date = Field(sa_column=_day())
     period_from: date = Field(sa_column=_day())
     period_to: date = Field(sa_column=_day())
     amount_due_minor: int = Field(sa_column=_minor())
-    currency: str = Field(sa_column=_text())
+    currency: str = Field(sa_column=columns.text())
     told: bool
     addressee: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     visits: str = Field(sa_column=Column(JSONB, nullable=False, server_default="[]"))
@@ -176,12 +162,12 @@ class PostingRow(SQLModel, table=True):
         Index("posting_newest", "account_number", "at", "kind", "cause_id"),
     )
 
-    account_number: str = Field(sa_column=_key())
-    kind: str = Field(sa_column=_key())
-    cause_id: str = Field(sa_column=_key())
-    at: datetime = Field(sa_column=_moment())
+    account_number: str = Field(sa_column=columns.key())
+    kind: str = Field(sa_column=columns.key())
+    cause_id: str = Field(sa_column=columns.key())
+    at: datetime = Field(sa_column=columns.moment())
     service_date: date | None = Field(sa_column=_day(nullable=True))
-    description: str | None = Field(sa_column=_text(nullable=True))
+    description: str | None = Field(sa_column=columns.text(nullable=True))
     accounts: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     amounts: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False))
 
@@ -191,14 +177,14 @@ class SavedMethodRow(SQLModel, table=True):
 
     __tablename__ = "saved_method"
 
-    account_number: str = Field(sa_column=_key())
-    method_id: str = Field(sa_column=_key())
-    person_id: str = Field(sa_column=_text())
-    kind: str = Field(sa_column=_text())
-    last4: str = Field(sa_column=_text())
-    brand: str | None = Field(sa_column=_text(nullable=True))
-    token: str | None = Field(sa_column=_text(nullable=True))
-    saved_at: datetime = Field(sa_column=_moment())
+    account_number: str = Field(sa_column=columns.key())
+    method_id: str = Field(sa_column=columns.key())
+    person_id: str = Field(sa_column=columns.text())
+    kind: str = Field(sa_column=columns.text())
+    last4: str = Field(sa_column=columns.text())
+    brand: str | None = Field(sa_column=columns.text(nullable=True))
+    token: str | None = Field(sa_column=columns.text(nullable=True))
+    saved_at: datetime = Field(sa_column=columns.moment())
 
 
 class RefundRow(SQLModel, table=True):
@@ -206,18 +192,18 @@ class RefundRow(SQLModel, table=True):
 
     __tablename__ = "refund"
 
-    account_number: str = Field(sa_column=_key())
-    refund_id: str = Field(sa_column=_key())
-    payment_id: str = Field(sa_column=_text())
+    account_number: str = Field(sa_column=columns.key())
+    refund_id: str = Field(sa_column=columns.key())
+    payment_id: str = Field(sa_column=columns.text())
     amount_minor: int = Field(sa_column=_minor())
-    currency: str = Field(sa_column=_text())
-    reason: str = Field(sa_column=_text())
-    allocation: str = Field(sa_column=_json())
-    processor_key: str = Field(sa_column=_text())
-    requested_by: str = Field(sa_column=_text())
-    requested_at: datetime = Field(sa_column=_moment())
-    status: str = Field(sa_column=_text())
-    decided_by: str | None = Field(sa_column=_text(nullable=True))
+    currency: str = Field(sa_column=columns.text())
+    reason: str = Field(sa_column=columns.text())
+    allocation: str = Field(sa_column=columns.jsonb())
+    processor_key: str = Field(sa_column=columns.text())
+    requested_by: str = Field(sa_column=columns.text())
+    requested_at: datetime = Field(sa_column=columns.moment())
+    status: str = Field(sa_column=columns.text())
+    decided_by: str | None = Field(sa_column=columns.text(nullable=True))
     queries: int = Field(sa_column=_small())
 
 
@@ -226,23 +212,23 @@ class PlanRow(SQLModel, table=True):
 
     __tablename__ = "plan"
 
-    account_number: str = Field(sa_column=_key())
-    plan_id: str = Field(sa_column=_key())
-    visits: str = Field(sa_column=_json())
-    currency: str = Field(sa_column=_text())
+    account_number: str = Field(sa_column=columns.key())
+    plan_id: str = Field(sa_column=columns.key())
+    visits: str = Field(sa_column=columns.jsonb())
+    currency: str = Field(sa_column=columns.text())
     monthly_amount_minor: int = Field(sa_column=_minor())
     day_of_month: int = Field(sa_column=_small())
     autopay: bool
-    method: str | None = Field(sa_column=_json(nullable=True))
-    method_id: str | None = Field(sa_column=_text(nullable=True))
-    consent: str | None = Field(sa_column=_json(nullable=True))
-    instalments: str = Field(sa_column=_json())
+    method: str | None = Field(sa_column=columns.jsonb(nullable=True))
+    method_id: str | None = Field(sa_column=columns.text(nullable=True))
+    consent: str | None = Field(sa_column=columns.jsonb(nullable=True))
+    instalments: str = Field(sa_column=columns.jsonb())
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    person_id: str = Field(sa_column=_text())
-    started_at: datetime = Field(sa_column=_moment())
-    status: str = Field(sa_column=_text())
+    person_id: str = Field(sa_column=columns.text())
+    started_at: datetime = Field(sa_column=columns.moment())
+    status: str = Field(sa_column=columns.text())
     revision: int = Field(sa_column=Column(Integer, nullable=False))
-    reason: str | None = Field(sa_column=_text(nullable=True))
+    reason: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class WorkRow(SQLModel, table=True):
@@ -251,18 +237,18 @@ class WorkRow(SQLModel, table=True):
     __tablename__ = "work"
     __table_args__ = (Index("work_newest", "status", "raised_at", "work_id"),)
 
-    work_id: str = Field(sa_column=_key())
-    key: str = Field(sa_column=_text())
-    kind: str = Field(sa_column=_text())
-    summary: str = Field(sa_column=_text())
-    about: str = Field(sa_column=_json())
-    details: str = Field(sa_column=_json())
-    raised_at: datetime = Field(sa_column=_moment())
+    work_id: str = Field(sa_column=columns.key())
+    key: str = Field(sa_column=columns.text())
+    kind: str = Field(sa_column=columns.text())
+    summary: str = Field(sa_column=columns.text())
+    about: str = Field(sa_column=columns.jsonb())
+    details: str = Field(sa_column=columns.jsonb())
+    raised_at: datetime = Field(sa_column=columns.moment())
     status: str = Field(sa_column=Column(Text, nullable=False, server_default="open"))
-    settled_by: str | None = Field(sa_column=_text(nullable=True))
-    settled_at: datetime | None = Field(sa_column=_moment(nullable=True))
-    action: str | None = Field(sa_column=_text(nullable=True))
-    note: str | None = Field(sa_column=_text(nullable=True))
+    settled_by: str | None = Field(sa_column=columns.text(nullable=True))
+    settled_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    action: str | None = Field(sa_column=columns.text(nullable=True))
+    note: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class WebhookRow(SQLModel, table=True):
@@ -270,8 +256,8 @@ class WebhookRow(SQLModel, table=True):
 
     __tablename__ = "webhook"
 
-    event_id: str = Field(sa_column=_key())
-    account_number: str = Field(sa_column=_text())
+    event_id: str = Field(sa_column=columns.key())
+    account_number: str = Field(sa_column=columns.text())
 
 
 class SettlementRow(SQLModel, table=True):
@@ -280,10 +266,10 @@ class SettlementRow(SQLModel, table=True):
     __tablename__ = "settlement"
     __table_args__ = (Index("settlement_fingerprint", "fingerprint"),)
 
-    settlement_id: str = Field(sa_column=_key())
+    settlement_id: str = Field(sa_column=columns.key())
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    imported_by: str = Field(sa_column=_text())
-    imported_at: datetime = Field(sa_column=_moment())
+    imported_by: str = Field(sa_column=columns.text())
+    imported_at: datetime = Field(sa_column=columns.moment())
     lines: int = Field(sa_column=Column(Integer, nullable=False))
 
 

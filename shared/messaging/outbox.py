@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from shared.database import AWAY, Connection, insert_statement
+from shared.database import AWAY, Connection, arrays, insert_statement
 from shared.messaging import metrics
 from shared.messaging.tables import OutboxRow
 
@@ -64,7 +64,7 @@ def outgoing(topic: str, key: bytes | None, value: bytes) -> Outgoing:
 async def put(connection: Connection, records: Sequence[Outgoing]) -> None:
     """Write records within the caller's transaction, and wake the relays when it commits."""
     if records:
-        await connection.execute(_PUT, *map(list, zip(*_rows(records), strict=True)))
+        await connection.execute(_PUT, *arrays(list(_rows(records))))
 
 
 def _rows(records: Sequence[Outgoing]) -> Iterator[tuple[int, str, int, bytes]]:

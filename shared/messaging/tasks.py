@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from shared import telemetry
-from shared.database import AWAY, Connection, Pool, insert_statement
+from shared.database import AWAY, Connection, Pool, arrays, insert_statement
 from shared.events.envelope import Data
 from shared.messaging import metrics
 from shared.messaging.handlers import Handlers, TaskFailedError
@@ -93,7 +93,7 @@ class Results(Protocol):
 async def put(connection: Connection, tasks: Sequence[NewTask]) -> None:
     """Write tasks within the caller's transaction; one that is there already stays as it is."""
     if tasks:
-        await connection.execute(_INSERT, *map(list, zip(*tasks, strict=True)))
+        await connection.execute(_INSERT, *arrays(tasks))
 
 
 async def finish(connection: Connection, leases: Sequence[Lease]) -> set[bytes]:

@@ -1,7 +1,7 @@
 import asyncpg
 import pytest
 
-from shared.database import AWAY, is_misuse
+from shared.database import AWAY, arrays, is_misuse
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,9 @@ def test_a_connection_that_is_gone_is_waited_for(message: str) -> None:
 def test_a_statement_with_the_wrong_arguments_is_a_bug_that_no_waiting_mends() -> None:
     assert is_misuse(asyncpg.InterfaceError("the server expects 3 arguments for this query, 2 were passed"))
     assert not is_misuse(OSError("closed"))
+
+
+def test_rows_become_one_array_for_each_column_and_no_rows_are_no_columns() -> None:
+    assert arrays([("a", 1), ("b", 2)]) == [["a", "b"], [1, 2]]
+    with pytest.raises(ValueError, match="no rows"):
+        arrays([])
