@@ -34,7 +34,7 @@ CASES = (
 async def _most_mb(name: str, env: dict[str, str], pool: Pool, topic: str, handled: int) -> float:
     """Return the most memory that a process had while it handled the first messages of its backlog."""
     most = 0.0
-    with child("benchmarks.child", name, env=env) as service:
+    with child(name, env=env) as service:
         async with asyncio.timeout(_DEADLINE_S):
             while await pool.fetchval(_DONE, topic) < handled:
                 most = max(most, service.rss_mb)

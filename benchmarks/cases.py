@@ -77,7 +77,7 @@ async def beside_naive(
     service_name = case.service.name
     beside = await naive_rate(endpoints, service_name, name, case.records)
     way = Way(case.heard.name, case.service.events.name, case.by)
-    with child("benchmarks.child", service_name, env=environment(endpoints, service_name)) as service:
+    with child(service_name, env=environment(endpoints, service_name)) as service:
         done = 0
         while done < WARM_UP:
             await timed(service, endpoints.kafka, way, case.records(done, RUN), pool)

@@ -65,7 +65,7 @@ async def run(endpoints: Endpoints) -> Figure:
     kit: list[list[float]] = []
     bare: list[list[float]] = []
     env = environment(endpoints, "payments")
-    with child("benchmarks.child", "kit", env=env), child("benchmarks.child", "bare", env=env):
+    with child("kit", env=env), child("bare", env=env):
         first = 0
         for ways in [(COMMANDS, EVENTS, kit), (QUESTIONS, ANSWERS, bare)]:
             await _round(endpoints.kafka, ways[0].name, ways[1].name, first, WARM_UP)

@@ -129,7 +129,7 @@ async def run(endpoints: Endpoints) -> Figure:
         clearinghouse.asked.clear()
         clearinghouse.most = 0
         env = {**environment(endpoints, CASE.service.name), "CLEARINGHOUSE_URL": clearinghouse.url}
-        with child("benchmarks.child", CASE.service.name, env=env) as service:
+        with child(CASE.service.name, env=env) as service:
             took_s, cpu_s = await _storm(service, endpoints, pool)
             rss_mb = service.rss_mb
     active, answered = await pool.fetchval(_ACTIVE), await pool.fetchval(_ANSWERED)

@@ -58,7 +58,7 @@ async def prepare(endpoints: Endpoints) -> Pool:
 
 async def kit(endpoints: Endpoints, pool: Pool) -> tuple[list[float], float, float, float]:
     """Return messages a second of each round, those with repeats, memory in MB, CPU µs a message."""
-    with child("benchmarks.child", "kit", env=environment(endpoints, "payments")) as service:
+    with child("kit", env=environment(endpoints, "payments")) as service:
         done = 0
         while done < WARM_UP:
             await timed(service, endpoints.kafka, WAY, requests(done, RUN), pool)

@@ -93,7 +93,7 @@ async def _rates(service: Child, endpoints: Endpoints, pool: Pool, first: int, a
 async def run(endpoints: Endpoints) -> Figure:
     """Measure with few accounts, then add accounts and measure again."""
     pool = await prepare(CASE, endpoints)
-    with child("benchmarks.child", "payments", env=environment(endpoints, "payments")) as service:
+    with child("payments", env=environment(endpoints, "payments")) as service:
         few = await _rates(service, endpoints, pool, 0, FEW)
         await open_accounts(pool, FEW + 1, MANY)
         many = await _rates(service, endpoints, pool, (WARM_UP_ROUNDS + ROUNDS) * RUN, MANY)

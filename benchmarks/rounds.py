@@ -57,6 +57,6 @@ async def naive_rate(
 ) -> float:
     """Return messages a second of the naive way at a job, over fewer messages, after a tenth to warm up."""
     warm_up = NAIVE_RUN // 10
-    with child("benchmarks.child", "naive", job, env=environment(endpoints, database)) as service:
+    with child("naive", job, env=environment(endpoints, database)) as service:
         await timed(service, endpoints.kafka, NAIVE, records(0, warm_up))
         return await timed(service, endpoints.kafka, NAIVE, records(warm_up, NAIVE_RUN))

@@ -184,9 +184,9 @@ class Child:
 
 
 @contextmanager
-def child(module: str, *arguments: str, env: dict[str, str]) -> Iterator[Child]:
-    """Run a process for the length of the block."""
-    process = Child(module, *arguments, env=env)
+def child(name: str, *arguments: str, env: dict[str, str]) -> Iterator[Child]:
+    """Run a process under test for the length of the block."""
+    process = Child(f"benchmarks.under_test.{name}", *arguments, env=env)
     try:
         yield process
     finally:

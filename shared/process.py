@@ -5,7 +5,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -28,13 +27,12 @@ from shared.events.asyncapi import asyncapi
 from shared.events.topics import Service
 from shared.messaging import broker
 from shared.messaging.handlers import Handlers
-from shared.messaging.run import Messaging
+from shared.messaging.run import Messaging, spare_collections
 from shared.settings import ClockSettings, DatabaseSettings, KafkaSettings, ServiceSettings, read
 
 Own = TypeVar("Own", bound=ServiceSettings)
 
 _AGAIN_S: Final = 0.5
-_YOUNG_OBJECTS: Final = 100_000
 
 log = structlog.get_logger(__name__)
 
@@ -152,10 +150,3 @@ async def _close(pool: database.Pool) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(5):
             await pool.close()
-
-
-def spare_collections() -> None:
-    """Collect garbage seldom: batches make many objects that reference counts free, and cycles are few."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)

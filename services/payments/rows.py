@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any, Final, TypeAlias
 
@@ -26,6 +25,7 @@ from services.payments.domain.records import (
 from shared.events.payments import Allocation, MethodShown
 from shared.events.plans import Authorization
 from shared.events.vocabulary import About, Method
+from shared.frozen import replace
 
 ACCOUNT: Final = (
     *("number", "version", "person_id", "first_name", "last_name"),

@@ -28,9 +28,9 @@ from shared.messaging.offsets import LostClaimError, Partition
 from shared.messaging.records import Record
 from shared.messaging.unreadable import guard
 
-_BATCH_MAX: Final = 2000
+_BATCH_MAX: Final = 1000
 _POLL_MS: Final = 10
-_FETCH_BYTES_MAX: Final = 512 * 1024
+_FETCH_BYTES_MAX: Final = 256 * 1024
 _REVOKED_WAIT_S: Final = 20
 _AGAIN_S: Final = 0.5
 _FOLLOW_S: Final = 2

@@ -8,15 +8,17 @@ gone and its result is dropped. Due times follow the business's clock, leases th
 
 import asyncio
 import hashlib
-import json
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final, Protocol
 
 import structlog
+from prometheus_client import Counter as Counted
+from pydantic_core import from_json, to_json
 
 from shared import telemetry
 from shared.database import AWAY, Connection, Pool, arrays, insert_statement
@@ -27,8 +29,8 @@ from shared.messaging.tables import TaskRow
 
 _LEASE_S: Final = 30
 _IDLE_S: Final = 0.5
-_CLAIM_MAX: Final = 500
-_RESULTS_MAX: Final = 500
+_CLAIM_MAX: Final = 1000
+_RESULTS_MAX: Final = 2000
 _UNDER_WAY_MAX: Final = 6000
 
 log = structlog.get_logger(__name__)
@@ -67,9 +69,9 @@ class Cause:
     traceparent: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Lease:
-    """A task that this worker holds; `attempts` counts this one."""
+    """A task that this worker holds, itself and no other; `attempts` counts this one."""
 
     id: bytes
     kind: str
@@ -134,7 +136,7 @@ class Worker:
         self._woken = asyncio.Event()
         self._under_way: dict[Lease, asyncio.Task[None]] = {}
         self._counts: Counter[str] = Counter()
-        self._finished: asyncio.Queue[tuple[Lease, Data, asyncio.Future[None]]] = asyncio.Queue()
+        self._finished: asyncio.Queue[tuple[Lease, Data]] = asyncio.Queue()
 
     def wake(self) -> None:
         """Look for due tasks now."""
@@ -169,8 +171,9 @@ class Worker:
         rows = await self._pool.fetch(_CLAIM, self._now(), _LEASE_S, list(wanted), list(wanted.values()))
         self._progress()
         for row in sorted(rows, key=lambda row: row["due_at"]):
-            cause = Cause(**json.loads(row["cause"]))
+            cause = Cause(**from_json(row["cause"]))
             self._start(Lease(row["id"], row["kind"], row["key"], row["data"], row["attempts"], cause))
+        metrics.TASKS_UNDER_WAY.set(len(self._under_way))
         if not rows:
             try:
                 async with asyncio.timeout(_IDLE_S):
@@ -179,27 +182,34 @@ class Worker:
                 return
 
     def _start(self, lease: Lease) -> None:
-        task = asyncio.create_task(self._perform(lease))
-        self._under_way[lease] = task
         self._counts[lease.kind] += 1
-        metrics.TASKS_UNDER_WAY.inc()
-        task.add_done_callback(lambda _: self._ended(lease))
+        self._under_way[lease] = asyncio.create_task(self._perform(lease))
 
-    def _ended(self, lease: Lease) -> None:
-        task = self._under_way.pop(lease)
+    def _end(self, lease: Lease) -> None:
+        """Make room: an attempt was given back, or its result is decided. Until then its lease is renewed."""
+        del self._under_way[lease]
         self._counts[lease.kind] -= 1
-        metrics.TASKS_UNDER_WAY.dec()
         self._woken.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("attempt ended without a result; its lease runs out", kind=lease.kind, exc_info=error)
 
     async def _perform(self, lease: Lease) -> None:
+        """Perform a task, and hand in its result if there is one."""
+        answer = None
+        try:
+            answer = await self._attempt(lease)
+        except Exception as error:
+            log.exception("attempt ended without a result", kind=lease.kind, error_type=type(error).__name__)
+        if answer is None:
+            self._end(lease)
+        else:
+            self._finished.put_nowait((lease, answer))
+
+    async def _attempt(self, lease: Lease) -> Data | None:
+        """Return the result of an attempt, or nothing if the task is to be tried again or was the kit's own."""
         if lease.kind in self._timers:
-            await self._hand_in(lease, self._timers[lease.kind].model_validate_json(lease.data))
-            return
+            return self._timers[lease.kind].model_validate_json(lease.data)
         if lease.kind in self._results.own:
             await self._results.own[lease.kind](lease)
-            return
+            return None
         cls, how = self._performers[lease.kind]
         data = cls.model_validate_json(lease.data)
         reason = "timeout"
@@ -215,23 +225,16 @@ class Worker:
             reason = type(error).__name__
             log.exception("task failed", kind=lease.kind)
         else:
-            metrics.TASK_RESULTS.labels(lease.kind, "done").inc()
-            await self._hand_in(lease, answer)
-            return
+            _attempts(lease.kind, "done").inc()
+            return answer
         wait = wait_before(lease.attempts, how.waits)
         if wait is None:
-            metrics.TASK_RESULTS.labels(lease.kind, "gave_up").inc()
-            await self._hand_in(lease, how.gave_up(data, reason))
-        else:
-            metrics.TASK_RESULTS.labels(lease.kind, "again").inc()
-            async with self._pool.acquire() as connection:
-                await again(connection, lease, self._now() + wait)
-
-    async def _hand_in(self, lease: Lease, answer: Data) -> None:
-        """Hand in a result and wait until it is decided; until then the lease is renewed."""
-        decided = asyncio.get_running_loop().create_future()
-        await self._finished.put((lease, answer, decided))
-        await decided
+            _attempts(lease.kind, "gave_up").inc()
+            return how.gave_up(data, reason)
+        _attempts(lease.kind, "again").inc()
+        async with self._pool.acquire() as connection:
+            await again(connection, lease, self._now() + wait)
+        return None
 
     async def _hand_back(self) -> None:
         """Hand finished tasks to `decide`, as many together as there are."""
@@ -239,10 +242,10 @@ class Worker:
         while len(finished) < _RESULTS_MAX and not self._finished.empty():
             finished.append(self._finished.get_nowait())
         try:
-            await self._results.results([(lease, answer) for lease, answer, _ in finished])
+            await self._results.results(finished)
         finally:
-            for _, _, decided in finished:
-                decided.set_result(None)
+            for lease, _ in finished:
+                self._end(lease)
 
     async def _renew(self) -> None:
         """Renew the leases of what is still under way, well before they run out."""
@@ -256,15 +259,21 @@ class Worker:
 
 def new_task(identity: bytes, data: Data, key: str, due_at: datetime, cause: Cause) -> NewTask:
     """Return a row for a task."""
-    kept: dict[str, Any] = {
-        "id": cause.id,
-        "correlation": cause.correlation,
-        "traceparent": cause.traceparent,
-    }
-    return (identity, data.TYPE, key, data.model_dump_json(exclude_none=True), due_at, json.dumps(kept))
+    kept = data.__pydantic_serializer__.to_json(data, exclude_none=True).decode()
+    return (identity, data.TYPE, key, kept, due_at, _json(cause))
 
 
 def own_task(kind: str, key: str, due_at: datetime) -> NewTask:
     """Return one of the kit's own tasks, for a parked lane or a dead letter's id."""
     identity = hashlib.blake2b(f"{kind}\0{key}\0{due_at}".encode(), digest_size=16).digest()
-    return (identity, kind, key, "{}", due_at, json.dumps({"id": key, "correlation": key, "traceparent": None}))
+    return (identity, kind, key, "{}", due_at, _json(Cause(key, key, None)))
+
+
+def _json(cause: Cause) -> str:
+    return to_json({"id": cause.id, "correlation": cause.correlation, "traceparent": cause.traceparent}).decode()
+
+
+@cache
+def _attempts(kind: str, result: str) -> Counted:
+    """Return the counter of a kind's attempts; looking it up by its labels costs more than counting."""
+    return metrics.TASK_RESULTS.labels(kind, result)

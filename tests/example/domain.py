@@ -1,11 +1,12 @@
 """The rules of feedback: pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, assert_never
 
 from shared.events.envelope import Fact, Id, Message
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task, TryLaterError
 from tests.example.messages import (
     CommandRefused,
@@ -44,7 +45,7 @@ class CloseFeedback(Fact):
 FeedbackMessage = LeaveFeedback | VisitEnded | Thanked | CloseFeedback
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Visit:
     """A visit, and the feedback about it, by feedback id."""
 

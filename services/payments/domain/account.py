@@ -5,7 +5,7 @@ have not ended, and of the rest only what the messages at hand name.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from services.payments.domain.ledger import Posting, PostingKey
 from services.payments.domain.records import (
@@ -20,10 +20,11 @@ from services.payments.domain.records import (
     Work,
 )
 from shared.events.payments import Allocation, BalanceChanged
+from shared.frozen import replace
 from shared.messaging.decision import Event
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GuarantorAccount:
     """A guarantor account; one that nobody has heard of is empty.
 

@@ -4,7 +4,6 @@ Nothing is failed or succeeded by silence: while the processor's answer is missi
 amount stays reserved, and the processor is asked again and again; in the end a person of the billing pool is.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeVar, assert_never
 
@@ -25,6 +24,7 @@ from shared.events.payments import (
     PaymentSucceeded,
     PaymentUnknown,
 )
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 _KNOWN_CODES: Final = collecting.REVOKING | {"R01", "R06", "R08", "R09", "R16", "R20"}

@@ -4,7 +4,6 @@ Of what is told anew, the newest counts. Charges, adjustments and statements hav
 heard before changes nothing, whatever message brings it.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -21,6 +20,7 @@ from shared.events.billing import (
     VisitAccountOpened,
 )
 from shared.events.payments import StatementAvailable
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
 

@@ -3,7 +3,6 @@
 A failure is tried again by the rules of its code; then the payer has some days to pay by hand; then the plan ends.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +29,7 @@ from shared.events.plans import (
     PlanDefaulted,
 )
 from shared.events.vocabulary import About
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 TRIED_AGAIN: Final = frozenset(

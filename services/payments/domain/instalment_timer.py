@@ -1,6 +1,5 @@
 """The timers of a plan: one for its next instalment, and one for each that waits to be paid by hand."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, ClassVar
 
@@ -12,6 +11,7 @@ from services.payments.domain.schedule import NOTICE, moment
 from shared.events.envelope import Fact, Id
 from shared.events.plans import Instalment, Instalments
 from shared.events.vocabulary import Position
+from shared.frozen import replace
 from shared.messaging.decision import Task
 
 Revision = Annotated[int, Field(ge=0)]

@@ -19,7 +19,7 @@ Lines = tuple[tuple[str, int], ...]
 """Ledger accounts with amounts in minor units."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Posting:
     """One change of what is owed: why, when, and its lines; what the host said of it where it said something."""
 

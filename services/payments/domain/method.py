@@ -1,6 +1,5 @@
 """Cards and bank accounts that a person keeps for later: theirs alone, and shown by their last digits only."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from services.payments.domain.account import GuarantorAccount
@@ -11,6 +10,7 @@ from shared.events.payments import MethodRemoved, MethodSaved, RemoveMethod, Sav
 from shared.events.plans import Instalment as InstalmentTold
 from shared.events.plans import PlanChanged
 from shared.events.vocabulary import Method
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
 

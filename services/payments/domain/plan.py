@@ -4,7 +4,7 @@ What is in a plan is paid by it alone. The dates live as one timer for each plan
 when an instalment falls due.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
@@ -34,10 +34,11 @@ from shared.events.plans import (
     StartPlan,
 )
 from shared.events.vocabulary import Method, MethodKind
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """What a plan would be: over which visits, how much a month, and which instalments."""
 

@@ -20,7 +20,7 @@ GUEST_LIFETIME: Final = timedelta(minutes=30)
 MethodKey = tuple[str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Review:
     """What was shown to the payer: which payment of which account, at which version of its balance."""
 
@@ -32,7 +32,7 @@ class Review:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GuestPass:
     """A bill that a guest looked up by its number as `typed`; with `visit_number` it is that visit's alone."""
 

@@ -35,7 +35,7 @@ WorkKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Opened:
     """What the billing host told last about an account; `told_at` is when."""
 
@@ -52,7 +52,7 @@ class Opened:
         return tuple(dict.fromkeys((self.person_id, *self.viewers)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VisitOpened:
     """What the billing host told last about a visit; `told_at` is when."""
 
@@ -62,7 +62,7 @@ class VisitOpened:
     told_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Visit:
     """A visit account: sums of the ledger's postings to it, in minor units.
 
@@ -91,7 +91,7 @@ class Visit:
         return (self.opened.visit_date if self.opened else date.max, self.number)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Payment:
     """One attempt to pay.
 
@@ -132,7 +132,7 @@ class Payment:
         return self.status in OPEN_STATUSES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VisitOwed:
     """What a statement says of one visit."""
 
@@ -142,7 +142,7 @@ class VisitOwed:
     balance_minor: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statement:
     """A statement as the billing host issued it; `told` is whether its readers have heard of it.
 
@@ -162,7 +162,7 @@ class Statement:
     visits: tuple[VisitOwed, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SavedMethod:
     """A card or bank account that a person keeps for later; one that was removed has no token any more."""
 
@@ -179,7 +179,7 @@ class SavedMethod:
         return MethodShown(kind=self.kind, last4=self.last4, brand=self.brand)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Refund:
     """Money to give back of a payment; `allocation` says which visits are owed again."""
 
@@ -202,7 +202,7 @@ class Refund:
         return self.status not in ("declined", "failed")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlanInstalment:
     """A part of a plan. `payment_id` paid it last, or tries to; `attempts` counts those that the plan made."""
 
@@ -220,7 +220,7 @@ class PlanInstalment:
         return self.amount_minor - self.paid_minor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A payment plan over some visits.
 
@@ -262,7 +262,7 @@ class Plan:
         return next(one for one in self.instalments if one.number == number)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Work:
     """Something that needs a person of the staff."""
 
@@ -275,7 +275,7 @@ class Work:
     settled: "Settled | None" = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settled:
     """How a piece of work ended: who did what, when, and why."""
 

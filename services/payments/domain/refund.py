@@ -4,7 +4,6 @@ The sum of refunds is never more than the payment; what goes back is owed again,
 """
 
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal, assert_never
 
@@ -34,6 +33,7 @@ from shared.events.payments import (
     Share,
 )
 from shared.events.vocabulary import About, AmountMinor, Code
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 Asked = Annotated[int, Field(ge=0, le=len(QUERY_WAITS))]

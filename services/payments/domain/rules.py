@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.payments.domain.proofs import Proofs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """Limits, in minor units and months.
 

@@ -6,7 +6,7 @@ account. What does not fit is work for a person. The same file again changes not
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -21,6 +21,7 @@ from services.payments.domain.work import SettleWork, about_payment, settle_itse
 from shared.events.envelope import Command, Fact, Id, Message, Time
 from shared.events.payments import SettlementImported, WorkSettled
 from shared.events.vocabulary import About, AmountMinor, Currency, Record
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 LINES_MAX: Final = 20_000
@@ -61,7 +62,7 @@ class CompareLines(Fact):
     missing: tuple[Id, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settlement:
     """A settlement file.
 

@@ -3,7 +3,6 @@
 That an event was taken up, and the asking that follows, are written together: none is lost, none counts twice.
 """
 
-from dataclasses import replace
 from typing import ClassVar
 
 from services.payments.domain import refund
@@ -13,6 +12,7 @@ from services.payments.domain.refusal import refuse
 from shared.events.envelope import Command, Id
 from shared.events.payments import WebhookTaken
 from shared.events.vocabulary import Code
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 

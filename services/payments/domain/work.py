@@ -1,6 +1,5 @@
 """What needs a person of the billing pool: how it is raised, and how it is settled."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, ClassVar, Final
 
@@ -12,6 +11,7 @@ from services.payments.domain.records import Payment, Settled, Work, WorkKind
 from shared.events.envelope import Command, Id
 from shared.events.payments import WorkRaised
 from shared.events.vocabulary import About, Code, Note
+from shared.frozen import replace
 from shared.messaging.decision import Event
 
 SUMMARIES: Final[dict[WorkKind, str]] = {

@@ -1,0 +1,1 @@
+"""The processes under test, one module each, which load no more than they need: their memory is measured."""
