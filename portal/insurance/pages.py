@@ -15,6 +15,7 @@ from portal.commands import Outcome, new_id
 from portal.events import key
 from portal.guarding import not_found, page_router
 from portal.insurance.answers import Coverage, Coverages, Payer, Payers
+from portal.insurance.cards import NO_CARD, Card, read_card
 from portal.insurance.forms import Typed, add_coverage, blank, known_payer, present, request_change
 from portal.language import _
 from portal.messages.answers import Patient, Patients
@@ -94,6 +95,24 @@ async def add(request: Request, person: Person) -> Response:
         return await _add_page(request, person, patients, typed, files=pictures, problem=_trouble(outcome))
     _tell(request, outcome, _("Your insurance is on file. It will be verified when you log out."))
     return RedirectResponse("/insurance", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/add/card")
+async def card_form(_person: Person) -> Response:
+    """Lead a page that is asked for again, without its pictures, back to the empty form."""
+    return RedirectResponse("/insurance/add", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/add/card")
+async def fill_in(request: Request, person: Person) -> Response:
+    """Show the form filled in with what the pictures of a card say, for the patient to look over."""
+    async with request.form() as form:
+        patients = await _patients(person)
+        patient = _of(patients, str(form.get("patient_id") or ""))
+        card = await read_card(person, patient.patient_id, form)
+        typed = blank(patient, str(form.get("coverage_id") or new_id("coverage")))
+    typed.values.update({name: one.value for name, one in card.suggestions.items()})
+    return await _add_page(request, person, patients, typed, card=card)
 
 
 @router.get("/{coverage_id}")
@@ -191,26 +210,32 @@ async def _add_page(
     *,
     files: Sequence[File] = (),
     problem: Trouble | None = None,
+    card: Card = NO_CARD,
 ) -> Response:
     who = [(patient.patient_id, patient.name) for patient in patients]
-    return await _form_page(
-        request, person, "insurance/add.html", typed, problem, patients=patients, who=who, attached=files
-    )
+    shown = {"patients": patients, "who": who, "attached": files}
+    return await _form_page(request, person, "insurance/add.html", typed, problem, card, **shown)
 
 
 async def _change_page(
     request: Request, person: PersonAtPage, coverage: Coverage, typed: Typed, *, problem: Trouble | None = None
 ) -> Response:
-    return await _form_page(request, person, "insurance/change.html", typed, problem, coverage=coverage)
+    return await _form_page(request, person, "insurance/change.html", typed, problem, NO_CARD, coverage=coverage)
 
 
 async def _form_page(
-    request: Request, person: PersonAtPage, template: str, typed: Typed, problem: Trouble | None, **shown: Any
+    request: Request,
+    person: PersonAtPage,
+    template: str,
+    typed: Typed,
+    problem: Trouble | None,
+    card: Card,
+    **shown: Any,
 ) -> Response:
     """Return a form with all that was typed and what has to be looked at again."""
     known = await _payers(person, "")
     found = known_payer(typed["payer_name"], known)
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if problem or typed.faults else HTTPStatus.OK
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if problem or typed.faults or card.refused else HTTPStatus.OK
     return render(
         request,
         template,
@@ -221,6 +246,8 @@ async def _form_page(
         typed=bool(typed["payer_name"]),
         found=found,
         problem=problem,
+        suggestions=card.suggestions,
+        card_refused=card.refused,
         **shown,
     )
 

@@ -8,7 +8,7 @@ the rules changed. What only grows (answers, exchanges, history) is never update
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from pydantic import TypeAdapter
@@ -46,6 +46,7 @@ from shared.events.insurance import AddCoverage, Benefits, CoverageChanges, Deci
 from shared.events.portal import SessionEnded
 from shared.events.registration import CoverageOnFile
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled
+from shared.frozen import replace
 from shared.messaging.handlers import Change
 
 PATIENT: Final = (

@@ -1,5 +1,5 @@
 """What insurance shows over HTTP, and what staff do there."""
 
-from services.insurance.api import coverages, fhir, staff
+from services.insurance.api import cards, coverages, fhir, staff
 
-ROUTERS = (coverages.router, staff.router, fhir.router)
+ROUTERS = (coverages.router, cards.router, staff.router, fhir.router)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, get_args
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from services.insurance import reads
@@ -16,18 +16,13 @@ from shared.database import Pool
 from shared.events.insurance import Benefits
 from shared.events.vocabulary import Relationship
 from shared.problems import Problem
+from shared.routes import ThePool
 
 router = APIRouter(prefix="/v1", tags=["insurance"])
 
 PAYERS_MAX = 50
 
 
-async def _pool(request: Request) -> Pool:
-    pool: Pool = request.app.state.pool
-    return pool
-
-
-ThePool = Annotated[Pool, Depends(_pool)]
 Person = Annotated[Caller, Depends(person)]
 PersonOrStaff = Annotated[Caller, Depends(person_or_staff("insurance", "supervisor"))]
 _anyone = Depends(RoleCheck(frozenset({GATEWAY, *get_args(StaffRole)})))
@@ -167,6 +162,16 @@ async def seen_coverages(
     """Return the patients whom a caller may see, or the one that is named, and their coverages.
 
     Raises:
+        Problem: as `seen_patients`.
+    """
+    known = {one.patient_id: one for one in await seen_patients(pool, caller, patient_id)}
+    return known, await reads.coverages(pool, list(known))
+
+
+async def seen_patients(pool: Pool, caller: Caller, patient_id: str | None) -> list[KnownPatient]:
+    """Return the patients whom a caller may see, or the one that is named.
+
+    Raises:
         Problem: 404, there is no such patient for this caller; 422, staff named none.
     """
     if caller.on_behalf_of is not None:
@@ -179,8 +184,7 @@ async def seen_coverages(
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Name the patient.", reason="invalid_data")
     if patient_id is not None and not seen:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such patient.", reason="not_found")
-    known = {one.patient_id: one for one in seen}
-    return known, await reads.coverages(pool, list(known))
+    return seen
 
 
 async def seen_coverage(

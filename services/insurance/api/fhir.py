@@ -6,8 +6,9 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
 from services.insurance import fhir
-from services.insurance.api.coverages import Id, PersonOrStaff, ThePool, seen_coverage, seen_coverages
+from services.insurance.api.coverages import Id, PersonOrStaff, seen_coverage, seen_coverages
 from shared.auth import public
+from shared.routes import ThePool
 
 router = APIRouter(prefix="/fhir", tags=["FHIR"])
 

@@ -2,15 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
-from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from services.insurance import reads
-from services.insurance.api.coverages import Id, ThePool
+from services.insurance.api.coverages import Id
 from services.insurance.domain.patient import (
     Cause,
     ChangeRequest,
@@ -28,24 +27,18 @@ from shared.database import Pool
 from shared.events.insurance import CommandRefused
 from shared.events.vocabulary import Note, Word
 from shared.problems import Problem
-from shared.settings import read
+from shared.routes import TheAsk, ThePool, own_settings
 
 router = APIRouter(prefix="/v1", tags=["staff"])
 
 Staff = Annotated[Caller, Depends(staff("insurance", "supervisor"))]
 
 
-@cache
-def _seal() -> Seal:
-    return Seal(read(Settings).raw_key.get_secret_value())
+async def _seal(own: Annotated[Settings, Depends(own_settings)]) -> Seal:
+    return Seal(own.raw_key.get_secret_value())
 
 
-async def the_seal() -> Seal:
-    """Return what opens the texts that were kept, with the key of the environment."""
-    return _seal()
-
-
-TheSeal = Annotated[Seal, Depends(the_seal)]
+TheSeal = Annotated[Seal, Depends(_seal)]
 
 _STATUSES: Final = {
     "not_found": HTTPStatus.NOT_FOUND,
@@ -141,7 +134,7 @@ async def work_item(work_id: Id, _: Staff, pool: ThePool) -> WorkDetails:
 
 @router.post("/work/{work_id}/{action}")
 async def settle(
-    work_id: Id, action: Action, settlement: Settlement, caller: Staff, request: Request, pool: ThePool
+    work_id: Id, action: Action, settlement: Settlement, caller: Staff, ask: TheAsk, pool: ThePool
 ) -> WorkDetails:
     """Do something about a piece of work, which settles it; the same again changes nothing."""
     shown = await reads.work_item(pool, work_id)
@@ -155,7 +148,7 @@ async def settle(
         payer_id=settlement.payer_id,
         status=settlement.status,
     )
-    told = await request.app.state.ask(command, shown.patient_id, caller.subject)
+    told = await ask(command, shown.patient_id, caller.staff_actor)
     if isinstance(told, CommandRefused):
         status = _STATUSES.get(told.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
         raise Problem(status, told.detail, reason=told.reason)

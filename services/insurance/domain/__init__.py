@@ -1,6 +1,5 @@
 """The rules of insurance: `decide` says what follows from each message for one patient, or for one session."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -23,6 +22,7 @@ from shared.events.insurance import (
 )
 from shared.events.registration import CoverageOnFile, PatientRegistered
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled
+from shared.frozen import replace
 from shared.messaging.decision import Decision
 
 StaffCommand = DecideChange | VerifyAgain | SetPriority | SettleWork

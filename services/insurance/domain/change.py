@@ -1,6 +1,5 @@
 """Changes that patients ask for: staff decide, and the coverage on file stays in force until then."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -19,6 +18,7 @@ from shared.events.insurance import (
     RefusalReason,
     RequestChange,
 )
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
 _DECIDED: Final[dict[str, tuple[ChangeStatus, What]]] = {

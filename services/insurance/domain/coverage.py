@@ -1,6 +1,5 @@
 """Coverages as patients add and remove them, as the host has them on file, and in what order they pay."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -24,6 +23,7 @@ from shared.events.insurance import (
     VerifyAgain,
 )
 from shared.events.registration import CoverageOnFile
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task, TryLaterError
 
 SESSION_GIVEN_UP_AFTER: Final = timedelta(minutes=30)

@@ -6,13 +6,14 @@ never loaded for deciding.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal
 
 from shared.events.envelope import Id
 from shared.events.insurance import Benefits, CoverageChanges
 from shared.events.vocabulary import Description, Record, Relationship, Subscriber, Word
+from shared.frozen import replace
 
 CoverageStatus = Literal[
     "pending", "verifying", "active", "inactive", "needs-patient", "needs-staff", "undetermined", "removed"
@@ -76,7 +77,7 @@ class Inquiry(Record):
         return self.dependent or self.subscriber
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Registered:
     """What the registration host told last about a patient; `told_at` is when."""
 
@@ -93,7 +94,7 @@ class Registered:
         return person_id == self.person_id or person_id in self.proxies
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Coverage:
     """A coverage as it stands.
 
@@ -132,7 +133,7 @@ class Coverage:
         return self.status != "removed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChangeRequest:
     """A change that a patient asked for; `verification_id` is what the payer said of the coverage so changed."""
 
@@ -150,7 +151,7 @@ class ChangeRequest:
     decision_note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verification:
     """One question to a payer, however often it is sent; `change_id` while it is about a mere request."""
 
@@ -176,7 +177,7 @@ class Verification:
         return self.status in OPEN_VERIFICATIONS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Appointment:
     """When the scheduling host says that a patient comes; `told_at` is when it said so."""
 
@@ -186,7 +187,7 @@ class Appointment:
     told_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Work:
     """Something that a person of the insurance pool has to look at."""
 
@@ -208,7 +209,7 @@ class Work:
         return self.settled_at is None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """The benefits that a verification brought."""
 
@@ -216,7 +217,7 @@ class Answer:
     benefits: Benefits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Exchange:
     """One call: what was sent and received, encrypted, with the hashes of both in the clear."""
 
@@ -231,7 +232,7 @@ class Exchange:
     answer_sha256: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """A line of a coverage's history."""
 
@@ -243,7 +244,7 @@ class Entry:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Patient:
     """A patient's coverages, and what is going on about them.
 

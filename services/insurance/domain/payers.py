@@ -1,8 +1,8 @@
 """The payer directory: which payers can be asked, under which ids and names."""
 
 import unicodedata
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
 
 from shared.events.vocabulary import Record, Word
 
@@ -24,6 +24,11 @@ def _plain(name: str) -> str:
     return " ".join(kept.split())
 
 
+_ALIKE: Final = str.maketrans("01l5826", "oiisbzg")
+_LONG: Final = 8
+"""A name of so many letters is known even where it is printed or read without its spaces."""
+
+
 class Directory:
     """The payers that are known."""
 
@@ -34,6 +39,7 @@ class Directory:
         for payer in sorted(self._by_id.values(), key=lambda one: one.status != "active"):
             for name in (payer.name, *payer.aliases):
                 self._by_name.setdefault(_plain(name), payer)
+        self._printed = [(plain, plain.translate(_ALIKE)) for plain in self._by_name]
 
     def payer(self, payer_id: str | None, name: str) -> Payer | None:
         """Return who is meant and can be asked today; nothing for a payer that is not known."""
@@ -49,6 +55,20 @@ class Directory:
         """Return what is the same for the same payer, also for one that is not known."""
         payer = self.payer(payer_id, name)
         return payer.payer_id if payer else f"?{_plain(payer_id or name)}"
+
+    def printed(self, text: str) -> Iterator[tuple[Payer, int]]:
+        """Give who can be asked of those that a printed text names, and how many letters name them.
+
+        The text was read from a picture: letters and digits that look alike are the same, and spaces may be lost.
+        """
+        read = _plain(text).translate(_ALIKE)
+        glued = read.replace(" ", "")
+        for plain, name in self._printed:
+            solid = name.replace(" ", "")
+            if f" {name} " in f" {read} " or (len(solid) >= _LONG and solid in glued):
+                payer = self.payer(None, plain)
+                if payer is not None:
+                    yield payer, len(solid)
 
     def search(self, words: str) -> list[Payer]:
         """Return the payers whose id, name or alias has all the words, by name."""

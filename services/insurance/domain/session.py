@@ -6,12 +6,13 @@ Comes it earlier, it is committed with `waiting_session` before the timer is the
 behind; that timer looks for who waits only then. That also holds when one batch brings both.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
 from shared.events.envelope import Fact, Id
 from shared.events.portal import SessionEnded, SessionStarted
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Task
 
 
@@ -30,7 +31,7 @@ class SubmitSession(Fact):
     patient_id: Id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Session:
     """Whether a session has ended; `waiting` are the patients with something that waits for its end."""
 

@@ -1,6 +1,5 @@
 """What staff do about work that was raised: over HTTP alone, by the same rules as everything else."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar, Final, Literal
 
@@ -13,6 +12,7 @@ from services.insurance.domain.verification import close_all, inquiry, submit
 from shared.events.envelope import Command, Id
 from shared.events.insurance import WorkSettled
 from shared.events.vocabulary import Note, Word
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
 Action = Literal["accept", "decline", "verify-again", "choose-payer", "override", "close"]

@@ -1,6 +1,5 @@
 """What the end of a session submits: each coverage that was added or changed in it, once."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from services.insurance.domain.change import apply
@@ -10,6 +9,7 @@ from services.insurance.domain.refusal import then
 from services.insurance.domain.session import SubmitSession
 from services.insurance.domain.verification import inquiry, submit
 from services.insurance.domain.work import raise_work
+from shared.frozen import replace
 from shared.messaging.decision import Decision
 
 

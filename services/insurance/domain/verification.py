@@ -4,7 +4,6 @@ No answer is not "not covered": while there is none, the coverage is `undetermin
 for a day; then a person is. What was asked about a requested change leaves the coverage on file as it is.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -36,6 +35,7 @@ from services.insurance.domain.rejection import Rejection, judge
 from services.insurance.domain.work import digest, raise_work, settle
 from shared.events.insurance import CoverageNotVerified, CoverageVerified, VerificationSubmitted
 from shared.events.vocabulary import Subscriber
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 NOT_AGAIN_BEFORE: Final = timedelta(seconds=90)

@@ -1,13 +1,13 @@
 """Work for the insurance pool: raised once, settled once."""
 
 import hashlib
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from services.insurance.domain.patient import Patient, Work, WorkKind
 from shared.events.insurance import WorkRaised
 from shared.events.vocabulary import About
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
 SUMMARIES: Final[dict[WorkKind, str]] = {

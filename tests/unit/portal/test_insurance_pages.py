@@ -1,8 +1,11 @@
 """The insurance pages: what they show, what they send, and what they say when it is refused."""
 
+import re
 from typing import Any
 
+import httpx
 import pytest
+from aiohttp import web
 
 from tests.unit.portal.world import World, form
 
@@ -184,3 +187,82 @@ async def test_a_form_of_another_site_changes_nothing(world: World) -> None:
         answer = await browser.post("/insurance/c-1/remove", data={"csrf": "guessed"})
     assert answer.status_code == 403
     assert world.producer.sent == []
+
+
+def suggestion(value: str, *ambiguous: int) -> dict[str, Any]:
+    return {"value": value, "confidence": 0.98, "ambiguous": list(ambiguous)}
+
+
+READ = {
+    "payer_id": suggestion("NEW"),
+    "payer_name": suggestion("New Mutual"),
+    "member_id": suggestion("AB017", 2, 3),
+    "subscriber": {"first_name": suggestion("Jordan"), "last_name": suggestion("Lee")},
+    "rx_bin": suggestion("610014"),
+}
+
+
+async def chosen(browser: httpx.AsyncClient, **files: bytes) -> httpx.Response:
+    pictures = {name: (f"{name}.jpg", content, "image/jpeg") for name, content in files.items()}
+    kept = form(patient_id="p-2", coverage_id="coverage-7")
+    return await browser.post("/insurance/add/card", data=kept, files=pictures)
+
+
+async def test_a_picture_of_a_card_fills_the_form_in_and_marks_what_is_easily_misread(world: World) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def read(request: web.Request) -> web.Response:
+        sent.append({name: getattr(part, "filename", part) for name, part in (await request.post()).items()})
+        return web.json_response({"fields": READ})
+
+    async with world.person() as browser:
+        given(world)
+        world.services.answer("POST", "/v1/card-readings", read)
+        answer = await chosen(browser, card_front=b"front", card_back=b"back")
+        world.services.answer("POST", "/v1/card-readings", {"fields": {"plan_name": suggestion("Gold")}})
+        front_alone = await chosen(browser, card_front=b"front")
+    assert (answer.status_code, front_alone.status_code) == (200, 200)
+    assert sent == [{"patient_id": "p-2", "file": "card_front.jpg", "back": "card_back.jpg"}]
+    for name, value in (("payer_name", "New Mutual"), ("member_id", "AB017"), ("first_name", "Jordan")):
+        assert re.search(rf'id="{name}"[^>]* value="{value}"', answer.text)
+    assert "AB<mark>0</mark><mark>1</mark>7" in answer.text
+    assert "Easily mistaken: the digit 0, the digit 1." in answer.text
+    assert re.search(r'id="member_id"[^>]* aria-describedby="member_id-hint', answer.text)
+    assert 'name="coverage_id" value="coverage-7"' in answer.text
+    assert re.search(r'name="patient_id" value="p-2" checked', answer.text)
+    assert 'value="Leo"' in front_alone.text
+    assert world.producer.sent == []
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "said"),
+    [
+        (422, "nothing_read", "Please take it again in good light"),
+        (422, "unknown_type", "Please choose a JPEG, PNG, WebP or HEIC picture."),
+        (413, None, "This picture is too large."),
+        (422, "invented_yesterday", "We could not read this picture."),
+        (503, "reader_busy", "Please type in what is on the card."),
+    ],
+)
+async def test_a_picture_that_cannot_be_read_is_told_in_words_above_the_form(
+    world: World, status: int, reason: str | None, said: str
+) -> None:
+    async with world.person() as browser:
+        given(world)
+        world.services.answer("POST", "/v1/card-readings", {"reason": reason}, status)
+        answer = await chosen(browser, card_front=b"front")
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert 'name="member_id"' in answer.text
+
+
+async def test_without_a_picture_one_is_asked_for_and_a_page_asked_for_again_is_the_empty_form(
+    world: World,
+) -> None:
+    async with world.person("es") as browser:
+        given(world)
+        answer = await chosen(browser, card_back=b"back")
+        again = await browser.get("/insurance/add/card")
+    assert "Primero elija una imagen." in answer.text
+    assert world.services.calls("POST", "/v1/card-readings") == []
+    assert (again.status_code, again.headers["location"]) == (303, "/insurance/add")
