@@ -104,7 +104,7 @@ class Services:
 
 async def _failure(service: str, response: aiohttp.ClientResponse) -> Exception:
     try:
-        document = await response.json(content_type=None)
+        document = {} if response.method == "HEAD" else await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return ServiceAwayError(service)
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or not isinstance(document, dict):

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import Form, Request, UploadFile
+from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
@@ -17,7 +17,8 @@ from portal.events import key
 from portal.guarding import not_found, page_router
 from portal.language import _
 from portal.messages.answers import Patient, Patients, Recipients, Thread, Threads
-from portal.messages.files import File, upload, upload_all
+from portal.messages.files import File, upload_all
+from portal.messages.uploads import router as uploads
 from portal.messages.writing import CATEGORIES, Path, Text, faulty, message
 from portal.notices import notice
 from portal.refusals import refusal
@@ -25,6 +26,7 @@ from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
 
 router = page_router("/messages")
+router.include_router(uploads)
 
 _PASSED_ON: Final = ("content-type", "content-disposition", "content-length", "content-security-policy")
 
@@ -79,14 +81,6 @@ async def urgency(
     except ServiceAwayError:
         told = {"urgent": False}  # who writes can do nothing about it, and the flag after sending does not need it
     return render(request, "messages/urgent.html", urgent=bool(told["urgent"]))
-
-
-@router.post("/attachments")
-async def attach(
-    request: Request, person: Person, file: UploadFile, patient_id: Annotated[str, Form()]
-) -> Response:
-    """Take a file that was just chosen, and show what became of it."""
-    return render(request, "messages/file_row.html", file=await upload(person, patient_id, file))
 
 
 @router.get("/attachments/{attachment_id}")

@@ -8,7 +8,7 @@ from typing import Final
 
 import services.inbox
 from services.inbox.adapters.clamd import Clamd
-from services.inbox.adapters.files import Files
+from services.inbox.adapters.files import Files, open_store
 from services.inbox.api import ROUTERS
 from services.inbox.domain import State
 from services.inbox.handlers import INBOX
@@ -29,7 +29,7 @@ async def handlers(settings: Settings, _clock: Clock, _stack: AsyncExitStack) ->
         return INBOX
     clamd = Clamd(url.host or "", url.port or _CLAMD_PORT, settings.clamd_timeout_s)
     timeout = timedelta(seconds=settings.clamd_timeout_s) + _MARGIN
-    return replace(INBOX, performers=performers(Files(str(settings.attachments_url)), clamd, timeout))
+    return replace(INBOX, performers=performers(Files(open_store(str(settings.attachments_url))), clamd, timeout))
 
 
 APPLICATION: Final = Application(

@@ -89,18 +89,27 @@ class Inspected:
     sha256: str
 
 
+def check(name: str, size: int) -> None:
+    """Refuse what can be refused before the content is there.
+
+    Raises:
+        RefusedFileError: a file of this name and size is not taken in.
+    """
+    if not name or len(name) > NAME_MAX or _BAD_NAME.search(name):
+        raise RefusedFileError("bad_name")
+    if not size:
+        raise RefusedFileError("empty_file")
+    if size > FILE_BYTES_MAX:
+        raise RefusedFileError("too_large")
+
+
 def inspect(name: str, content: bytes) -> Inspected:
     """Return what a file is.
 
     Raises:
         RefusedFileError: it is not taken in.
     """
-    if not name or len(name) > NAME_MAX or _BAD_NAME.search(name):
-        raise RefusedFileError("bad_name")
-    if not content:
-        raise RefusedFileError("empty_file")
-    if len(content) > FILE_BYTES_MAX:
-        raise RefusedFileError("too_large")
+    check(name, len(content))
     content_type = sniff(content)
     extension = name.rpartition(".")[2].lower() if "." in name else ""
     if extension in EXPECTED and content_type not in EXPECTED[extension]:

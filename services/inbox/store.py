@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from services.inbox.domain import State, state_key
-from services.inbox.domain.attachment import Attachment, AttachmentScanned
+from services.inbox.domain.attachment import AddAttachment, Attachment
 from services.inbox.domain.commands import PutRoutingRules, ReassignItem, ReplyToItem
 from services.inbox.domain.item import Desk, Item, ItemChange, ThreadMessage, derived
 from services.inbox.domain.patient import Appointment, DocumentRequest, Patient, Registered
@@ -70,6 +70,9 @@ _READ_MESSAGES: Final = f"""
 """
 _READ_ATTACHMENTS: Final = f"select {', '.join(ATTACHMENT)} from attachment where attachment_id = any($1::text[])"
 _LOCK_ATTACHMENTS: Final = f"{_READ_ATTACHMENTS} order by attachment_id for update"
+_LOCK_ADDED: Final = """
+    select pg_advisory_xact_lock(hashtextextended(id, 0)) from unnest($1::text[]) u(id) order by id
+"""
 # The newest may be waiting for its day; then the one before is in force.
 _READ_RULE_SETS: Final = """
     select version, document from rule_set where not withdrawn order by version desc limit 2
@@ -96,7 +99,8 @@ class _Named:
     pools: set[str] = field(default_factory=set)
     messages: list[tuple[str, str]] = field(default_factory=list)
     attachments: set[str] = field(default_factory=set)
-    scanned: set[str] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
+    added: set[str] = field(default_factory=set)
     rules: bool = False
     supervision: bool = False
 
@@ -112,8 +116,10 @@ def _named(messages: Sequence[Message[Any]]) -> _Named:
             case "item":
                 named.items.add(of)
                 _name_for_item(named, data)
-            case "attachment" if isinstance(data, AttachmentScanned):
-                named.scanned.add(of)
+            case "attachment":
+                named.files.add(of)
+                if isinstance(data, AddAttachment):
+                    named.added.add(of)
             case _ if isinstance(data, PutRoutingRules):
                 named.rules = named.supervision = True
                 named.pools.update(rule.pool for rule in data.rules.rules)
@@ -154,10 +160,12 @@ async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict
     """Lock what the messages are about and return it by key; what is not known is missing.
 
     A patient whom a fact is about gets their row here, before any lock is taken, so that two processes that hear
-    of them at the same time come one after the other.
+    of them at the same time come one after the other; and so do two that add the same file.
     """
     named = _named(messages)
     states: dict[str, State] = {}
+    if named.added:
+        await connection.execute(_LOCK_ADDED, sorted(named.added))
     if named.supervision:
         await connection.execute(_LOCK_RULE_SETS)
     if named.heard_of:
@@ -170,7 +178,7 @@ async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict
     attachments = await _attachments(connection, _READ_ATTACHMENTS, named.attachments)
     states |= {
         f"attachment:{one.attachment_id}": one
-        for one in (await _attachments(connection, _LOCK_ATTACHMENTS, named.scanned)).values()
+        for one in (await _attachments(connection, _LOCK_ATTACHMENTS, named.files)).values()
     }
     rule_sets = await read_rule_sets(connection) if named.rules else ()
     providers = await _providers(connection, named, patients.values(), rule_sets)

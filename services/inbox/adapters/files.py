@@ -3,14 +3,19 @@
 from collections.abc import AsyncIterator
 
 import obstore
-from obstore.store import from_url
+from obstore.store import ObjectStore, from_url
+
+
+def open_store(url: str) -> ObjectStore:
+    """Return the store at a URL: S3, Azure, GCS, or a folder (`file:///…`)."""
+    return from_url(url, mkdir=True, automatic_cleanup=True) if url.startswith("file:") else from_url(url)
 
 
 class Files:
-    """The store at a URL: S3, Azure, GCS, or a folder (`file:///…`)."""
+    """The files in a store."""
 
-    def __init__(self, url: str) -> None:
-        self._store = from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
 
     async def put(self, sha256: str, content: bytes) -> None:
         """Keep a content; one that is there already stays.

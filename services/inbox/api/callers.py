@@ -1,41 +1,15 @@
-"""What the routes share: who calls, the process's parts, and what they ask the rules to decide."""
+"""What the routes share: who calls, and which version of an item they have seen."""
 
 import re
-from collections.abc import Awaitable, Callable
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Header, Path
 
 from services.inbox.domain.routing import ROLES
 from shared.auth import Caller, person, staff
-from shared.clock import Clock
-from shared.database import Pool
-from shared.events.envelope import Command, Data
 from shared.problems import Problem
 
-Ask = Callable[[Command, str, str], Awaitable[Data]]
-
-
-async def _pool(request: Request) -> Pool:
-    pool: Pool = request.app.state.pool
-    return pool
-
-
-async def _now(request: Request) -> datetime:
-    clock: Clock = request.app.state.clock
-    return clock.now()
-
-
-async def _ask(request: Request) -> Ask:
-    ask: Ask = request.app.state.ask
-    return ask
-
-
-ThePool = Annotated[Pool, Depends(_pool)]
-Now = Annotated[datetime, Depends(_now)]
-TheRules = Annotated[Ask, Depends(_ask)]
 Person = Annotated[Caller, Depends(person)]
 Staff = Annotated[Caller, Depends(staff(*ROLES))]
 Supervisor = Annotated[Caller, Depends(staff("supervisor"))]
@@ -57,11 +31,6 @@ async def _seen_version(if_match: Annotated[str | None, Header()] = None) -> int
 
 
 SeenVersion = Annotated[int, Depends(_seen_version)]
-
-
-def actor(caller: Caller) -> str:
-    """Return a person of the staff as messages name them."""
-    return caller.subject if caller.subject.startswith("staff:") else f"staff:{caller.subject}"
 
 
 def person_of(caller: Caller) -> str:

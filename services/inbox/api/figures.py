@@ -3,9 +3,10 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.inbox.api.callers import Now, Supervisor, ThePool
+from services.inbox.api.callers import Supervisor
 from services.inbox.figures import LATE_MAX, PoolFigures
 from services.inbox.figures import figures as read_figures
+from shared.routes import Now, ThePool
 
 router = APIRouter(prefix="/v1", tags=["figures"])
 

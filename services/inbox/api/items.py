@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field, TypeAdapter
 
-from services.inbox.api.callers import Id, Now, SeenVersion, Staff, ThePool, TheRules, actor, not_found
+from services.inbox.api.callers import Id, SeenVersion, Staff, not_found
 from services.inbox.api.views import ItemDetail, ItemView, item_detail, item_view
 from services.inbox.domain.commands import (
     ClaimItem,
@@ -45,6 +45,7 @@ from shared.events.envelope import Time
 from shared.events.inbox import CommandRefused
 from shared.events.vocabulary import Body, Line, Note
 from shared.problems import Problem
+from shared.routes import Now, TheAsk, ThePool
 
 router = APIRouter(prefix="/v1", tags=["in basket"])
 
@@ -178,7 +179,7 @@ async def item(item_id: Id, caller: Staff, pool: ThePool, now: Now, response: Re
     seen = await find_item(pool, item_id, caller.roles, now)
     if seen is None:
         raise not_found("item")
-    return _shown(await show_item(pool, item_id, actor(caller), now), seen.rules, now, response)
+    return _shown(await show_item(pool, item_id, caller.staff_actor, now), seen.rules, now, response)
 
 
 class Acting:
@@ -189,7 +190,7 @@ class Acting:
         caller: Staff,
         version: SeenVersion,
         pool: ThePool,
-        rules: TheRules,
+        rules: TheAsk,
         now: Now,
         response: Response,
     ) -> None:
@@ -206,7 +207,7 @@ class Acting:
         seen = await find_item(self._pool, command.item_id, self._caller.roles, self._now)
         if seen is None:
             raise not_found("item")
-        who = actor(self._caller)
+        who = self._caller.staff_actor
         ended = await self._rules(command, seen.item.key, who)
         shown = await show_item(self._pool, command.item_id, who, self._now)
         if isinstance(ended, CommandRefused):

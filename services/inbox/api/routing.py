@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from services.inbox.api.callers import Now, SeenVersion, Supervisor, ThePool, TheRules, actor
+from services.inbox.api.callers import SeenVersion, Supervisor
 from services.inbox.domain.commands import PutRoutingRules
 from services.inbox.domain.routing import (
     UNROUTABLE,
@@ -26,6 +26,7 @@ from shared.events.envelope import Id
 from shared.events.inbox import CommandRefused
 from shared.events.vocabulary import Word
 from shared.problems import Problem
+from shared.routes import Now, TheAsk, ThePool
 
 router = APIRouter(prefix="/v1", tags=["routing rules"])
 
@@ -71,7 +72,7 @@ async def put_rules(
     caller: Supervisor,
     version: SeenVersion,
     pool: ThePool,
-    ask: TheRules,
+    ask: TheAsk,
     now: Now,
     response: Response,
 ) -> RuleSet:
@@ -113,7 +114,7 @@ async def put_delegations(
     caller: Supervisor,
     version: SeenVersion,
     pool: ThePool,
-    ask: TheRules,
+    ask: TheAsk,
     now: Now,
     response: Response,
 ) -> Delegations:
@@ -125,8 +126,8 @@ async def put_delegations(
     return Delegations(version=put.version, delegations=put.delegations)
 
 
-async def _put(command: PutRoutingRules, caller: Caller, pool: Pool, ask: TheRules, response: Response) -> RuleSet:
-    ended = await ask(command, SUBJECT, actor(caller))
+async def _put(command: PutRoutingRules, caller: Caller, pool: Pool, ask: TheAsk, response: Response) -> RuleSet:
+    ended = await ask(command, SUBJECT, caller.staff_actor)
     if isinstance(ended, CommandRefused):
         raise _refused(ended.reason, ended.detail)
     return await _shown(pool, newest(await read_rule_sets(pool)), response)

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Final, Protocol
 from fastapi import APIRouter, Depends, Header, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from services.inbox.api.callers import ThePool
 from services.inbox.domain.item import What
 from services.inbox.domain.routing import ROLES
 from services.inbox.feed import Feed, Happened, Lost, Position, position
@@ -22,6 +21,7 @@ from services.inbox.reads import all_pools, may_work, patients_of, rules_in_forc
 from shared.auth import Caller, person_or_staff
 from shared.clock import Clock
 from shared.database import Pool
+from shared.routes import TheClock, ThePool
 
 router = APIRouter(prefix="/v1", tags=["stream"])
 
@@ -103,10 +103,10 @@ async def _feed(request: Request) -> Feed:
 
 @router.get("/stream", response_class=EventSourceResponse)
 async def stream(
-    request: Request,
     caller: Annotated[Caller, Depends(person_or_staff(*ROLES))],
     feed: Annotated[Feed, Depends(_feed)],
     pool: ThePool,
+    clock: TheClock,
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
 ) -> EventSourceResponse:
     """Tell what happens from now on, after all that happened since the last event that the caller saw."""
@@ -114,7 +114,7 @@ async def stream(
     if caller.on_behalf_of is not None:
         scope = PersonScope(pool, caller.on_behalf_of)
     else:
-        scope = StaffScope(pool, request.app.state.clock, caller.roles)
+        scope = StaffScope(pool, clock, caller.roles)
     return EventSourceResponse(_events(feed, scope, last_event_id), ping=_PING_S)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.inbox.api.callers import Id, Now, Person, ThePool, not_found, person_of
+from services.inbox.api.callers import Id, Person, not_found, person_of
 from services.inbox.api.views import ThreadDetail, ThreadView, thread_detail, thread_view
 from services.inbox.domain.patient import Reason, recipients
 from services.inbox.domain.routing import PROVIDER
@@ -19,6 +19,7 @@ from services.inbox.reads import (
     threads_of,
 )
 from services.inbox.store import read_patient
+from shared.routes import Now, ThePool
 
 router = APIRouter(prefix="/v1", tags=["threads"])
 

@@ -80,7 +80,7 @@ def decide(state: State | None, message: Message[Any], now: datetime) -> Decisio
         case PutRoutingRules():
             return put(state if isinstance(state, Supervision) else Supervision(), heard, now)
         case AddAttachment():
-            return add(heard, now)
+            return add(state if isinstance(state, Attachment) else None, heard, now)
         case AttachmentScanned():
             assert isinstance(state, Attachment)  # noqa: S101  # only what was added is scanned
             return hear_scan(state, heard, now)

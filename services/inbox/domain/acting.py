@@ -4,7 +4,6 @@ A claim is a lease. Without one an item may still be answered or finished, in on
 colleague holds may not, and who held it too long is told so before anything of theirs is sent.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
@@ -44,6 +43,7 @@ from shared.events.inbox import (
     ItemReplied,
     RefusalReason,
 )
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 ASSIGNED_FOR: Final = timedelta(hours=8)

@@ -1,12 +1,13 @@
 """Files that came with messages: held until they were scanned, then clean or refused."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, assert_never
 
 from shared.events.envelope import Command, Data, Fact, Id
 from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused
 from shared.events.vocabulary import Code, Line
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 AttachmentState = Literal["clean", "held", "refused"]
@@ -45,7 +46,7 @@ class AttachmentScanned(Fact):
     result: Literal["clean", "infected", "not_scannable", "away"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attachment:
     """A file of a patient; `reason` is why it was refused."""
 
@@ -61,8 +62,10 @@ class Attachment:
     created_at: datetime
 
 
-def add(command: AddAttachment, now: datetime) -> Decision[Attachment]:
+def add(known: Attachment | None, command: AddAttachment, now: datetime) -> Decision[Attachment]:
     """Take a file in: held until scanned, unless this place lets unscanned files through."""
+    if known is not None:
+        return Decision(known, (Event(_present(known), "done", known.patient_id),))
     held = command.scan != "allow"
     attachment = Attachment(
         command.attachment_id,
@@ -76,28 +79,39 @@ def add(command: AddAttachment, now: datetime) -> Decision[Attachment]:
         None,
         now,
     )
-    ids = {"attachment_id": command.attachment_id, "patient_id": command.patient_id}
-    told = AttachmentHeld(**ids, reason="not_scanned") if held else AttachmentCleared(**ids)
     tasks = (_scan(attachment),) if command.scan == "scan" else ()
-    return Decision(attachment, (Event(told, "done", command.patient_id),), tasks)
+    return Decision(attachment, (Event(_present(attachment), "done", command.patient_id),), tasks)
 
 
 def hear_scan(attachment: Attachment, scanned: AttachmentScanned, now: datetime) -> Decision[Attachment]:
     """Let a file out or refuse it; one that was not scanned stays held."""
     if attachment.state != "held":
         return Decision(attachment)
-    ids = {"attachment_id": attachment.attachment_id, "patient_id": attachment.patient_id}
     match scanned.result:
         case "clean":
-            told = Event(AttachmentCleared(**ids), key=attachment.patient_id)
-            return Decision(replace(attachment, state="clean"), (told,))
+            cleared = replace(attachment, state="clean")
+            return Decision(cleared, (Event(_present(cleared), key=attachment.patient_id),))
         case "infected" | "not_scannable":
-            refused = Event(AttachmentRefused(**ids, reason=scanned.result), key=attachment.patient_id)
-            return Decision(replace(attachment, state="refused", reason=scanned.result), (refused,))
+            refused = replace(attachment, state="refused", reason=scanned.result)
+            return Decision(refused, (Event(_present(refused), key=attachment.patient_id),))
         case "away":
             return Decision(attachment, tasks=(_scan(attachment, now + SCAN_AGAIN),))
         case _:
             assert_never(scanned.result)
+
+
+def _present(attachment: Attachment) -> AttachmentHeld | AttachmentCleared | AttachmentRefused:
+    """Return what tells the state of a file."""
+    ids = {"attachment_id": attachment.attachment_id, "patient_id": attachment.patient_id}
+    match attachment.state:
+        case "held":
+            return AttachmentHeld(**ids, reason="not_scanned")
+        case "clean":
+            return AttachmentCleared(**ids)
+        case "refused":
+            return AttachmentRefused(**ids, reason=str(attachment.reason))
+        case _:
+            assert_never(attachment.state)
 
 
 def _scan(attachment: Attachment, due_at: datetime | None = None) -> Task:

@@ -6,7 +6,7 @@ lease or of a limit, leaves the version, so that nobody's reply is refused becau
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal
 
@@ -14,6 +14,7 @@ from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.hours import due
 from services.inbox.domain.routing import UNROUTABLE, PoolEntry, Provider, RuleSet, in_force, pools
 from shared.events.envelope import Data, Id
+from shared.frozen import replace
 from shared.messaging.decision import Task
 
 ItemState = Literal["open", "waiting", "postponed", "done"]
@@ -38,7 +39,7 @@ class TimeLimit(Data):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Item:
     """A message's thread, or a piece of work, on its way through the pools.
 
@@ -106,7 +107,7 @@ class Item:
         return replace(self, assignee=None, lease_ends_at=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ThreadMessage:
     """A message of a thread. `pool`, `rule_version` and `why` are what its sender was told."""
 
@@ -125,7 +126,7 @@ class ThreadMessage:
     attachment_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ItemChange:
     """What happened: for the item's history, and for those who look on, in the pool that it left as well.
 
@@ -146,7 +147,7 @@ class ItemChange:
     left_pool: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Desk:
     """An item, and what deciding about it needs beside it.
 

@@ -4,7 +4,7 @@ Facts come in any order and more than once: of two about the same thing, the one
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 
@@ -13,6 +13,7 @@ from services.inbox.domain.item import Item, ItemChange, ThreadMessage
 from services.inbox.domain.routing import Provider, RuleSet
 from shared.events.registration import PatientRegistered
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled, DocumentRequested, SchedulingFact
+from shared.frozen import replace
 from shared.messaging.decision import Decision
 
 Reason = Literal["scheduled", "requested-documents", "seen"]
@@ -23,7 +24,7 @@ SEEN_FOR: Final = timedelta(days=3 * 365)
 REQUESTED_FOR: Final = timedelta(days=365)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Registered:
     """What the registration host told last."""
 
@@ -41,7 +42,7 @@ class Registered:
         return person_id == self.person_id or person_id in self.proxies
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Appointment:
     """An appointment; of one that was cancelled before it was heard of, only that is known."""
 
@@ -52,7 +53,7 @@ class Appointment:
     starts_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DocumentRequest:
     """A provider asked the patient for a document."""
 
@@ -61,7 +62,7 @@ class DocumentRequest:
     told_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Patient:
     """A patient; one that nobody has heard of is empty.
 
@@ -92,7 +93,7 @@ class Patient:
     changes: tuple[ItemChange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recipient:
     """A provider whom the patient may write to; `reasons` are in the order of their strength."""
 

@@ -150,7 +150,7 @@ DEFAULT_RULES: Final = RuleSet(
 """In force until a supervisor puts another."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Provider:
     """A provider, as scheduling named them last."""
 
@@ -165,7 +165,7 @@ class Provider:
         return f"{PROVIDER}{self.provider_id}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
     """What the rules look at in a message."""
 
@@ -177,7 +177,7 @@ class Said:
     urgent: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Routed:
     """Where a message goes and why; `rule` is the place of the rule that matched, if one did."""
 

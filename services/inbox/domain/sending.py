@@ -6,7 +6,6 @@ last; a non-urgent question has to name one.
 """
 
 import json
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,6 +30,7 @@ from shared.events.inbox import (
     RefusalReason,
     SendMessage,
 )
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 ATTACHMENTS_MAX: Final = 10

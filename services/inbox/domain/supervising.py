@@ -1,6 +1,6 @@
 """Rule sets: a supervisor puts a whole new one, or none."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -8,13 +8,14 @@ from services.inbox.domain.commands import PutRoutingRules
 from services.inbox.domain.refusal import refuse
 from services.inbox.domain.routing import DEFAULT_RULES, PROVIDER, Provider, RuleSet, fault, in_force, pools
 from shared.events.inbox import RoutingRulesChanged
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
 SUBJECT: Final = "routing-rules"
 """The key of what is said about rule sets."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Supervision:
     """The newest rule sets, of which one is in force and one may be waiting for its day.
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import zipfile
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from services.inbox.domain.attachment import AddAttachment, AttachmentScanned
 from services.inbox.domain.commands import PutRoutingRules
 from services.inbox.domain.hours import Hours, due, passed
 from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, When
@@ -18,7 +20,7 @@ from services.inbox.domain.supervising import Supervision
 from services.inbox.domain.urgency import urgent_words
 from services.inbox.inspection import Inspected, RefusedFileError, inspect
 from services.inbox.previews import NoPreviewError, preview
-from shared.events.inbox import RoutingRulesChanged
+from shared.events.inbox import AttachmentCleared, RoutingRulesChanged
 from tests.unit.inbox.story import DAY, NOW, events, outcome, when
 
 BILLING = Rule(when=When(category="billing-question"), pool="billing", why="Billing")
@@ -120,6 +122,19 @@ def test_words_of_danger_are_found_in_two_languages(text: str) -> None:
 )
 def test_what_is_taken_back_is_no_danger(text: str) -> None:
     assert urgent_words("A question", text) == ()
+
+
+def test_a_file_that_is_added_again_is_what_it_became_and_is_not_scanned_again() -> None:
+    told: dict[str, Any] = {"attachment_id": "F-1", "sha256": "abc"}
+    add = AddAttachment(
+        **told, patient_id="PT-1", uploaded_by="P-1", name="a", content_type="text/plain", size=1, scan="scan"
+    )
+    added = when(None, add)
+    cleared = when(added.state, AttachmentScanned(**told, result="clean"))
+    again = when(cleared.state, add)
+    assert (len(added.tasks), again.tasks) == (1, ())
+    assert [type(event) for event in events(again)] == [AttachmentCleared]
+    assert again.state == cleared.state
 
 
 def zipped(*entries: tuple[str, bytes], encrypted: bool = False) -> bytes:

@@ -1,0 +1,155 @@
+"""How files are taken in, whether they come at once or in parts: looked at, kept, and held until scanned."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+
+import structlog
+from fastapi import Depends
+from obstore.exceptions import BaseError
+from pydantic import BaseModel
+
+from services.inbox.adapters.files import Files, open_store
+from services.inbox.adapters.parts import Parts
+from services.inbox.api.callers import not_found
+from services.inbox.domain.attachment import AddAttachment, AttachmentState
+from services.inbox.domain.routing import ROLES
+from services.inbox.inspection import NAME_MAX, RefusedFileError, inspect
+from services.inbox.reads import may_act, patient_exists
+from services.inbox.settings import Settings
+from shared.auth import Caller, person_or_staff
+from shared.database import Pool
+from shared.events.envelope import Data
+from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused
+from shared.problems import Problem
+from shared.routes import Ask, TheAsk, ThePool, own_settings
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = asyncio.Semaphore(4)
+"""Each file that is looked at, and each preview that is drawn, is in memory."""
+
+Scan = Literal["scan", "hold", "allow"]
+PersonOrStaff = Annotated[Caller, Depends(person_or_staff(*ROLES))]
+
+
+class Intake:
+    """Where files are kept, and what becomes of them until somebody has scanned them."""
+
+    def __init__(self, url: str, scan: Scan) -> None:
+        store = open_store(url)
+        self.files, self.parts, self.scan = Files(store), Parts(store), scan
+
+
+@cache
+def _intake(url: str, scan: Scan) -> Intake:
+    return Intake(url, scan)
+
+
+async def _own(settings: Annotated[Settings, Depends(own_settings)]) -> Intake:
+    """Return the process's own, by its settings."""
+    return _intake(str(settings.attachments_url), "scan" if settings.clamd_url else settings.unscanned)
+
+
+TheIntake = Annotated[Intake, Depends(_own)]
+
+
+class Uploaded(BaseModel):
+    """A file that was taken in; one that is held cannot be opened until it was scanned."""
+
+    attachment_id: str
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    state: AttachmentState
+
+
+_STATES: Final[dict[type[Data], AttachmentState]] = {
+    AttachmentHeld: "held",
+    AttachmentCleared: "clean",
+    AttachmentRefused: "refused",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Uploader:
+    """Somebody who uploads, and what it takes to take their files in."""
+
+    caller: Caller
+    pool: Pool
+    rules: Ask
+    kept: Intake
+
+    @property
+    def name(self) -> str:
+        """Whose the upload is."""
+        return self.caller.on_behalf_of or self.caller.staff_actor
+
+    async def must_know(self, patient_id: str) -> None:
+        """Answer 404 unless they may send files for a patient."""
+        who = self.caller.on_behalf_of
+        known = may_act(self.pool, patient_id, who) if who is not None else patient_exists(self.pool, patient_id)
+        if not await known:
+            raise not_found("patient")
+
+    async def take_in(self, attachment_id: str, patient_id: str, name: str, content: bytes) -> Uploaded:
+        """Keep a file that the patient's messages may carry; one that was taken in before is the same.
+
+        Raises:
+            Problem: it is refused, or cannot be kept now.
+        """
+        await self.must_know(patient_id)
+        with refusing(name):
+            inspected = await asyncio.to_thread(inspect, name, content)
+        with store_answers():
+            await self.kept.files.put(inspected.sha256, content)
+        command = AddAttachment(
+            attachment_id=attachment_id,
+            patient_id=patient_id,
+            uploaded_by=self.name,
+            name=name,
+            content_type=inspected.content_type,
+            size=inspected.size,
+            sha256=inspected.sha256,
+            scan=self.kept.scan,
+        )
+        who = self.caller.on_behalf_of
+        told = await self.rules(command, patient_id, f"patient:{who}" if who else self.caller.staff_actor)
+        return Uploaded(**command.model_dump(include=set(Uploaded.model_fields)), state=_STATES[type(told)])
+
+
+async def _uploader(caller: PersonOrStaff, pool: ThePool, rules: TheAsk, kept: TheIntake) -> Uploader:
+    return Uploader(caller, pool, rules, kept)
+
+
+TheUploader = Annotated[Uploader, Depends(_uploader)]
+
+
+@contextmanager
+def refusing(name: str) -> Iterator[None]:
+    """Answer with the file's name and the reason where one is refused."""
+    try:
+        yield
+    except RefusedFileError as error:
+        large = error.reason == "too_large"
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else HTTPStatus.UNPROCESSABLE_ENTITY
+        raise Problem(status, str(error), reason=error.reason, name=name[:NAME_MAX]) from None
+
+
+@contextmanager
+def store_answers() -> Iterator[None]:
+    """Answer 503 while the object store does not."""
+    try:
+        yield
+    except BaseError as error:
+        log.warning("the object store does not answer", error_type=type(error).__name__)
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Files cannot be kept or read now; try again soon.",
+            reason="store_away",
+        ) from None
