@@ -97,6 +97,7 @@ def _sandbox(at: Addresses) -> Environment:
         "SANDBOX_WEBHOOK_URL": f"{at.url('payments')}/v1/processor/webhooks",
         "SANDBOX_PORTAL_CLIENT_SECRET": at.secret("portal-client"),
         "SANDBOX_SMTP_PORT": str(at.ports["sandbox-smtp"]),
+        "SANDBOX_SMPP_PORT": str(at.ports["sandbox-smpp"]),
         "SANDBOX_MAIL_SECRET": at.secret("mail"),
         "SANDBOX_MAIL_EVENTS_URL": f"{at.url('notifications')}/v1/email/events",
         "SANDBOX_SMS_SECRET": at.secret("sms"),
@@ -177,7 +178,7 @@ PLAN = Plan(
         ),
     ),
     stages=(
-        (Program("sandbox", "sandbox", _sandbox, listens=("smtp",)),),
+        (Program("sandbox", "sandbox", _sandbox, listens=("smtp", "smpp")),),
         tuple(Program(name, f"services.{name}", partial(_service, name)) for name in SERVICES),
         (Program("portal", "portal", _portal),),
     ),

@@ -31,6 +31,7 @@ def main() -> None:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,
         ws="none",
     )
 

@@ -5,7 +5,7 @@ A further part of the outside world is one more module with a router here.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -24,9 +24,11 @@ from sandbox.identity import IdentityProvider
 from sandbox.ledger import Ledger
 from sandbox.mail import MailServer
 from sandbox.people import USERS
-from sandbox.receipts import Receipts
+from sandbox.receipts import Receipts, Signer
 from sandbox.scenarios import SCENARIOS
 from sandbox.settings import Settings
+from sandbox.smpp import SmppServer
+from sandbox.sms import Carrier, Told
 from sandbox.tokens import TOKENS
 from sandbox.webhooks import Webhooks
 from shared import problems
@@ -57,10 +59,10 @@ def create_app(settings: Settings, kafka: KafkaSettings | None) -> FastAPI:
         )
         state.hosts = Hosts(db, kafka)
         state.clearinghouse = Clearinghouse(db)
-        mail_server = await _mail_and_texts(state, db, settings)
+        mail_server, running = await _mail_and_texts(state, db, settings)
         url = settings.webhook_url
-        sending = [state.receipts.run(), *([state.webhooks.run(url)] if url else [])]
-        state.background = [asyncio.create_task(one) for one in sending]
+        running += [state.webhooks.run(url)] if url else []
+        state.background = [asyncio.create_task(one) for one in running]
         yield
         await mail_server.stop()
         for task in state.background:
@@ -82,7 +84,7 @@ def create_app(settings: Settings, kafka: KafkaSettings | None) -> FastAPI:
     @app.get("/", tags=["sandbox"])
     async def overview() -> dict[str, Any]:
         """Tell what the sandbox can do."""
-        return _overview(app)
+        return _overview(app, settings)
 
     @app.get("/health/ready", tags=["sandbox"])
     async def ready(request: Request) -> JSONResponse:
@@ -93,25 +95,40 @@ def create_app(settings: Settings, kafka: KafkaSettings | None) -> FastAPI:
     return app
 
 
-async def _mail_and_texts(state: State, db: sqlite3.Connection, settings: Settings) -> MailServer:
-    """Make what mails and texts need, and listen for mails."""
+async def _mail_and_texts(
+    state: State, db: sqlite3.Connection, settings: Settings
+) -> tuple[MailServer, list[Coroutine[Any, Any, None]]]:
+    """Make what mails and texts need, and listen for both; return what then runs."""
     state.arrivals = Arrivals(db)
     state.sms_secret = settings.sms_secret.get_secret_value()
-    state.sms_inbound_url = settings.sms_inbound_url
     mail_secret = settings.mail_secret.get_secret_value()
-    state.receipts = Receipts(db, state.clock, {"mail": mail_secret, "sms": state.sms_secret})
+    smpp_server = SmppServer(state.arrivals)
+    secrets: dict[Signer, str] = {"mail": mail_secret, "sms": state.sms_secret}
+    state.receipts = Receipts(db, state.clock, secrets, smpp_server.deliver)
+
+    def inbound() -> Told | None:
+        if smpp_server.bound is not None:
+            return "smpp", smpp_server.bound
+        return ("sms", settings.sms_inbound_url) if settings.sms_inbound_url is not None else None
+
+    state.carrier = Carrier(state.arrivals, state.receipts, state.clock, inbound)
     mail_server = MailServer(state.arrivals, state.receipts, state.clock, settings.mail_events_url)
     await mail_server.start(settings.http_host, settings.smtp_port)
-    return mail_server
+    await smpp_server.start(settings.http_host, settings.smpp_port)
+    return mail_server, [state.receipts.run(), smpp_server.run(state.carrier)]
 
 
-def _overview(app: FastAPI) -> dict[str, Any]:
+def _overview(app: FastAPI, settings: Settings) -> dict[str, Any]:
     calls: dict[str, dict[str, str]] = {}
     for path, methods in app.openapi()["paths"].items():
         for method, call in methods.items():
             calls.setdefault(call["tags"][0], {})[f"{method.upper()} {path}"] = call["description"]
     return {
         "calls": calls,
+        "listens": {
+            "smtp": f"smtp://{settings.http_host}:{settings.smtp_port}",
+            "smpp": f"smpp://{settings.http_host}:{settings.smpp_port}",
+        },
         "tokens": {name: token.does for name, token in TOKENS.items()},
         "members": MEMBERS,
         "scenarios": SCENARIOS,

@@ -5,6 +5,7 @@ import hmac
 import json
 import sqlite3
 from base64 import b64encode
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
@@ -18,7 +19,10 @@ from shared.clock import Clock
 
 log = structlog.get_logger()
 
-Signer = Literal["mail", "sms"]
+Signer = Literal["mail", "sms", "smpp"]
+"""Who tells: the mail service, and the carrier over HTTP or over SMPP, where nothing is signed."""
+
+Deliver = Callable[[str, dict[str, str]], Awaitable[bool]]
 
 POLL_S: Final = 0.1
 POST_TIMEOUT_S: Final = 10
@@ -49,14 +53,15 @@ def sign_text(secret: str, url: str, form: dict[str, str]) -> str:
 class Receipts:
     """Keeps what is to be told and sends each until it is taken with a 2xx, those to one place in their order."""
 
-    def __init__(self, db: sqlite3.Connection, clock: Clock, secrets: dict[Signer, str]) -> None:
+    def __init__(self, db: sqlite3.Connection, clock: Clock, secrets: dict[Signer, str], smpp: Deliver) -> None:
         db.executescript(TABLE)
+        self._smpp = smpp
         self._db = db
         self._clock = clock
         self._secrets = secrets
 
     def tell(self, signer: Signer, url: str, said: dict[str, str], *, copies: int = 1, after_s: float = 0) -> None:
-        """Keep what is to be told at `url`, after so long by the sandbox's clock."""
+        """Keep what is to be told at `url`, or to a system over SMPP, after so long by the sandbox's clock."""
         send_at = (self._clock.now() + timedelta(seconds=after_s)).timestamp()
         row = (signer, url, json.dumps(said), send_at)
         self._db.executemany(
@@ -90,6 +95,8 @@ class Receipts:
         )
 
     async def _taken(self, http: aiohttp.ClientSession, signer: Signer, url: str, said: dict[str, str]) -> bool:
+        if signer == "smpp":
+            return await self._smpp(url, said)
         secret = self._secrets[signer]
         if signer == "mail":
             body = json.dumps([said]).encode()

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: Port = 8090
     smtp_port: Port = 8025
+    smpp_port: Port = 2775
     dir: Path
     processor_secret: Annotated[SecretStr, Field(min_length=1)]
     webhook_url: WebAddress | None = None

@@ -1,7 +1,11 @@
-"""A carrier of texts in the shape of Twilio's API: takes texts, tells what became of them, and brings answers."""
+"""A carrier of texts: takes them, tells what became of them, and brings answers.
+
+It speaks HTTP in the shape of Twilio's API, and SMPP (`sandbox.smpp`); who is bound there gets what people text.
+"""
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -12,10 +16,10 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from pydantic import BaseModel, Field
 
-from sandbox.arrivals import AddressBehaviour, Arrived
-from sandbox.clock import TheClock
+from sandbox.arrivals import AddressBehaviour, Arrivals, Arrived
 from sandbox.mail import TheArrivals
-from sandbox.receipts import Receipts
+from sandbox.receipts import Receipts, Signer
+from shared.clock import Clock
 from shared.problems import Problem
 
 OWN_NUMBER: Final = "+12025550100"
@@ -54,15 +58,59 @@ async def _account(
     return sid
 
 
-async def _receipts(request: Request) -> Receipts:
-    receipts: Receipts = request.app.state.receipts
-    return receipts
-
-
 Account = Annotated[str, Depends(_account)]
-TheReceipts = Annotated[Receipts, Depends(_receipts)]
 
 router = APIRouter(prefix="/sms", tags=["sms"])
+
+Told = tuple[Signer, str]
+"""Over what something is told, and to whom."""
+
+
+class Carrier:
+    """Takes texts and brings answers, whichever way the hospital speaks to it.
+
+    Args:
+        arrivals: what arrived, and how numbers behave.
+        receipts: tells what became of texts.
+        clock: the sandbox's.
+        inbound: returns where answers go at present, if anywhere.
+    """
+
+    def __init__(
+        self, arrivals: Arrivals, receipts: Receipts, clock: Clock, inbound: Callable[[], Told | None]
+    ) -> None:
+        self._arrivals, self._receipts, self._clock, self._inbound = arrivals, receipts, clock, inbound
+
+    def take(
+        self, sender: str, to: str, text: str, about: dict[str, str], told_at: Told | None
+    ) -> tuple[str, float]:
+        """Take a text; what its number does with it follows from how it behaves.
+
+        Returns the text's id, and how long the answer is held back.
+        """
+        manner = self._arrivals.manner("sms", to)
+        status = "delivered" if manner.arrives else "undelivered"
+        message_id = self._arrivals.add("sms", sender, to, {"text": text}, status, self._clock.now())
+        about = about | {"MessageSid": message_id, "To": to, "From": sender}
+        final = about | {"MessageStatus": status} | ({} if manner.arrives else {"ErrorCode": UNREACHABLE})
+        if told_at is not None:
+            signer, at = told_at
+            for said in (about | {"MessageStatus": "sent"}, final) * manner.copies:
+                self._receipts.tell(signer, at, said, after_s=manner.late_s)
+        if manner.behaviour == "complain":
+            self.bring(to, "STOP")
+        return message_id, manner.hold_s
+
+    def bring(self, sender: str, text: str) -> str | None:
+        """Have a text brought to the hospital; return its id, or nothing if nobody wants it."""
+        to = self._inbound()
+        if to is None:
+            return None
+        signer, at = to
+        message_id = f"SM{uuid5(NAMESPACE_URL, f'{sender} {text} {self._clock.now()}').hex}"
+        said = {"MessageSid": message_id, "From": sender, "To": OWN_NUMBER, "Body": text}
+        self._receipts.tell(signer, at, said)
+        return message_id
 
 
 @router.post("/2010-04-01/Accounts/{sid}/Messages.json")  # noqa: FAST003  # the dependency reads it
@@ -70,31 +118,18 @@ async def create_text(  # Twilio's form
     request: Request,
     account: Account,
     arrivals: TheArrivals,
-    receipts: TheReceipts,
-    clock: TheClock,
     to: Annotated[str, Form(alias="To", max_length=20)],
     text: Annotated[str, Form(alias="Body", max_length=1600)],
     sender: Annotated[str, Form(alias="From", max_length=20)],
     callback: Annotated[str | None, Form(alias="StatusCallback")] = None,
 ) -> JSONResponse:
     """Take a text; what its number does with it follows from how it behaves."""
-    manner = arrivals.manner("sms", to)
-    if manner.behaviour == "refuse":
+    if arrivals.manner("sms", to).behaviour == "refuse":
         return JSONResponse(REFUSED, HTTPStatus.BAD_REQUEST)
-    status = "delivered" if manner.arrives else "undelivered"
-    now = clock.now()
-    message_id = arrivals.add("sms", sender, to, {"text": text}, status, now)
-    if callback is not None:
-        about = {"MessageSid": message_id, "AccountSid": account, "To": to, "From": sender}
-        for _ in range(manner.copies):
-            receipts.tell("sms", callback, about | {"MessageStatus": "sent"}, after_s=manner.late_s)
-            final = about | {"MessageStatus": status}
-            if not manner.arrives:
-                final["ErrorCode"] = UNREACHABLE
-            receipts.tell("sms", callback, final, after_s=manner.late_s)
-    if manner.behaviour == "complain" and (inbound_url := request.app.state.sms_inbound_url):
-        bring_text(receipts, inbound_url, to, "STOP", now)
-    await asyncio.sleep(manner.hold_s)
+    carrier: Carrier = request.app.state.carrier
+    told_at: Told | None = ("sms", callback) if callback is not None else None
+    message_id, hold_s = carrier.take(sender, to, text, {"AccountSid": account}, told_at)
+    await asyncio.sleep(hold_s)
     made = {"sid": message_id, "status": "queued", "to": to, "from": sender, "body": text}
     return JSONResponse(made, HTTPStatus.CREATED)
 
@@ -133,19 +168,13 @@ async def behave(behaviour: AddressBehaviour, arrivals: TheArrivals) -> AddressB
 
 
 @router.post("/inbound", status_code=HTTPStatus.ACCEPTED)
-async def bring(request: Request, answer: Answer, receipts: TheReceipts, clock: TheClock) -> Brought:
+async def bring(request: Request, answer: Answer) -> Brought:
     """Bring what somebody texts to where the hospital wants it."""
-    url = request.app.state.sms_inbound_url
-    if url is None:
+    carrier: Carrier = request.app.state.carrier
+    message_id = carrier.bring(_number(answer.sender), answer.text)
+    if message_id is None:
         raise Problem(HTTPStatus.CONFLICT, "Nobody told the sandbox where inbound texts go.")
-    return Brought(id=bring_text(receipts, url, _number(answer.sender), answer.text, clock.now()))
-
-
-def bring_text(receipts: Receipts, url: str, sender: str, text: str, now: datetime) -> str:
-    """Have a text brought to the hospital; return its id."""
-    message_id = f"SM{uuid5(NAMESPACE_URL, f'{sender} {text} {now}').hex}"
-    receipts.tell("sms", url, {"MessageSid": message_id, "From": sender, "To": OWN_NUMBER, "Body": text})
-    return message_id
+    return Brought(id=message_id)
 
 
 def _number(typed: str) -> str:

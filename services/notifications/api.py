@@ -4,7 +4,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal, get_args
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from services.notifications import reads
@@ -15,6 +15,7 @@ from services.notifications.wording import CONSENT_TEXTS, ConsentText, current_t
 from shared.auth import GATEWAY, Caller, RoleCheck, StaffRole, person
 from shared.events.notifications import Alerts, Channel
 from shared.problems import Problem
+from shared.routes import ThePool
 
 router = APIRouter(prefix="/v1", tags=["notifications"])
 
@@ -72,10 +73,10 @@ _anyone = Depends(RoleCheck(frozenset({GATEWAY, *get_args(StaffRole)})))
 
 
 @router.get("/preferences")
-async def preferences(request: Request, caller: Person) -> Preferences:
+async def preferences(pool: ThePool, caller: Person) -> Preferences:
     """Show the person's contacts and accounts; nothing for somebody who is not known."""
     person_id = caller.on_behalf_of or ""
-    contacts, enrolments, numbers = await reads.preferences(request.app.state.pool, person_id)
+    contacts, enrolments, numbers = await reads.preferences(pool, person_id)
     by_id = {contact.contact_id: contact for contact in contacts}
     return Preferences(
         person_id=person_id,

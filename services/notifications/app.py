@@ -8,18 +8,22 @@ from typing import Final
 
 import services.notifications
 from services.notifications import handlers as notifications
+from services.notifications import reads
 from services.notifications.adapters.mail import Mail
-from services.notifications.adapters.texts import Carrier
+from services.notifications.adapters.smpp import SmppCarrier
+from services.notifications.adapters.texts import HttpCarrier
 from services.notifications.api import router
 from services.notifications.callbacks import router as callbacks
 from services.notifications.domain import State
+from services.notifications.hearing import Hearing
 from services.notifications.settings import Settings
 from services.notifications.tasks import Sending, performers
 from services.notifications.wording import Wording
 from shared.clock import Clock
-from shared.database import connect
+from shared.database import Pool, connect
 from shared.events.topics import SERVICES
 from shared.messaging.handlers import Handlers
+from shared.messaging.handling import Handling
 from shared.process import Application
 
 _CONNECTIONS_MAX: Final = 4
@@ -32,15 +36,31 @@ async def handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> H
     terms = settings.terms()
     mail = Mail(settings.smtp_url, settings.sender(), settings.provider_timeout_s)
     stack.push_async_callback(mail.close)
-    secret = settings.sms_secret.get_secret_value()
-    carrier = Carrier(str(settings.sms_url), secret, settings.sms_from, settings.provider_timeout_s)
-    stack.push_async_callback(carrier.close)
     # Its own connections: however many messages go out, the message path has its own.
     pool = await connect(settings.database_url.get_secret_value(), connections_max=_CONNECTIONS_MAX)
     stack.push_async_callback(pool.close)
+    carrier = _smpp_carrier(settings, pool, clock) if settings.smpp else _http_carrier(settings)
+    stack.push_async_callback(carrier.close)
     sending = Sending(pool, mail, carrier, Wording(), settings.links(), terms, clock.now)
     timeout = 2 * timedelta(seconds=settings.provider_timeout_s) + _MARGIN
-    return replace(notifications.handlers(terms, clock.now), performers=performers(sending, timeout))
+    made = replace(notifications.handlers(terms, clock.now), performers=performers(sending, timeout))
+    if isinstance(carrier, SmppCarrier):
+        hearing = Hearing(pool, Handling(made, pool, clock.now).ask, terms)
+        carrier.listen(hearing.carrier_receipt, hearing.text)
+    return made
+
+
+def _http_carrier(settings: Settings) -> HttpCarrier:
+    secret, receipts_url = settings.sms_secret.get_secret_value(), settings.links().receipts
+    return HttpCarrier(str(settings.sms_url), secret, settings.sms_from, settings.provider_timeout_s, receipts_url)
+
+
+def _smpp_carrier(settings: Settings, pool: Pool, clock: Clock) -> SmppCarrier:
+    async def note(provider_id: str, reference: str) -> None:
+        await reads.note_text(pool, provider_id, reference, clock.now())
+
+    password = settings.sms_secret.get_secret_value()
+    return SmppCarrier(str(settings.sms_url), password, settings.sms_from, settings.provider_timeout_s, note)
 
 
 APPLICATION: Final = Application(

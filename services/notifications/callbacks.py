@@ -5,7 +5,7 @@ Nobody of them logs in. Providers sign what they tell, a link is signed by us; w
 
 from functools import cache
 from http import HTTPStatus
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -16,21 +16,15 @@ from starlette.datastructures import FormData
 from services.notifications import reads
 from services.notifications.adapters.signatures import carrier_signed, mail_signed
 from services.notifications.adapters.texts import GONE
-from services.notifications.domain.address import AddressError, normalise
-from services.notifications.domain.messages import (
-    HearCodeReceipt,
-    HearReceipt,
-    HearText,
-    ReceiptStatus,
-    Unsubscribe,
-)
-from services.notifications.domain.texting import word
+from services.notifications.domain.messages import ReceiptStatus, Unsubscribe
+from services.notifications.hearing import Hearing
 from services.notifications.settings import Settings
 from services.notifications.wording import Wording, language_of
 from shared.auth import public
+from shared.database import Pool
 from shared.events.notifications import CommandRefused
 from shared.problems import Problem
-from shared.settings import read
+from shared.routes import TheAsk, ThePool, own_settings
 
 router = APIRouter(prefix="/v1", tags=["callbacks"], dependencies=[Depends(public)])
 
@@ -60,33 +54,60 @@ _MAIL_EVENTS: Final = TypeAdapter(Annotated[list[MailEvent], Field(max_length=_E
 
 
 @cache
-def settings() -> Settings:
-    """Return the settings of this process."""
-    return read(Settings)
-
-
-@cache
 def wording() -> Wording:
     """Return the pages."""
     return Wording()
 
 
-Own = Annotated[Settings, Depends(settings)]
+Own = Annotated[Settings, Depends(own_settings)]
 Reference = Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[\w.-]+$")]
 Token = Annotated[str, Path(max_length=500)]
+
+
+async def _hearing(pool: ThePool, ask: TheAsk, own: Own) -> Hearing:
+    return Hearing(pool, ask, own.terms())
+
+
+TheHearing = Annotated[Hearing, Depends(_hearing)]
+
+
+class Reader(NamedTuple):
+    """Whose alert a link was in, and the contact that it went to."""
+
+    person_id: str
+    contact_id: str
+
+
+async def _reader(token: Token, pool: ThePool, own: Own) -> Reader:
+    """Return who reads the alert that a link was in.
+
+    Raises:
+        Problem: 404, the link is none of ours.
+    """
+    try:
+        alert_id = own.links().signer.loads(token)
+    except BadSignature:
+        raise _no_link() from None
+    alert = await reads.alert_of(pool, alert_id)
+    if alert is None:
+        raise _no_link()
+    return Reader(alert[1], alert[2])
+
+
+TheReader = Annotated[Reader, Depends(_reader)]
 
 
 async def _signed_form(request: Request, own: Own, x_twilio_signature: Annotated[str, Header()] = "") -> FormData:
     """Return the form that the carrier sent.
 
     Raises:
-        Problem: 401, it is not signed by the carrier.
+        Problem: 401, it is not signed by the carrier, or the carrier speaks SMPP and calls nobody.
     """
     form = await request.form()
     query = f"?{request.url.query}" if request.url.query else ""
     url = f"{str(own.public_url).rstrip('/')}{request.url.path}{query}"
     fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-    if not carrier_signed(own.sms_secret.get_secret_value(), url, fields, x_twilio_signature):
+    if own.smpp or not carrier_signed(own.sms_secret.get_secret_value(), url, fields, x_twilio_signature):
         raise _unsigned()
     return form
 
@@ -95,33 +116,27 @@ SignedForm = Annotated[FormData, Depends(_signed_form)]
 
 
 @router.post("/sms/receipts", status_code=HTTPStatus.NO_CONTENT)
-async def text_receipt(request: Request, reference: Reference, form: SignedForm) -> None:
+async def text_receipt(reference: Reference, form: SignedForm, hearing: TheHearing) -> None:
     """Hear from the carrier what became of a text; statuses on the way there are no news."""
     status = _TEXT_STATUSES.get(str(form.get("MessageStatus")))
     code = str(form.get("ErrorCode", ""))
     if status == "failed" and code.isdecimal() and int(code) in GONE:
         status = "bounced"
-    if status is not None and not await _hear(request, reference, status):
+    if status is not None and not await hearing.receipt(reference, status):
         raise Problem(HTTPStatus.NOT_FOUND, "We sent no such message.", reason="not_found")
 
 
 @router.post("/sms/inbound")
-async def inbound_text(request: Request, own: Own, form: SignedForm) -> Response:
+async def inbound_text(form: SignedForm, hearing: TheHearing) -> Response:
     """Hear what somebody texted: STOP, START and HELP in their variants; all else is nothing to us."""
-    meant = word(str(form.get("Body", "")))
-    try:
-        number = normalise("text", str(form.get("From", "")))
-    except AddressError:
-        meant = None
-    if meant is not None:
-        destination_id = own.terms().destination("text", number)
-        heard = HearText(destination_id=destination_id, word=meant)
-        await request.app.state.ask(heard, f"destination:{destination_id}", "service:carrier")
+    await hearing.text(str(form.get("From", "")), str(form.get("Body", "")))
     return Response(_NO_ANSWER, media_type="application/xml")
 
 
 @router.post("/email/events", status_code=HTTPStatus.NO_CONTENT)
-async def mail_events(request: Request, own: Own, mail_signature: Annotated[str, Header()] = "") -> None:
+async def mail_events(
+    request: Request, own: Own, hearing: TheHearing, mail_signature: Annotated[str, Header()] = ""
+) -> None:
     """Hear from the mail service what became of mails; mails of others are no news."""
     body = await request.body()
     if not mail_signed(own.email_secret.get_secret_value(), body, mail_signature):
@@ -131,60 +146,26 @@ async def mail_events(request: Request, own: Own, mail_signature: Annotated[str,
     except ValidationError:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "These are no events.", reason="invalid_data") from None
     for event in events:
-        await _hear(request, event.message_id.strip("<>").partition("@")[0], event.event)
+        await hearing.receipt(event.message_id.strip("<>").partition("@")[0], event.event)
 
 
-@router.get("/unsubscribe/{token}")
-async def unsubscribe_page(request: Request, own: Own, token: Token) -> HTMLResponse:
+@router.get("/unsubscribe/{token}")  # noqa: FAST003  # `_reader` takes it
+async def unsubscribe_page(reader: TheReader, pool: ThePool) -> HTMLResponse:
     """Show a page with a button; nothing is changed."""
-    person_id, _ = await _reader(request, own, token)
-    return await _page(request, person_id, "unsubscribe")
+    return await _page(pool, reader.person_id, "unsubscribe")
 
 
-@router.post("/unsubscribe/{token}")
-async def unsubscribe(request: Request, own: Own, token: Token) -> HTMLResponse:
+@router.post("/unsubscribe/{token}")  # noqa: FAST003  # `_reader` takes it
+async def unsubscribe(reader: TheReader, pool: ThePool, ask: TheAsk) -> HTMLResponse:
     """Send no more alerts to the contact that the alert went to (RFC 8058); again, it is so already."""
-    person_id, contact_id = await _reader(request, own, token)
-    asked = Unsubscribe(person_id=person_id, contact_id=contact_id)
-    if isinstance(await request.app.state.ask(asked, person_id, "guest"), CommandRefused):
+    asked = Unsubscribe(person_id=reader.person_id, contact_id=reader.contact_id)
+    if isinstance(await ask(asked, reader.person_id, "guest"), CommandRefused):
         raise _no_link()
-    return await _page(request, person_id, "unsubscribed")
+    return await _page(pool, reader.person_id, "unsubscribed")
 
 
-async def _hear(request: Request, reference: str, status: ReceiptStatus) -> bool:
-    """Hear what became of the alert or the code with a reference; tell whether there is one."""
-    pool, ask = request.app.state.pool, request.app.state.ask
-    if (alert := await reads.alert_of(pool, reference)) is not None:
-        account_number, person_id, _ = alert
-        heard = HearReceipt(alert_id=reference, account_number=account_number, status=status)
-        await ask(heard, person_id, "service:provider")
-        return True
-    if (code := await reads.code_of(pool, reference)) is not None:
-        person_id, contact_id = code
-        about = HearCodeReceipt(person_id=person_id, contact_id=contact_id, code_id=reference, status=status)
-        await ask(about, person_id, "service:provider")
-        return True
-    return False
-
-
-async def _reader(request: Request, own: Settings, token: str) -> tuple[str, str]:
-    """Return person and contact of the alert that a link was in.
-
-    Raises:
-        Problem: 404, the link is none of ours.
-    """
-    try:
-        alert_id = own.links().signer.loads(token)
-    except BadSignature:
-        raise _no_link() from None
-    alert = await reads.alert_of(request.app.state.pool, alert_id)
-    if alert is None:
-        raise _no_link()
-    return alert[1], alert[2]
-
-
-async def _page(request: Request, person_id: str, name: str) -> HTMLResponse:
-    language = language_of((await reads.whereabouts(request.app.state.pool, person_id)).language)
+async def _page(pool: Pool, person_id: str, name: str) -> HTMLResponse:
+    language = language_of((await reads.whereabouts(pool, person_id)).language)
     return HTMLResponse(wording().page(language, name), headers=_PAGE_HEADERS)
 
 

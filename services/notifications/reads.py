@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from services.notifications.domain.person import Contact, Enrolment
 from services.notifications.rows import CONTACT, ENROLMENT, to_contact, to_enrolment
-from shared.database import Pool
+from shared.database import AWAY, Pool
 from shared.events.notifications import Channel
+
+log = structlog.get_logger(__name__)
 
 _NEAREST_PATIENTS: Final = """
     select time_zone, language from patient where person_id = $1
@@ -38,6 +42,17 @@ _NUMBER: Final = """
 """
 _ALERT_OF: Final = "select account_number, person_id, contact_id from alert where alert_id = $1"
 _CODE_OF: Final = "select person_id, contact_id from code where code_id = $1"
+_NOTE_TEXT: Final = """
+    with old as (
+        delete from carried_text where provider_id = any (array(
+            select provider_id from carried_text where taken_at < $3::timestamptz - interval '30 days'
+            order by taken_at limit 2 for update skip locked
+        ))
+    )
+    insert into carried_text (provider_id, reference, taken_at) values ($1, $2, $3)
+    on conflict (provider_id) do update set reference = excluded.reference, taken_at = excluded.taken_at
+"""
+_REFERENCE: Final = "select reference from carried_text where provider_id = $1"
 _CONTACTS: Final = f"""
     select {", ".join(CONTACT)} from contact where person_id = $1 and status <> 'removed'
     order by code_sent_at, contact_id
@@ -118,6 +133,23 @@ async def code_of(pool: Pool, reference: str) -> tuple[str, str] | None:
     """Return person and contact of the code with a reference."""
     row = await pool.fetchrow(_CODE_OF, reference)
     return None if row is None else (row[0], row[1])
+
+
+async def note_text(pool: Pool, provider_id: str, reference: str, now: datetime) -> None:
+    """Note what the carrier calls the text with a reference, and forget some of those that are long over.
+
+    The text is on its way: that its receipt will not be understood must not let it be taken for not sent.
+    """
+    try:
+        await pool.execute(_NOTE_TEXT, provider_id, reference, now)
+    except AWAY as error:
+        log.warning("a text was taken, but its name was not noted", error_type=type(error).__name__)
+
+
+async def reference_of(pool: Pool, provider_id: str) -> str | None:
+    """Return the reference of the text that the carrier calls so."""
+    reference: str | None = await pool.fetchval(_REFERENCE, provider_id)
+    return reference
 
 
 async def preferences(pool: Pool, person_id: str) -> tuple[list[Contact], dict[str, Enrolment], Sequence[str]]:

@@ -157,6 +157,17 @@ class AttemptRow(Table, table=True):
     began_at: datetime = Field(sa_column=columns.moment())
 
 
+class CarriedTextRow(Table, table=True):
+    """What the carrier calls the text with a reference of ours, where it tells by that name what became of it."""
+
+    __tablename__ = "carried_text"
+    __table_args__ = (Index("carried_text_at", "taken_at"),)
+
+    provider_id: str = Field(sa_column=columns.key())
+    reference: str = Field(sa_column=columns.text())
+    taken_at: datetime = Field(sa_column=columns.moment())
+
+
 class PatientRow(Table, table=True):
     """Where a patient is and what they read."""
 

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Final, Literal
 
 from services.notifications import reads
+from services.notifications.adapters.carrier import Carrier
 from services.notifications.adapters.delivery import Delivery
 from services.notifications.adapters.mail import Mail
-from services.notifications.adapters.texts import Carrier
 from services.notifications.domain.address import zones_of_number
 from services.notifications.domain.contacts import CODE_LIFETIME
 from services.notifications.domain.messages import (
@@ -89,7 +89,7 @@ class Sending:
             mail = self.wording.mail(language, "alert", **urls)
             return partial(self.mail.send, mail, address, alert_id, now)
         text = self.wording.text(language, "alert", sign_in_url=sign_in_url)
-        return partial(self.carrier.send, text, address, self.links.receipts(alert_id))
+        return partial(self.carrier.send, text, address, alert_id)
 
     async def query(self, task: QueryAlert, _: str) -> AlertAnswered:
         """Look for an alert at the provider; of a mail nobody can tell before its receipt comes."""
@@ -112,7 +112,7 @@ class Sending:
             delivery = await self.mail.send(mail, address, task.code_id, self.now())
         else:
             text = self.wording.text(language, "code", **values)
-            delivery = await self.carrier.send(text, address, self.links.receipts(task.code_id))
+            delivery = await self.carrier.send(text, address, task.code_id)
         match delivery.result:
             case "not_sent" | "later":
                 raise TaskFailedError(delivery.reason or delivery.result)

@@ -4,6 +4,7 @@ It has no idempotency keys: a text whose answer is missing is looked for among t
 in its words.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -35,10 +36,16 @@ class _Texts(BaseModel):
     messages: list[_Text]
 
 
-class Carrier:
-    """The account at `url` (…/Accounts/SID), to which `secret` proves who we are; texts come from `sender`."""
+class HttpCarrier:
+    """The account at `url` (…/Accounts/SID), to which `secret` proves who we are; texts come from `sender`.
 
-    def __init__(self, url: str, secret: str, sender: str, timeout_s: float) -> None:
+    `receipts_url` is where what becomes of the text with a reference is told.
+    """
+
+    def __init__(
+        self, url: str, secret: str, sender: str, timeout_s: float, receipts_url: Callable[[str], str]
+    ) -> None:
+        self._receipts_url = receipts_url
         self._url = url.rstrip("/")
         account = urlsplit(self._url).path.rpartition("/")[2]
         self._sender = sender
@@ -53,11 +60,11 @@ class Carrier:
         """Close all connections."""
         await self._session.close()
 
-    async def send(self, text: str, to: str, receipts_url: str | None) -> Delivery:
-        """Send a text; what becomes of it is told at `receipts_url`."""
+    async def send(self, text: str, to: str, reference: str | None) -> Delivery:
+        """Send a text; with a reference, what becomes of it is told."""
         form = {"To": to, "From": self._sender, "Body": text}
-        if receipts_url is not None:
-            form["StatusCallback"] = receipts_url
+        if reference is not None:
+            form["StatusCallback"] = self._receipts_url(reference)
         try:
             status, told, headers = await self._call("POST", data=form)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):

@@ -4,7 +4,7 @@ Who is enrolled and where alerts go belongs to the persons; it is beside the acc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
@@ -12,12 +12,13 @@ from uuid import NAMESPACE_URL, uuid5
 from services.notifications.domain.person import Contact, Enrolment
 from shared.events.billing import GuarantorAccountOpened
 from shared.events.notifications import Channel
+from shared.frozen import replace
 from shared.messaging.decision import Decision
 
 AlertStatus = Literal["created", "unknown", "sent", "delivered", "failed", "suppressed"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Alert:
     """Word of a statement to one contact.
 
@@ -41,7 +42,7 @@ class Alert:
     updated_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statement:
     """A statement that can be read; `paper_reason` is why it was asked for on paper, once it was."""
 
@@ -50,7 +51,7 @@ class Statement:
     paper_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subscriber:
     """A person who is, or was, enrolled for the account; `zones` names the time zones they may be in."""
 
@@ -60,7 +61,7 @@ class Subscriber:
     zones: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Account:
     """A guarantor account; one that nobody has heard of is empty.
 
@@ -88,7 +89,7 @@ class Account:
         return replace(self, alerts={**self.alerts, **{alert.alert_id: alert for alert in alerts}})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Patient:
     """Where a patient is and what they read: for the patient's own login, and for want of better for proxies."""
 

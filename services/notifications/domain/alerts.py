@@ -1,6 +1,5 @@
 """The rules for alerts: one for each statement, channel and contact; and paper where none arrives."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 
@@ -25,6 +24,7 @@ from shared.events.notifications import (
     ReceiptHeard,
 )
 from shared.events.payments import StatementAvailable
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 FAILURE_WAITS: Final = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600))

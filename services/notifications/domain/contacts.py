@@ -1,6 +1,5 @@
 """The rules for contacts: a contact counts once its owner has brought the code that was sent to it."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, assert_never
 from uuid import NAMESPACE_URL, uuid5
@@ -33,6 +32,7 @@ from shared.events.notifications import (
     ResendCode,
     TextsStopped,
 )
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 CODE_LIFETIME: Final = timedelta(minutes=10)

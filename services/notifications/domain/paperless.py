@@ -1,6 +1,5 @@
 """The rules for paperless statements: consent, alerts, and how paper comes back."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
@@ -18,6 +17,7 @@ from shared.events.notifications import (
     PaperlessEnrolled,
     RefusalReason,
 )
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
 EndReason = Literal["withdrawn", "unsubscribed", "texts_stopped", "contact_removed", "complained"]

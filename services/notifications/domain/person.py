@@ -4,17 +4,18 @@ A person is loaded whole; what the messages at hand need of others is beside it,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from shared.events.notifications import Alerts, Channel
+from shared.frozen import replace
 
 ContactStatus = Literal["pending", "verified", "refused", "stopped", "removed"]
 """`refused`: nothing gets there until it is confirmed again. `stopped`: its number wants no texts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Code:
     """A code that was sent: its id, from which it follows, and how often something else was typed."""
 
@@ -23,7 +24,7 @@ class Code:
     tries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contact:
     """An email address or mobile number. `version` counts how often it was confirmed.
 
@@ -41,7 +42,7 @@ class Contact:
     verified_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Enrolment:
     """A person's consent to statements of an account without paper, and where alerts go."""
 
@@ -60,7 +61,7 @@ class Enrolment:
         return self.ended_at is None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Crowd:
     """How many codes an address, and its neighbours, were sent in the last day, by whomever; and its STOP."""
 
@@ -69,7 +70,7 @@ class Crowd:
     stopped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Person:
     """A person; one that nobody has heard of is empty.
 

@@ -9,7 +9,7 @@ from typing import Final
 CODE_DIGITS: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """Keys and texts.
 

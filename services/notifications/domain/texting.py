@@ -1,11 +1,12 @@
 """The rules for words that are texted to us: STOP ends texts to a number at once, whosoever contact it is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from services.notifications.domain.messages import HearText, ReplyToText, StartTexts, StopTexts, Word
 from shared.events.notifications import TextHeard
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 _WORDS: Final[dict[Word, frozenset[str]]] = {
@@ -23,7 +24,7 @@ def word(text: str) -> Word | None:
     return next((meant for meant, words in _WORDS.items() if letters in words), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Destination:
     """A number that texted us, by its digest; `contacts` are whose it is (person, contact), to be read only."""
 

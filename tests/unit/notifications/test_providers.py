@@ -15,7 +15,7 @@ from local.ports import free_port
 from services.notifications.adapters.delivery import Delivery
 from services.notifications.adapters.mail import Mail
 from services.notifications.adapters.signatures import carrier_signed, mail_signed
-from services.notifications.adapters.texts import Carrier
+from services.notifications.adapters.texts import HttpCarrier
 from services.notifications.wording import Wording
 from tests.unit.notifications.story import NOON, NUMBER
 
@@ -123,11 +123,17 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def carrier_that(answers: Answering) -> AsyncIterator[Carrier]:
+async def carrier_that(answers: Answering) -> AsyncIterator[HttpCarrier]:
     app = web.Application()
     app.router.add_route("*", "/Accounts/AC1/Messages.json", answers)
     async with TestServer(app) as server:
-        carrier = Carrier(str(server.make_url("/Accounts/AC1")), "secret", "+12025550100", TIMEOUT_S)
+        carrier = HttpCarrier(
+            str(server.make_url("/Accounts/AC1")),
+            "secret",
+            "+12025550100",
+            TIMEOUT_S,
+            "https://here.example/{}".format,
+        )
         yield carrier
         await carrier.close()
 
@@ -149,11 +155,15 @@ async def test_a_text_is_known_by_the_carriers_answer(
 ) -> None:
     async def answers(request: web.Request) -> web.StreamResponse:
         form = await request.post()
-        assert (form["To"], form["Body"], form["StatusCallback"]) == (NUMBER, "Hello", "https://here.example")
+        assert (form["To"], form["Body"], form["StatusCallback"]) == (
+            NUMBER,
+            "Hello",
+            "https://here.example/ref-1",
+        )
         return web.json_response(told, status=status, headers={"Retry-After": "7"})
 
     async with carrier_that(answers) as carrier:
-        delivery = await carrier.send("Hello", NUMBER, "https://here.example")
+        delivery = await carrier.send("Hello", NUMBER, "ref-1")
     assert (delivery.result, delivery.reason, delivery.wait_s) == (result, reason, wait_s)
 
 
@@ -165,7 +175,7 @@ async def test_a_carrier_that_never_answers_leaves_a_text_unknown_and_one_that_i
     async with carrier_that(never) as carrier:
         assert (await carrier.send("Hello", NUMBER, None)).result == "unknown"
         assert (await carrier.find("ref", NUMBER, NOON)).result == "unknown"
-    away = Carrier(f"http://127.0.0.1:{free_port()}/Accounts/AC1", "secret", "+12025550100", TIMEOUT_S)
+    away = HttpCarrier(f"http://127.0.0.1:{free_port()}/Accounts/AC1", "secret", "+12025550100", TIMEOUT_S, str)
     assert (await away.send("Hello", NUMBER, None)).result == "not_sent"
     await away.close()
 
