@@ -61,6 +61,11 @@ class Caller:
     roles: frozenset[str]
     on_behalf_of: str | None = None
 
+    @property
+    def staff_actor(self) -> str:
+        """Somebody of the staff, as messages name them."""
+        return self.subject if self.subject.startswith("staff:") else f"staff:{self.subject}"
+
 
 class InvalidTokenError(Exception):
     """The token is not one of ours, or not any more."""

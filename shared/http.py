@@ -30,6 +30,9 @@ from shared.problems import Problem
 BODY_BYTES_MAX: Final = 256 * 1024
 READINESS_TIMEOUT_S: Final = 5.0
 SHUTDOWN_TIMEOUT_S: Final = 5
+# Longer than balancers and clients keep a connection that nobody uses: if the server hung up first, a call that is
+# just being sent would get no answer.
+IDLE_CONNECTION_S: Final = 75
 
 log = structlog.get_logger()
 
@@ -278,6 +281,7 @@ async def serve(app: FastAPI, host: str, port: int) -> None:
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+        timeout_keep_alive=IDLE_CONNECTION_S,
         ws="none",
     )
     server = _Server(config)

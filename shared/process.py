@@ -17,10 +17,10 @@ from typing import Any, Final, Generic, TypeVar
 import asyncpg
 import structlog
 import uvloop
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from prometheus_client import REGISTRY
 
-from shared import auth, database, http, logs, migrations, telemetry
+from shared import auth, database, http, logs, migrations, routes, telemetry
 from shared.clock import Clock
 from shared.database import AWAY
 from shared.events.asyncapi import asyncapi
@@ -46,7 +46,7 @@ class Application(Generic[Own]):
         description: one paragraph for its documentation.
         settings: the class of its own settings.
         handlers: makes its handlers; what has to be closed in the end goes on the stack.
-        routers: its HTTP routes; they find `pool`, `clock` and `ask` (see `Handling.ask`) in `request.app.state`.
+        routers: its HTTP routes; what they find in the process is in `shared.routes`.
         revisions: the folder of its Alembic revisions.
     """
 
@@ -70,7 +70,7 @@ def main(application: Application[Any]) -> None:
             sys.exit(f"usage: python -m services.{name} [migrate]")
     logs.configure(name)
     try:
-        uvloop.run(step(application))
+        uvloop.run(_until_signal(step(application)))
     except (migrations.SchemaError, broker.RefusedError) as error:
         sys.exit(f"{name} does not start: {error}")
     except asyncpg.InvalidAuthorizationSpecificationError as error:
@@ -84,54 +84,63 @@ async def _migrate(application: Application[Any]) -> None:
 
 
 async def _run(application: Application[Any]) -> None:
-    name, settings = application.service.name, read(application.settings)
+    settings = read(application.settings)
     kafka, believed, made_up = read(KafkaSettings), read(auth.AuthSettings), read(ClockSettings)
-    telemetry.configure(name)
+    telemetry.configure(application.service.name)
     url = settings.database_url.get_secret_value()
-    ended = _on_signal()
     async with AsyncExitStack() as stack:
         await _when_there("database", lambda: migrations.check(url, application.revisions))
         await _when_there("Kafka", lambda: broker.reach(kafka))
-        pool = await database.connect(url)
-        stack.push_async_callback(_close, pool)
         clock = Clock()
-        handlers = await application.handlers(settings, clock, stack)
-        messaging = Messaging(handlers, kafka, url, clock, pool)
-        verifier = auth.TokenVerifier(believed)
-        api = http.api(
-            name,
-            application.description,
-            routers=application.routers,
-            verifier=verifier,
-            readiness=messaging.readiness,
-            registry=REGISTRY,
-            asyncapi=asyncapi(name),
-        )
-        api.state.pool, api.state.clock, api.state.ask = pool, clock, messaging.handling.ask
+        messaging, api = await assemble(application, settings, kafka, believed, clock, stack)
         spare_collections()
         async with asyncio.TaskGroup() as group:
             if made_up.url is not None:
                 await _when_there("clock", partial(clock.catch_up, made_up.url))
-                following = [group.create_task(clock.follow(made_up.url))]
-            else:
-                following = []
-            running = [
-                group.create_task(messaging.run()),
-                group.create_task(http.serve(api, settings.http_host, settings.http_port)),
-                *following,
-            ]
-            await ended.wait()
-            log.info("draining")
-            for task in running:
-                task.cancel()
+                group.create_task(clock.follow(made_up.url))
+            group.create_task(messaging.run())
+            group.create_task(http.serve(api, settings.http_host, settings.http_port))
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                log.info("draining")
+                raise
 
 
-def _on_signal() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    ended = asyncio.Event()
+async def assemble(
+    application: Application[Own],
+    settings: Own,
+    kafka: KafkaSettings,
+    believed: auth.AuthSettings,
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> tuple[Messaging, FastAPI]:
+    """Put a service together, ready to run; what has to be closed in the end goes on the stack."""
+    name, url = application.service.name, settings.database_url.get_secret_value()
+    pool = await database.connect(url)
+    stack.push_async_callback(_close, pool)
+    handlers = await application.handlers(settings, clock, stack)
+    messaging = Messaging(handlers, kafka, url, clock, pool)
+    api = http.api(
+        name,
+        application.description,
+        routers=application.routers,
+        verifier=auth.TokenVerifier(believed),
+        readiness=messaging.readiness,
+        registry=REGISTRY,
+        asyncapi=asyncapi(name),
+    )
+    routes.furnish(api, pool=pool, clock=clock, ask=messaging.handling.ask, settings=settings)
+    return messaging, api
+
+
+async def _until_signal(step: Coroutine[Any, Any, None]) -> None:
+    """Do what a process is for until SIGTERM or SIGINT cancels it, be it still waiting or well under way."""
+    doing = asyncio.create_task(step)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    return ended
+        asyncio.get_running_loop().add_signal_handler(number, doing.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await doing
 
 
 async def _when_there(what: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:

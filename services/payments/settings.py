@@ -1,13 +1,11 @@
 """What payments is told by its environment, beside what every service is."""
 
-from functools import cache
-
 from pydantic import AnyHttpUrl, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.payments.domain.proofs import Proofs
 from services.payments.domain.rules import Rules
-from shared.settings import ServiceSettings, read
+from shared.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -43,9 +41,3 @@ class Settings(ServiceSettings):
             self.instalment_min_minor,
             self.plan_months_max,
         )
-
-
-@cache
-def settings() -> Settings:
-    """Return the settings of this process."""
-    return read(Settings)

@@ -58,4 +58,6 @@ DEAD: Final = Gauge("messaging_dead_letters", "Dead letters not replayed or disc
 LOST_CLAIMS: Final = Counter(
     "messaging_lost_claims_total", "Batches rolled back since another process had the partition or task"
 )
-DATABASE_AWAY: Final = Counter("messaging_database_away_total", "Batches that had to wait for the database")
+DATABASE_AWAY: Final = Counter(
+    "messaging_database_away_total", "Times that something had to wait for the database"
+)

@@ -26,6 +26,7 @@ _PIPELINES: Final = 2
 # A topic that is made after the service has started is found within this time.
 _METADATA_MS: Final = 5000
 _STUCK_S: Final = 60
+_ASKED_S: Final = 2
 _BATCH_BYTES_MAX: Final = 512 * 1024
 _REQUEST_BYTES_MAX: Final = 5 * 1024 * 1024
 _DRAIN_S: Final = 15
@@ -131,6 +132,7 @@ class Messaging:
                 dead = await self.pool.fetch(_DEAD)
                 await self.pool.execute(_FORGET, _KEEP_DAYS)
             except AWAY as error:
+                metrics.DATABASE_AWAY.inc()
                 log.warning("database away", error_type=type(error).__name__)
             else:
                 assert row is not None  # noqa: S101  # a select of aggregates has one row
@@ -151,7 +153,8 @@ class Messaging:
         for number, pipeline in enumerate(self.pipelines):
             checks[f"consumer {number}"] = pipeline.check()
         try:
-            await self.pool.fetchval("select 1", timeout=2)
+            async with asyncio.timeout(_ASKED_S):
+                await self.pool.fetchval("select 1")
         except AWAY as error:
             checks["database"] = Check(ok=False, detail=type(error).__name__)
         else:

@@ -158,6 +158,7 @@ class Worker:
             try:
                 await step()
             except AWAY as error:
+                metrics.DATABASE_AWAY.inc()
                 log.warning("database away", error_type=type(error).__name__)
                 await asyncio.sleep(_IDLE_S)
 

@@ -1,6 +1,5 @@
 """A process of the inbox on real Kafka and PostgreSQL, with gateways, hosts and staff around it."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,25 +10,14 @@ from secrets import token_hex
 from typing import Any
 
 from aiohttp import ClientSession, FormData
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from prometheus_client import CollectorRegistry
 from pydantic import AnyUrl, SecretStr
 
 from local.infrastructure import Endpoints
-from services.inbox.adapters.files import Files
-from services.inbox.api.attachments import Intake, Scan, intake
-from services.inbox.app import APPLICATION, handlers
+from services.inbox.app import APPLICATION
 from services.inbox.settings import Settings
-from shared.auth import TokenVerifier
-from shared.clock import Clock
-from shared.database import Pool, connect
-from shared.events.topics import HOST_REGISTRATION, HOST_SCHEDULING, INBOX_COMMANDS, SERVICES
-from shared.http import api
-from shared.messaging import topics
-from shared.messaging.run import Messaging
-from shared.migrations import upgrade
-from shared.settings import KafkaSettings
+from shared.events.topics import HOST_REGISTRATION, HOST_SCHEDULING, INBOX_COMMANDS
 from tests.flow.kit import eventually, move
+from tests.flow.service import Around, Running, running
 from tests.unit.shared.servers import Identity, identity, served
 
 Json = dict[str, Any]
@@ -49,37 +37,17 @@ class Answer:
         self.headers = headers
 
 
-class Inbox:
+class Inbox(Around):
     """The running service, and all who talk to it."""
 
-    def __init__(self, kafka: str, pool: Pool, clock: Clock, client: ClientSession, provider: Identity) -> None:
-        self.pool = pool
-        self.clock = clock
+    def __init__(self, running: Running, client: ClientSession, provider: Identity) -> None:
+        super().__init__(running)
         self.client = client
         self._provider = provider
-        self._producer = AIOKafkaProducer(bootstrap_servers=kafka)
-        self._consumer = AIOKafkaConsumer(
-            SERVICES["inbox"].events.name,
-            SERVICES["inbox"].dead_letters.name,
-            bootstrap_servers=kafka,
-            auto_offset_reset="earliest",
-        )
-        self.heard: list[Json] = []
-
-    async def start(self, stack: AsyncExitStack) -> None:
-        for client in (self._producer, self._consumer):
-            await client.start()
-            stack.push_async_callback(client.stop)
-
-    async def run(self) -> None:
-        """Hear what the inbox says, until cancelled."""
-        async for record in self._consumer:
-            assert record.value is not None
-            self.heard.append(json.loads(record.value))
 
     # Messages
 
-    async def publish(self, topic: str, kind: str, key: str, actor: str, data: Json, **envelope: Any) -> str:
+    async def tell(self, topic: str, kind: str, key: str, actor: str, data: Json, **envelope: Any) -> str:
         """Publish a message; return its id."""
         message = {
             "specversion": "1.0",
@@ -92,7 +60,7 @@ class Inbox:
             "data": data,
             **envelope,
         }
-        await self._producer.send_and_wait(topic, json.dumps(message).encode(), key=key.encode())
+        await self.publish(topic, key, json.dumps(message).encode())
         return str(message["id"])
 
     async def patient(self, **changes: Any) -> str:
@@ -113,7 +81,7 @@ class Inbox:
             "proxies": [f"proxy-{patient_id}"],
             **changes,
         }
-        await self.publish(
+        await self.tell(
             HOST_REGISTRATION.name, "registration.patient-registered.v1", patient_id, "host:registration", data
         )
         await eventually(
@@ -136,7 +104,7 @@ class Inbox:
             **changes,
         }
         kind = "scheduling.appointment-booked.v1"
-        await self.publish(HOST_SCHEDULING.name, kind, patient_id, "host:scheduling", data)
+        await self.tell(HOST_SCHEDULING.name, kind, patient_id, "host:scheduling", data)
         await eventually(
             lambda: self.pool.fetchval(
                 "select true from appointment where appointment_id = $1", data["appointment_id"]
@@ -156,18 +124,7 @@ class Inbox:
             **changes,
         }
         actor = actor or f"patient:person-{patient_id}"
-        return await self.publish(INBOX_COMMANDS.name, "inbox.send-message.v1", patient_id, actor, data)
-
-    async def outcome(self, command_id: str) -> Json:
-        """Return how a command ended."""
-
-        def found() -> Json | None:
-            return next(
-                (one for one in self.heard if one.get("causationid") == command_id and "outcome" in one), None
-            )
-
-        event: Json = await eventually(found, f"the outcome of {command_id}")
-        return event
+        return await self.tell(INBOX_COMMANDS.name, "inbox.send-message.v1", patient_id, actor, data)
 
     async def sent(self, patient_id: str, **changes: Any) -> Json:
         """Send a message and return what its outcome says."""
@@ -229,46 +186,16 @@ class Inbox:
 @asynccontextmanager
 async def running_inbox(infrastructure: Endpoints, folder: Path, clamd: str | None = None) -> AsyncIterator[Inbox]:
     """Run a process of the inbox; files are kept in `folder`."""
-    url = infrastructure.databases["inbox"]
-    kafka = KafkaSettings(bootstrap_servers=infrastructure.kafka)
-    service = SERVICES["inbox"]
-    await upgrade(url, APPLICATION.revisions)
-    every = [*(heard.topic for heard in service.reads), service.events, service.dead_letters]
-    await topics.create(kafka.connection(), every)
     settings = Settings(
-        database_url=SecretStr(url),
+        database_url=SecretStr(infrastructure.databases["inbox"]),
         attachments_url=AnyUrl(folder.as_uri()),
         clamd_url=AnyUrl(clamd) if clamd else None,
         unscanned="allow",
     )
-    scan: Scan = "scan" if clamd else "allow"
     async with AsyncExitStack() as stack:
-        pool = await connect(url)
-        stack.push_async_callback(pool.close)
-        clock = Clock()
-        messaging = Messaging(await handlers(settings, clock, stack), kafka, url, clock, pool)
         provider = await stack.enter_async_context(identity())
-        app = api(
-            "inbox",
-            APPLICATION.description,
-            routers=APPLICATION.routers,
-            verifier=TokenVerifier(provider.settings),
-            readiness=_nothing_to_check,
-            registry=CollectorRegistry(),
-            asyncapi={},
+        process = await stack.enter_async_context(
+            running(APPLICATION, settings, infrastructure, provider.settings)
         )
-        files = Files(str(settings.attachments_url))
-        app.dependency_overrides[intake] = lambda: Intake(files, scan)
-        app.state.pool, app.state.clock, app.state.ask = pool, clock, messaging.handling.ask
-        client = await stack.enter_async_context(served(app))
-        inbox = Inbox(infrastructure.kafka, pool, clock, client, provider)
-        await inbox.start(stack)
-        running = [asyncio.create_task(messaging.run()), asyncio.create_task(inbox.run())]
-        yield inbox
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running)
-
-
-async def _nothing_to_check() -> Json:
-    return {}
+        client = await stack.enter_async_context(served(process.app))
+        yield await stack.enter_async_context(Inbox(process, client, provider).talking())

@@ -1,7 +1,5 @@
 """A process of insurance on real Kafka and PostgreSQL, beside the sandbox's clearinghouse, served over HTTP."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -10,34 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from cryptography.fernet import Fernet
-from prometheus_client import CollectorRegistry
 from pydantic import AnyHttpUrl, SecretStr
 
 from local.infrastructure import Endpoints
-from services.insurance.api.staff import the_seal
-from services.insurance.app import APPLICATION, handlers
-from services.insurance.sealing import Seal
+from services.insurance.app import APPLICATION
 from services.insurance.settings import Settings
-from shared.auth import TokenVerifier
-from shared.clock import Clock
-from shared.database import Pool, connect
 from shared.events.envelope import Data, Message, write
 from shared.events.topics import (
     HOST_REGISTRATION,
     HOST_SCHEDULING,
     INSURANCE_COMMANDS,
-    INSURANCE_EVENTS,
     PORTAL_SESSIONS,
-    SERVICES,
 )
-from shared.http import api
-from shared.messaging import topics
-from shared.messaging.run import Messaging
-from shared.migrations import upgrade
-from shared.settings import KafkaSettings
+from tests.flow import service
 from tests.flow.kit import eventually, move
+from tests.flow.service import Around, Running
 from tests.unit.insurance.story import message, registered
 from tests.unit.sandbox.world import World
 from tests.unit.sandbox.world import served as served_sandbox
@@ -50,39 +36,15 @@ TIMEOUT_S = 1.0
 _numbers = count(1)
 
 
-class Insurance:
+class Insurance(Around):
     """Gateways, hosts and staff: what they publish and ask, and what insurance tells them."""
 
-    def __init__(self, world: World, pool: Pool, clock: Clock, kafka: str) -> None:
+    def __init__(self, running: Running, world: World, client: ClientSession, provider: Identity) -> None:
+        super().__init__(running)
+        self.app = running.app
         self.world = world
-        self.pool = pool
-        self.clock = clock
-        self.client: ClientSession
-        self.provider: Identity
-        self._producer = AIOKafkaProducer(bootstrap_servers=kafka)
-        self._consumer = AIOKafkaConsumer(
-            INSURANCE_EVENTS.name,
-            SERVICES["insurance"].dead_letters.name,
-            bootstrap_servers=kafka,
-            auto_offset_reset="earliest",
-        )
-        self.heard: list[Json] = []
-
-    async def run(self) -> None:
-        """Hear what insurance says, until cancelled."""
-        async for record in self._consumer:
-            assert record.value is not None
-            self.heard.append(json.loads(record.value))
-
-    async def start(self, stack: AsyncExitStack) -> None:
-        for client in (self._producer, self._consumer):
-            await client.start()
-            stack.push_async_callback(client.stop)
-
-    async def publish(self, topic: str, key: str, *values: bytes) -> None:
-        for value in values:
-            await self._producer.send(topic, value, key=key.encode())
-        await self._producer.flush()
+        self.client = client
+        self.provider = provider
 
     async def tell(self, topic: str, data: Data, actor: str = "host:registration") -> Message[Data]:
         """Publish a fact."""
@@ -111,17 +73,6 @@ class Insurance:
     async def schedule(self, fact: Data) -> None:
         """Publish something about an appointment."""
         await self.tell(HOST_SCHEDULING.name, fact, "host:scheduling")
-
-    async def outcome(self, command: Message[Data]) -> Json:
-        """Return how a command ended."""
-
-        def found() -> Json | None:
-            return next(
-                (one for one in self.heard if one.get("causationid") == command.id and one.get("outcome")), None
-            )
-
-        event: Json = await eventually(found, f"the outcome of {command.id}")
-        return event
 
     def all_said(self, coverage_id: str, kind: str) -> list[Json]:
         """Return what was said of a kind about a coverage."""
@@ -164,51 +115,22 @@ class Insurance:
             return found.status, await found.json()
 
 
-async def _nothing_to_check() -> dict[str, Any]:
-    return {}
-
-
 @asynccontextmanager
 async def running(infrastructure: Endpoints, folder: Path) -> AsyncIterator[Insurance]:
     """Run one process until the context ends."""
-    url = infrastructure.databases["insurance"]
-    kafka = KafkaSettings(bootstrap_servers=infrastructure.kafka)
-    service = SERVICES["insurance"]
-    await upgrade(url, APPLICATION.revisions)
-    every = [*(heard.topic for heard in service.reads), service.events, service.dead_letters]
-    await topics.create(kafka.connection(), every)
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(served_sandbox(folder))
         async with world.client.get("/") as found:
             clearinghouse = AnyHttpUrl(str(found.url.with_path("/clearinghouse")))
         settings = Settings(
-            database_url=SecretStr(url),
+            database_url=SecretStr(infrastructure.databases["insurance"]),
             clearinghouse_url=clearinghouse,
             clearinghouse_timeout_s=TIMEOUT_S,
-            raw_key=SecretStr(key := Fernet.generate_key().decode()),
+            raw_key=SecretStr(Fernet.generate_key().decode()),
         )
-        pool = await connect(url)
-        stack.push_async_callback(pool.close)
-        clock = Clock()
-        handled = await handlers(settings, clock, stack)
-        messaging = Messaging(handled, kafka, url, clock, pool)
-        insurance = Insurance(world, pool, clock, infrastructure.kafka)
-        await insurance.start(stack)
-        insurance.provider = await stack.enter_async_context(identity())
-        app = api(
-            "insurance",
-            APPLICATION.description,
-            routers=APPLICATION.routers,
-            verifier=TokenVerifier(insurance.provider.settings),
-            readiness=_nothing_to_check,
-            registry=CollectorRegistry(),
-            asyncapi={},
+        provider = await stack.enter_async_context(identity())
+        process = await stack.enter_async_context(
+            service.running(APPLICATION, settings, infrastructure, provider.settings)
         )
-        app.state.pool, app.state.clock, app.state.ask = pool, clock, messaging.handling.ask
-        app.dependency_overrides[the_seal] = lambda: Seal(key)
-        insurance.client = await stack.enter_async_context(served(app))
-        loops = [asyncio.create_task(messaging.run()), asyncio.create_task(insurance.run())]
-        yield insurance
-        for loop in loops:
-            loop.cancel()
-        await asyncio.wait(loops)
+        client = await stack.enter_async_context(served(process.app))
+        yield await stack.enter_async_context(Insurance(process, world, client, provider).talking())

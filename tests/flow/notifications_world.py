@@ -11,34 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from prometheus_client import REGISTRY
 from pydantic import SecretStr, TypeAdapter
 
 from local.infrastructure import Endpoints
 from local.ports import free_port
-from services.notifications import callbacks
-from services.notifications.app import APPLICATION, handlers
+from services.notifications.app import APPLICATION
 from services.notifications.settings import Settings
 from services.notifications.wording import current_text
 from shared import http
-from shared.auth import AuthSettings, TokenVerifier
-from shared.clock import Clock
-from shared.database import Pool, connect
-from shared.events.asyncapi import asyncapi
+from shared.auth import AuthSettings
 from shared.events.topics import (
     HOST_BILLING,
     HOST_REGISTRATION,
     NOTIFICATIONS_COMMANDS,
-    NOTIFICATIONS_EVENTS,
     PAYMENTS_EVENTS,
-    SERVICES,
 )
-from shared.messaging import topics
-from shared.messaging.run import Messaging
-from shared.migrations import upgrade
-from shared.settings import KafkaSettings
 from tests.flow.kit import eventually, move, new_database
+from tests.flow.service import Around, Running, running
 from tests.unit.sandbox.world import World, served
 
 Json = dict[str, Any]
@@ -59,35 +48,15 @@ class Person:
         self.number = f"+1415{2_000_000 + number}"
 
 
-class Hospital:
+class Hospital(Around):
     """What is published to notifications and what it says; the mails and texts that arrive; its HTTP."""
 
-    def __init__(self, world: World, pool: Pool, clock: Clock, client: ClientSession, kafka: str) -> None:
+    def __init__(self, running: Running, world: World, client: ClientSession) -> None:
+        super().__init__(running)
         self.world = world
-        self.pool = pool
-        self.clock = clock
         self.client = client
-        self.heard: list[Json] = []
-        self._producer = AIOKafkaProducer(bootstrap_servers=kafka)
-        self._consumer = AIOKafkaConsumer(
-            NOTIFICATIONS_EVENTS.name,
-            SERVICES["notifications"].dead_letters.name,
-            bootstrap_servers=kafka,
-            auto_offset_reset="earliest",
-        )
 
-    async def start(self, stack: AsyncExitStack) -> None:
-        for client in (self._producer, self._consumer):
-            await client.start()
-            stack.push_async_callback(client.stop)
-
-    async def run(self) -> None:
-        """Hear what notifications says, until cancelled."""
-        async for record in self._consumer:
-            assert record.value is not None
-            self.heard.append(json.loads(record.value))
-
-    async def publish(self, topic: str, kind: str, key: str, actor: str, data: Json) -> Json:
+    async def tell(self, topic: str, kind: str, key: str, actor: str, data: Json) -> Json:
         """Publish a message; return it."""
         message = {
             "specversion": "1.0",
@@ -99,24 +68,19 @@ class Hospital:
             "actor": actor,
             "data": data,
         }
-        await self._producer.send_and_wait(topic, json.dumps(message).encode(), key=key.encode())
+        await self.publish(topic, key, json.dumps(message).encode())
         return message
 
     async def command(self, person: Person, name: str, actor: str | None = None, **data: Any) -> Json:
         """Publish a command of a person and return how it ended."""
-        sent = await self.publish(
+        sent = await self.tell(
             NOTIFICATIONS_COMMANDS.name,
             f"notifications.{name}.v1",
             person.person_id,
             actor or f"patient:{person.person_id}",
             {"person_id": person.person_id, **data},
         )
-
-        def ended() -> Json | None:
-            return next((one for one in self.heard if one.get("causationid") == sent["id"]), None)
-
-        outcome: Json = await eventually(ended, f"the outcome of {name}")
-        return outcome
+        return await self.outcome(sent["id"])
 
     async def open_account(self, *persons: Person, account: str | None = None) -> str:
         """Open the account of the first of the persons, whom the others may see it with."""
@@ -130,7 +94,7 @@ class Hospital:
             "currency": "USD",
         }
         kind = "billing.guarantor-account-opened.v1"
-        await self.publish(HOST_BILLING.name, kind, number, "host:billing", data)
+        await self.tell(HOST_BILLING.name, kind, number, "host:billing", data)
         known = "select exists (select from account where number = $1 and told_at is not null)"
         await eventually(lambda: self.pool.fetchval(known, number), f"{number} is known")
         return number
@@ -151,7 +115,7 @@ class Hospital:
             "proxies": [],
         }
         kind = "registration.patient-registered.v1"
-        await self.publish(HOST_REGISTRATION.name, kind, data["patient_id"], "host:registration", data)
+        await self.tell(HOST_REGISTRATION.name, kind, data["patient_id"], "host:registration", data)
         known = "select exists (select from patient where person_id = $1)"
         await eventually(lambda: self.pool.fetchval(known, person.person_id), "the patient is known")
 
@@ -165,7 +129,7 @@ class Hospital:
             "due_on": "2026-03-26",
         }
         kind = "payments.statement-available.v1"
-        await self.publish(PAYMENTS_EVENTS.name, kind, account, "service:payments", data)
+        await self.tell(PAYMENTS_EVENTS.name, kind, account, "service:payments", data)
 
     async def mails(self, person: Person, at_least: int = 0) -> list[Json]:
         """Return the mails that a person got, once there are so many."""
@@ -286,21 +250,17 @@ def _settings(url: str, own: str, smtp_port: int, sms_url: str) -> Settings:
 
 
 @asynccontextmanager
-async def hospital(infrastructure: Endpoints, folder: Path) -> AsyncIterator[Hospital]:
-    """Offer a process of notifications that is really served."""
+async def hospital(infrastructure: Endpoints, folder: Path, *, smpp: bool = False) -> AsyncIterator[Hospital]:
+    """Offer a process of notifications that is really served; it sends texts over HTTP, or over SMPP."""
     url = await new_database(infrastructure)
-    kafka = KafkaSettings(bootstrap_servers=infrastructure.kafka)
-    service = SERVICES["notifications"]
-    await upgrade(url, APPLICATION.revisions)
-    every = [*(heard.topic for heard in service.reads), service.events, service.dead_letters]
-    await topics.create(kafka.connection(), every)
-    port, smtp_port = free_port(), free_port()
+    port, smtp_port, smpp_port = free_port(), free_port(), free_port()
     own = f"http://127.0.0.1:{port}"
     async with AsyncExitStack() as stack:
         secret = SecretStr(SECRET)
         sandbox = served(
             folder,
             smtp_port=smtp_port,
+            smpp_port=smpp_port,
             mail_secret=secret,
             mail_events_url=f"{own}/v1/email/events",
             sms_secret=secret,
@@ -309,35 +269,18 @@ async def hospital(infrastructure: Endpoints, folder: Path) -> AsyncIterator[Hos
         world = await stack.enter_async_context(sandbox)
         async with world.client.get("/") as answer:
             at = answer.url
-        settings = _settings(url, own, smtp_port, str(at.with_path("/sms/2010-04-01/Accounts/ACtest")))
-        pool = await connect(url)
-        stack.push_async_callback(pool.close)
-        clock = Clock()
-        messaging = Messaging(await handlers(settings, clock, stack), kafka, url, clock, pool)
+        over_http = str(at.with_path("/sms/2010-04-01/Accounts/ACtest"))
+        sms_url = f"smpp://hospital@127.0.0.1:{smpp_port}" if smpp else over_http
+        settings = _settings(url, own, smtp_port, sms_url)
         issuer = str(at.with_path("/identity"))
-        api = http.api(
-            service.name,
-            "",
-            routers=APPLICATION.routers,
-            verifier=TokenVerifier(AuthSettings(issuer=issuer, jwks_url=f"{issuer}/jwks")),
-            readiness=messaging.readiness,
-            registry=REGISTRY,
-            asyncapi=asyncapi(service.name),
-        )
-        api.state.pool, api.state.clock, api.state.ask = pool, clock, messaging.handling.ask
-        api.dependency_overrides[callbacks.settings] = lambda: settings
+        believed = AuthSettings(issuer=issuer, jwks_url=f"{issuer}/jwks")
+        process = await stack.enter_async_context(running(APPLICATION, settings, infrastructure, believed))
         client = await stack.enter_async_context(ClientSession(own))
-        made = Hospital(world, pool, clock, client, infrastructure.kafka)
-        await made.start(stack)
-        running = [
-            asyncio.create_task(messaging.run()),
-            asyncio.create_task(http.serve(api, "127.0.0.1", port)),
-            asyncio.create_task(made.run()),
-        ]
+        made = await stack.enter_async_context(Hospital(process, world, client).talking())
+        serving = asyncio.create_task(http.serve(process.app, "127.0.0.1", port))
         # Noon in New York, so that texts go out at once.
         midday = datetime.now(UTC).replace(hour=17, minute=0)  # noqa: TID251  # the test's own clock
         await made.advance((midday - datetime.now(UTC)) % timedelta(days=1))  # noqa: TID251
         yield made
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running)
+        serving.cancel()
+        await asyncio.wait([serving])

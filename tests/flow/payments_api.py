@@ -1,24 +1,22 @@
 """The HTTP API of payments, served on a real database and with real rules, without Kafka and the processor."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import ClientSession
-from prometheus_client import CollectorRegistry
 from pydantic import AnyHttpUrl, SecretStr
 
 from local.infrastructure import Endpoints
 from services.payments.app import APPLICATION
-from services.payments.handlers import payments
-from services.payments.settings import Settings, settings
-from shared.auth import TokenVerifier
+from services.payments.settings import Settings
 from shared.clock import Clock
-from shared.database import Pool, connect
-from shared.http import api
+from shared.database import Pool
 from shared.messaging.handling import Handling
 from shared.migrations import upgrade
+from shared.process import assemble
+from shared.settings import KafkaSettings
 from tests.unit.sandbox.world import SECRET
 from tests.unit.shared.servers import Identity, identity, served
 
@@ -75,32 +73,15 @@ def settings_of(url: str, processor_url: str = "http://127.0.0.1:1", /, **limits
 @asynccontextmanager
 async def served_payments(infrastructure: Endpoints, **limits: float) -> AsyncIterator[Api]:
     """Serve the API with these limits, until the context ends."""
-    url = infrastructure.databases["payments"]
+    url, kafka, clock = (
+        infrastructure.databases["payments"],
+        KafkaSettings(bootstrap_servers="127.0.0.1:1"),
+        Clock(),
+    )
     await upgrade(url, APPLICATION.revisions)
-    pool, clock, own = await connect(url), Clock(), settings_of(url, **limits)
-    async with serve(own, pool, clock, Handling(payments(own.rules()), pool, clock.now)) as api:
-        yield api
-    await pool.close()
-
-
-@asynccontextmanager
-async def serve(own: Settings, pool: Pool, clock: Clock, handling: Handling[Any]) -> AsyncIterator[Api]:
-    """Serve the API over parts that are there."""
-    async with identity() as provider:
-        app = api(
-            "payments",
-            APPLICATION.description,
-            routers=APPLICATION.routers,
-            verifier=TokenVerifier(provider.settings),
-            readiness=_nothing_to_check,
-            registry=CollectorRegistry(),
-            asyncapi={},
-        )
-        app.state.pool, app.state.clock, app.state.ask = pool, clock, handling.ask
-        app.dependency_overrides[settings] = lambda: own
-        async with served(app) as client:
-            yield Api(client, provider, pool, clock, handling)
-
-
-async def _nothing_to_check() -> dict[str, Any]:
-    return {}
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(identity())
+        own = settings_of(url, **limits)
+        messaging, app = await assemble(APPLICATION, own, kafka, provider.settings, clock, stack)
+        client = await stack.enter_async_context(served(app))
+        yield Api(client, provider, messaging.pool, clock, messaging.handling)

@@ -185,7 +185,7 @@ async def test_work_of_services_is_queued_once_however_it_is_raised(inbox: Inbox
     async def raised(actor: str = "service:payments", **changes: Any) -> Json:
         kind = "inbox.raise-work.v1"
         return await inbox.outcome(
-            await inbox.publish(INBOX_COMMANDS.name, kind, "pool:billing", actor, {**data, **changes})
+            await inbox.tell(INBOX_COMMANDS.name, kind, "pool:billing", actor, {**data, **changes})
         )
 
     queued = await raised()
@@ -204,7 +204,7 @@ async def test_work_of_services_is_queued_once_however_it_is_raised(inbox: Inbox
 
     told = {"work_id": f"{work}-i", "pool": "insurance", "summary": "No answer", "about": {"patient_id": patient}}
     for _ in range(2):
-        await inbox.publish(INSURANCE_EVENTS.name, "insurance.work-raised.v1", patient, "service:insurance", told)
+        await inbox.tell(INSURANCE_EVENTS.name, "insurance.work-raised.v1", patient, "service:insurance", told)
     heard = await inbox.said("work-queued", work_id=f"{work}-i")
     await inbox.sent(patient)
     assert inbox.kinds(heard["item_id"]) == ["work-queued"]

@@ -115,6 +115,16 @@ async def test_a_process_waits_for_a_database_that_is_not_there_yet(
             await eventually(lambda: answers(port, "/health/ready"), "it is ready")
 
 
+async def test_a_process_that_waits_ends_on_a_signal(infrastructure: Endpoints, tmp_path: Path) -> None:
+    log, nowhere = tmp_path / "log", f"{infrastructure.databases['payments']}_never"
+    with log.open("wb") as stderr:
+        environment = {**given(infrastructure), "PAYMENTS_DATABASE_URL": nowhere}
+        async with running(environment, stderr=stderr) as process, asyncio.timeout(DEADLINE_S):
+            await eventually(lambda: "waiting for what is not there yet" in log.read_text(), "it waits")
+            process.terminate()
+            assert await process.wait() == 0
+
+
 def given(infrastructure: Endpoints) -> dict[str, str]:
     """Return all that payments must be given; nothing of it is asked before the start."""
     return {
@@ -142,7 +152,7 @@ async def running(
         yield process
     finally:
         if process.returncode is None:
-            process.terminate()
+            process.kill()
             await process.communicate()
 
 

@@ -138,7 +138,7 @@ async def test_the_tables_are_those_that_the_migrations_make(url: str) -> None:
         )
         return list(compare_metadata(context, Table.metadata))
 
-    assert len(Table.metadata.tables) == 10
+    assert len(Table.metadata.tables) == 11
     engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"))
     async with engine.connect() as connection:
         found = await connection.run_sync(differences)

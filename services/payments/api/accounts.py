@@ -14,15 +14,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 
 from services.payments import reads
-from services.payments.api.callers import (
-    Limit,
-    PathId,
-    Person,
-    PersonOrStaff,
-    ThePool,
-    account_for,
-    may_see,
-)
+from services.payments.api.callers import Limit, PathId, Person, PersonOrStaff, account_for, may_see
 from services.payments.api.views import (
     AccountView,
     ActivityPage,
@@ -45,6 +37,7 @@ from services.payments.domain.records import Payment
 from shared.auth import Caller
 from shared.database import Pool
 from shared.problems import Problem
+from shared.routes import ThePool
 
 router = APIRouter(prefix="/v1", tags=["accounts"])
 

@@ -1,43 +1,21 @@
-"""What the routes share: the process's parts, who calls, what they may see, and refusals as problems."""
+"""What the routes share: who calls, what they may see, and refusals as problems."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query
 
 from services.payments.domain.records import Opened
 from services.payments.reads import Shown, show_accounts
-from services.payments.settings import Settings, settings
+from services.payments.settings import Settings
 from shared.auth import Caller, person, person_or_staff, staff
-from shared.clock import Clock
 from shared.database import Pool
-from shared.events.envelope import Command, Data
+from shared.events.envelope import Data
 from shared.events.payments import REFUSAL_REASONS, CommandRefused, RefusalReason
 from shared.problems import Problem
+from shared.routes import own_settings
 
-Ask = Callable[[Command, str, str], Awaitable[Data]]
-
-
-async def _pool(request: Request) -> Pool:
-    pool: Pool = request.app.state.pool
-    return pool
-
-
-async def _clock(request: Request) -> Clock:
-    clock: Clock = request.app.state.clock
-    return clock
-
-
-async def _ask(request: Request) -> Ask:
-    ask: Ask = request.app.state.ask
-    return ask
-
-
-ThePool = Annotated[Pool, Depends(_pool)]
-TheClock = Annotated[Clock, Depends(_clock)]
-TheAsk = Annotated[Ask, Depends(_ask)]
-TheSettings = Annotated[Settings, Depends(settings)]
+TheSettings = Annotated[Settings, Depends(own_settings)]
 Person = Annotated[Caller, Depends(person)]
 PersonOrStaff = Annotated[Caller, Depends(person_or_staff("billing", "supervisor"))]
 Staff = Annotated[Caller, Depends(staff("billing", "supervisor"))]
@@ -66,11 +44,6 @@ def or_refused(ended: Data) -> Data:
     if isinstance(ended, CommandRefused):
         raise refused(ended.reason, ended.detail)
     return ended
-
-
-def staff_actor(caller: Caller) -> str:
-    """Return who of the staff calls, as messages name them."""
-    return caller.subject if caller.subject.startswith("staff:") else f"staff:{caller.subject}"
 
 
 def may_see(caller: Caller, opened: Opened | None) -> bool:

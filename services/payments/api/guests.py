@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Header, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from services.payments import guests, reads
-from services.payments.api.callers import TheClock, ThePool, TheSettings
+from services.payments.api.callers import TheSettings
 from services.payments.api.paying import Gateway
 from services.payments.domain.proofs import GUEST_LIFETIME, GuestPass
 from services.payments.settings import Settings
@@ -17,6 +18,7 @@ from shared.clock import Clock
 from shared.database import Pool
 from shared.events.envelope import Id
 from shared.problems import Problem
+from shared.routes import Now, ThePool
 
 router = APIRouter(prefix="/v1/guest", tags=["guests"])
 
@@ -56,7 +58,7 @@ async def lookup(
     _: Gateway,
     request: Request,
     pool: ThePool,
-    clock: TheClock,
+    now: Now,
     own: TheSettings,
     x_forwarded_for: Forwarded = None,
 ) -> GuestBill:
@@ -69,13 +71,13 @@ async def lookup(
         )
     client = request.client.host if request.client else ""
     address = (x_forwarded_for or client).split(",")[0].strip()
-    await _take(pool, clock, own, proof, typed.account_number, address)
+    await _take(pool, now, own, proof, typed.account_number, address)
     async with pool.acquire() as connection:
         bill = guests.matching(await reads.bills(connection, typed.account_number), typed.last_name)
     shown = await reads.show_accounts(pool, [bill.account_number if bill else ""])
     if bill is None or not shown:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such bill under this name.", reason="not_found")
-    account, expires_at = shown[0].account, clock.now() + GUEST_LIFETIME
+    account, expires_at = shown[0].account, now + GUEST_LIFETIME
     # A call begins a chain, nothing caused it.
     subject = f"guest-{uuid.uuid4().hex}"  # noqa: TID251
     token = own.rules().proofs.sign(
@@ -92,7 +94,7 @@ async def lookup(
     )
 
 
-async def _take(pool: Pool, clock: Clock, own: Settings, proof: bytes, number: str, address: str) -> None:
+async def _take(pool: Pool, now: datetime, own: Settings, proof: bytes, number: str, address: str) -> None:
     """Use up a proof, and count the attempt.
 
     Raises:
@@ -103,7 +105,7 @@ async def _take(pool: Pool, clock: Clock, own: Settings, proof: bytes, number: s
     limits = [own.guest_lookups_per_account, own.guest_lookups_per_address, own.guest_lookups]
     async with pool.acquire() as connection, connection.transaction():
         fresh = await guests.use(connection, proof)
-        counts = await guests.attempts(connection, secret, tried, clock.now()) if fresh else []
+        counts = await guests.attempts(connection, secret, tried, now) if fresh else []
     if not fresh:
         raise Problem(
             HTTPStatus.BAD_REQUEST, "This captcha was used before: solve another.", reason="captcha_used"

@@ -8,14 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
-from services.payments.api.callers import (
-    Person,
-    TheClock,
-    ThePool,
-    TheSettings,
-    account_for,
-    refused,
-)
+from services.payments.api.callers import Person, TheSettings, account_for, refused
 from services.payments.domain import proofs
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.card_digits import Found, card_number_in
@@ -33,6 +26,7 @@ from shared.events.payments import Allocation, RefusalReason, SubmitPayment
 from shared.events.plans import Instalment, VisitAccountNumbers
 from shared.events.vocabulary import AmountMinor, Currency, DayOfMonth, Method, MethodKind, Secret
 from shared.problems import Problem
+from shared.routes import Now, ThePool
 
 router = APIRouter(prefix="/v1", tags=["paying"])
 
@@ -108,14 +102,14 @@ async def review_payment(
     asked: ReviewAsked,
     caller: Gateway,
     pool: ThePool,
-    clock: TheClock,
+    now: Now,
     own: TheSettings,
     on_behalf_of: OnBehalfOf = None,
 ) -> ReviewShown:
     """Show how a payment would be spread, before it is submitted; refused as the payment would be."""
     if card_number_in(asked.model_dump_json().encode()) is not Found.NOWHERE:
         raise refused("card_number_refused")
-    now, rules = clock.now(), own.rules()
+    rules = own.rules()
     guest = rules.proofs.read(GuestPass, asked.guest_token) if asked.guest_token else None
     number = guest.account_number if guest else asked.account_number
     if asked.guest_token:
@@ -149,9 +143,9 @@ async def review_payment(
 
 
 @router.post("/plan-quotes")
-async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, clock: TheClock, own: TheSettings) -> Quote:
+async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, now: Now, own: TheSettings) -> Quote:
     """Show the instalments of a plan before it is started; refused as its start would be."""
-    shown, now, rules = await account_for(pool, asked.account_number, caller), clock.now(), own.rules()
+    shown, rules = await account_for(pool, asked.account_number, caller), own.rules()
     found = terms(
         shown.account,
         asked.visit_account_numbers,

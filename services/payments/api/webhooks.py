@@ -12,12 +12,13 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from services.payments import reads
-from services.payments.api.callers import TheAsk, TheClock, ThePool, TheSettings, or_refused
+from services.payments.api.callers import TheSettings, or_refused
 from services.payments.domain.webhook import HearProcessor
 from shared.auth import public
 from shared.events.envelope import Id
 from shared.events.vocabulary import Code
 from shared.problems import Problem
+from shared.routes import Now, TheAsk, ThePool
 
 router = APIRouter(prefix="/v1/processor", tags=["processor"], dependencies=[Depends(public)])
 
@@ -40,7 +41,7 @@ class Told(BaseModel):
 async def hear(
     request: Request,
     pool: ThePool,
-    clock: TheClock,
+    now: Now,
     ask: TheAsk,
     own: TheSettings,
     processor_signature: Annotated[str, Header(max_length=200)] = "",
@@ -48,7 +49,7 @@ async def hear(
     """Take up an event of the processor, once; it sends an event again until it is taken."""
     body = await request.body()
     secret = own.processor_secret.get_secret_value()
-    if not _genuine(secret, processor_signature, body, clock.now()):
+    if not _genuine(secret, processor_signature, body, now):
         raise Problem(
             HTTPStatus.BAD_REQUEST, "The signature is not right, or too old.", reason="signature_invalid"
         )

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from services.payments import reads
-from services.payments.api.callers import PathId, Staff, TheAsk, ThePool, or_refused, staff_actor
+from services.payments.api.callers import PathId, Staff, or_refused
 from services.payments.domain.records import Work
 from services.payments.domain.settlement import ImportSettlement
 from services.payments.domain.work import ACTIONS, SettleWork
 from shared.events.vocabulary import Code, Note
 from shared.problems import Problem
+from shared.routes import TheAsk, ThePool
 
 router = APIRouter(prefix="/v1", tags=["work"])
 
@@ -89,7 +90,7 @@ async def settle_work(
     key, _ = await _found(pool, work_id)
     note = settling.note if settling else None
     command = SettleWork(work_id=work_id, account_number=key, action=action, note=note)
-    or_refused(await ask(command, _subject(key), staff_actor(caller)))
+    or_refused(await ask(command, _subject(key), caller.staff_actor))
     _key, one = await _found(pool, work_id)
     return _details(one)
 
@@ -97,7 +98,7 @@ async def settle_work(
 @router.post("/settlements", max_body_size=_SETTLEMENT_BYTES_MAX)
 async def import_settlement(settlement: ImportSettlement, caller: Staff, ask: TheAsk) -> Imported:
     """Take in what the processor paid out; the same file again changes nothing."""
-    or_refused(await ask(settlement, settlement.settlement_id, staff_actor(caller)))
+    or_refused(await ask(settlement, settlement.settlement_id, caller.staff_actor))
     return Imported(settlement_id=settlement.settlement_id, lines=len(settlement.lines))
 
 
