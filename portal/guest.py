@@ -21,7 +21,6 @@ from portal.paying import Wish
 from portal.refusals import failure, refusal
 from portal.rendering import render
 from portal.visitors import Guest
-from shared.events.payments import SubmitPayment
 
 router = page_router("/pay-my-bill")
 
@@ -122,9 +121,8 @@ async def pay(
     bill = _bill(request)
     if bill is None:
         return _again()
-    asked = _asked(bill) | wish.chosen()
-    asked |= {"payment_id": payment_id, "amount_minor": total_minor, "review_token": review_token}
-    outcome = await guest.ask(SubmitPayment.model_validate(asked), subject=bill["subject"])
+    asked = _asked(bill) | {"payment_id": payment_id, "amount_minor": total_minor, "review_token": review_token}
+    outcome = await guest.ask(wish.payment(asked), subject=bill["subject"])
     if outcome.state == "refused":
         return _first_step(request, bill, wish, {"all": refusal("payments", outcome.reason)})
     request.session["paying"] = {

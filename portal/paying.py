@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Form, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ValidationError
 
@@ -55,6 +56,17 @@ class Wish(BaseModel):
         except ValidationError as error:
             raise LookupError from error
         return {"method": method.model_dump(exclude_none=True)}
+
+    def payment(self, asked: Json) -> SubmitPayment:
+        """Return the command that pays with the chosen method.
+
+        Raises:
+            RequestValidationError: no page of ours sends such a form.
+        """
+        try:
+            return SubmitPayment.model_validate(asked | self.chosen())
+        except (LookupError, ValidationError) as error:
+            raise RequestValidationError([]) from error
 
     def amount_minor(self, due_minor: int, currency: str) -> int:
         """Return what is to be paid.
@@ -118,7 +130,7 @@ async def pay(
 ) -> Response:
     """Submit what was reviewed; a second click is the same payment."""
     account = await account_of(person, number)
-    command = SubmitPayment.model_validate(
+    command = wish.payment(
         {
             "payment_id": payment_id,
             "account_number": number,
@@ -126,7 +138,6 @@ async def pay(
             "currency": account["currency"],
             "review_token": review_token,
             "save_method": wish.save_method and wish.method in NEW_METHODS,
-            **wish.chosen(),
             **({"plan_id": wish.plan} if wish.plan else {}),
         },
     )

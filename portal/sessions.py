@@ -47,11 +47,13 @@ class Sessions:
         return True
 
     async def end(self, session_id: str, person_id: str, reason: Literal["logout", "timeout"]) -> None:
-        """End a session and say so.
+        """End a session and say so; once, whoever kept its cookie.
 
         Raises:
             NotSentError: Kafka did not take it; the session can be ended again.
         """
+        if session_id in self._ended:
+            return
         fact = SessionEnded(session_id=session_id, person_id=person_id, reason=reason)
         await self._commands.tell(fact, subject=person_id, actor=f"patient:{person_id}")
         self._used_at.pop(session_id, None)

@@ -1,7 +1,7 @@
 """The demo: the patient stories, played step by step as real clients would, with what became of each message.
 
-People open the portal's pages and send its forms; where a story is about messages, it is told on Kafka. What
-really happened is asked of the outside world: the processor's charges, the mailboxes, the payer.
+People visit the portal, in a real browser where there is one; where a story is about messages, it is told on
+Kafka. What really happened is asked of the outside world: the processor's charges, the mailboxes, the payer.
 A story is a function of the world; another one is another line in `STORIES`.
 """
 
@@ -15,6 +15,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from local.demo import coverage, guests, mending, messages, paperless, paying, plans
+from local.demo.arriving import arrival
 from local.demo.story import Disappointment, Story
 from local.demo.summing import sum_up
 from local.demo.wire import Json, Wire
@@ -55,12 +56,12 @@ async def play(endpoints: Json) -> bool:
 
 @asynccontextmanager
 async def _world(endpoints: Json) -> AsyncIterator[World]:
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession() as http, arrival(endpoints["portal"]) as arrives:
         wire = Wire(endpoints["kafka"])
         await wire.start()
         hearing = asyncio.create_task(wire.hear())
         try:
-            yield World(endpoints, http, wire)
+            yield World(endpoints, http, wire, arrives)
         finally:
             hearing.cancel()
             await wire.stop()

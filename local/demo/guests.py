@@ -1,33 +1,33 @@
 """The story of a guest: somebody pays a relative's bill without a login, and gets nowhere with a wrong name."""
 
-import asyncio
-
-import altcha
-
-from local.demo.pages import Browser, Page
-from local.demo.paying import submitted, succeeded, typed
-from local.demo.story import Disappointment, Story, money
+from local.demo.paying import submitted, succeeded
+from local.demo.story import Story, money
+from local.demo.visitor import Visitor
 from local.demo.world import World
 
 
 async def relative_pays(world: World, story: Story) -> None:
     """A wrong name and an unknown number are answered alike; the right name lets the guest pay."""
-    story.begins("A guest pays a relative's bill, without a login")
+    story.begins("A guest pays a relative's bill, without a login: a wrong name learns nothing")
     home = world.household()
     last_name = str(home.account["last_name"])
-    async with world.browser() as own:
-        wrong = await _look_up(own, home.number, "Nobody-of-that-name")
-        unknown = await _look_up(own, "SBX-0000", last_name)
-        story.step("a wrong name at /pay-my-bill", wrong.faults, proves=bool(wrong.faults))
-        story.step("an unknown number", "the same answer", proves=unknown.faults == wrong.faults)
-        page = await _look_up(own, home.number, last_name.upper())
+    async with world.visitor() as guest:
+        await _asks_for(guest, home.number, "Nobody-of-that-name")
+        wrong = await guest.refused("Find my bill")
+        story.step("a wrong name at /pay-my-bill", wrong)
+        await _asks_for(guest, "SBX-0000", last_name)
+        unknown = await guest.refused("Find my bill")
+        story.step("an unknown number", "the same answer", proves=unknown == wrong)
+        await _asks_for(guest, home.number, last_name.upper())
+        page = await guest.press("Find my bill")
         owed = money(home.owed)
         silent = last_name not in page.text and str(home.account["first_name"]) not in page.text
-        story.step("the right name shows what is owed, and no name", owed, proves=silent and page.faults == "")
-        page = await own.submit(page.form("amount_choice", "token"), {"amount_choice": "all"} | typed("tok_ok"))
-        form = page.form("payment_id", "review_token")
-        await own.submit(form)
-        command = await submitted(world, form)
+        story.step("the right name shows what is owed, and no name", owed, proves=silent)
+        await guest.fill(amount_choice="all")
+        await guest.pay_with("tok_ok")
+        await guest.press("Continue")
+        await guest.press("Pay")
+        command = await submitted(world, home)
         accepted = await world.wire.outcome(command)
         story.step("the guest pays, as", command["actor"], proves=accepted["outcome"] == "done")
     await succeeded(world, command)
@@ -35,16 +35,6 @@ async def relative_pays(world: World, story: Story) -> None:
     story.step("the processor's truth", f"{len(charges)} charge of {owed}", proves=charges == [home.owed])
 
 
-async def _look_up(own: Browser, number: str, last_name: str) -> Page:
-    page = await own.open("/pay-my-bill")
-    asked = {"account_number": number, "last_name": last_name, "captcha": await _captcha(own)}
-    return await own.try_to_submit(page.form("account_number", "last_name"), asked)
-
-
-async def _captcha(own: Browser) -> str:
-    """Solve a challenge, as the page's script does."""
-    challenge = altcha.Challenge.from_dict(await own.json("/pay-my-bill/challenge"))
-    solution = await asyncio.to_thread(altcha.solve_challenge, challenge)
-    if solution is None:
-        raise Disappointment("the captcha could not be solved in time")
-    return str(altcha.Payload(challenge, solution).to_base64())
+async def _asks_for(guest: Visitor, number: str, last_name: str) -> None:
+    await guest.open("/pay-my-bill")
+    await guest.fill(account_number=number, last_name=last_name)

@@ -23,7 +23,9 @@ _WAITS = [timedelta(seconds=seconds) for seconds in (1, 5, 30, 120)]
 
 async def poison_and_replay(world: World, story: Story) -> None:
     """Bytes that are no message, and a fact that a bug cannot take in: both end as dead letters."""
-    story.begins("Bytes that are no message, and a fact that meets a bug")
+    story.begins(
+        "Bytes that are no message, and a fact that meets a bug: nothing is lost, and nothing stands still"
+    )
     home = world.household()
     await _poison(world, story, home)
     await _bug(world, story, home)

@@ -5,8 +5,8 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from local.demo.pages import Browser
 from local.demo.story import Story, money
+from local.demo.visitor import Visitor
 from local.demo.wire import Json
 from local.demo.world import Household, World
 
@@ -17,13 +17,16 @@ _AWAKE = time(17, 30)
 
 async def statement_by_mail_and_text(world: World, story: Story) -> None:
     """A guarantor verifies two contacts and signs up; the next statement is alerted to both."""
-    story.begins("A guarantor signs up for paperless statements, and one is issued")
+    story.begins(
+        "A guarantor signs up for paperless statements: mail and text tell of the next, and give nothing away"
+    )
     home = world.first_household()
-    mail, number = f"{home.username}@mail.example", f"+1202555{int(home.username[-2:]) + 100:04}"
-    async with world.logged_in(home.username) as own:
-        await _contact(world, story, own, "email", mail)
-        await _contact(world, story, own, "text", number)
-        await _signs_up(story, own, home)
+    hospital = home.username.partition("-")[0].removeprefix("h")
+    mail, number = f"{home.username}@mail.example", f"+1202555{hospital:0>4}"
+    async with world.logged_in(home.username) as guarantor:
+        await _contact(world, story, guarantor, "email", mail)
+        await _contact(world, story, guarantor, "text", number)
+        await _signs_up(story, guarantor, home)
     enrolled = await world.wire.event("notifications.paperless-enrolled.v1", account_number=home.number)
     story.step("notifications says", f"paperless-enrolled, text {enrolled['data']['text_version']}")
     await _daytime(world)
@@ -40,23 +43,26 @@ async def statement_by_mail_and_text(world: World, story: Story) -> None:
         story.step(f"the {channel} says so, without amount or account", sent["type"].split(".")[1], proves=silent)
 
 
-async def _contact(world: World, story: Story, own: Browser, channel: str, address: str) -> None:
+async def _contact(world: World, story: Story, guarantor: Visitor, channel: str, address: str) -> None:
     """Add a contact, read the code where it was sent, and confirm."""
-    page = await own.open("/settings")
-    page = await own.submit(page.form("contact_id", "channel"), {"channel": channel, "address": address})
+    await guarantor.open("/settings")
+    await guarantor.fill(channel=channel, address=address)
+    page = await guarantor.press("Send me a code")
     message = await _newest(world, _box(channel, address), 1)
     code = _CODE.search(message["text"])
     story.step(f"a code goes to the {channel}", page.path, proves=code is not None)
-    refused = await own.try_to_submit(page.form("code"), {"code": "000000"})
-    await own.submit(refused.form("code"), {"code": code[0] if code else ""})
-    story.step("a wrong code, then the right one", refused.faults, proves=bool(refused.faults))
+    await guarantor.fill(code="000000")
+    wrong = await guarantor.refused("Confirm")
+    await guarantor.fill(code=code[0] if code else "")
+    await guarantor.press("Confirm")
+    story.step("a wrong code, then the right one", wrong)
 
 
-async def _signs_up(story: Story, own: Browser, home: Household) -> None:
-    page = await own.open(f"/paperless/{home.number}")
-    refused = await own.try_to_submit(page.form("text_version"))
-    story.step("signing up without consent is refused", refused.faults, proves=bool(refused.faults))
-    page = await own.submit(refused.form("text_version"), {"accepted": "true"})
+async def _signs_up(story: Story, guarantor: Visitor, home: Household) -> None:
+    await guarantor.open(f"/paperless/{home.number}")
+    story.step("signing up without consent is refused", await guarantor.refused("Sign Me Up"))
+    await guarantor.fill(accepted="true")
+    page = await guarantor.press("Sign Me Up")
     story.step("with consent", page.path)
 
 

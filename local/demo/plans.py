@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from local.demo.paying import typed
 from local.demo.story import Story, money
 from local.demo.wire import Json
 from local.demo.world import World
@@ -17,13 +16,14 @@ _SOON_S = 5
 
 async def three_months(world: World, story: Story) -> None:
     """A guarantor pays in three instalments by card; the first is declined until the card is changed."""
-    story.begins("A plan over three months, whose first instalment fails")
+    story.begins("A plan over three months, whose first instalment fails: in the end all is paid, to the cent")
     home = world.household(owing=_LEAST)
-    async with world.logged_in(home.username) as own:
-        page = await own.open(f"/plan/{home.number}")
-        terms = {"monthly": f"{-(-home.owed // _MONTHS) / 100:.2f}", "autopay": "true", "authorized": "true"}
-        form = page.form("monthly", "plan_id")
-        await own.submit(form, terms | typed("tok_insufficient_funds"))
+    async with world.logged_in(home.username) as guarantor:
+        await guarantor.open(f"/plan/{home.number}")
+        monthly = f"{-(-home.owed // _MONTHS) / 100:.2f}"
+        await guarantor.fill(monthly=monthly, autopay="true", authorized="true")
+        await guarantor.pay_with("tok_insufficient_funds")
+        await guarantor.press("Start the plan")
     started = await world.wire.event("payments.plan-started.v1", account_number=home.number)
     plan_id, instalments = started["data"]["plan_id"], started["data"]["instalments"]
     parts = sum(one["amount_minor"] for one in instalments)
@@ -32,9 +32,11 @@ async def three_months(world: World, story: Story) -> None:
     await _due(world, instalments[0])
     failed = await world.wire.event("payments.instalment-failed.v1", plan_id=plan_id, number=1)
     story.step("the first is due, and the bank says no", f"instalment-failed ({failed['data']['reason']})")
-    async with world.logged_in(home.username) as own:
-        page = await own.open(f"/plan/{home.number}/{plan_id}")
-        await own.submit(page.form("monthly", "plan_id"), typed("tok_ok") | {"authorized": "true"})
+    async with world.logged_in(home.username) as guarantor:
+        await guarantor.open(f"/plan/{home.number}/{plan_id}")
+        await guarantor.fill(authorized="true")
+        await guarantor.pay_with("tok_ok")
+        await guarantor.press("Change the plan")
     changed = await world.wire.event("payments.plan-changed.v1", plan_id=plan_id)
     dates = ", ".join(one["due_on"] for one in changed["data"]["instalments"])
     story.step("the guarantor gives another card; now due on", dates)

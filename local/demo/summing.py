@@ -18,16 +18,14 @@ async def sum_up(world: World, story: Story) -> None:
     """Hold what all stories together sent against what became of it."""
     story.begins("In the end")
     wire = world.wire
-    commands = {one["id"] for one in wire.commands}
-    outcomes = Counter(
-        (event["causationid"], event["outcome"])
-        for event in wire.events
-        if "outcome" in event and event["causationid"] in commands
-    )
-    refused = sum(outcome == "refused" for _, outcome in outcomes)
-    story.step("commands sent", f"{len(commands)}, in {wire.records} records", proves=bool(commands))
-    once = outcomes.total() == len(commands) == len(outcomes)
-    story.step("each ended once", f"{len(outcomes) - refused} done, {refused} refused", proves=once)
+    ended = {one["id"]: wire.outcomes(one) for one in wire.commands}
+    story.step("commands sent", f"{len(ended)}, in {wire.records} records", proves=bool(ended))
+    once = all(len(outcomes) == 1 for outcomes in ended.values())
+    how = Counter(one["outcome"] for outcomes in ended.values() for one in outcomes)
+    story.step("each ended once", ", ".join(f"{count} {word}" for word, count in sorted(how.items())), proves=once)
+    reasons = [one["data"]["reason"] for one in wire.events if one.get("outcome") == "refused"]
+    came = f"{len(reasons)} refusals, {len(set(reasons))} reasons"
+    story.step("each refusal says why", came, proves=all(reasons))
     await _money(world, story)
     mails, texts = await world.sandbox("GET", "/mail/messages"), await world.sandbox("GET", "/sms/messages")
     story.step("in the mailboxes, and on the phones", f"{len(mails)} mails, {len(texts)} texts")

@@ -82,12 +82,13 @@ class Wire:
         await self.publish(f"{kind.partition('.')[0]}.commands.v1", subject, json.dumps(message).encode())
         return message
 
-    async def command(self, kind: str, but: Json | None = None, **wanted: Any) -> Json:
-        """Wait for a command that somebody has published, by its type and attributes or data; not for `but`."""
-        return await self._found(
-            f"the command {kind}",
-            lambda: [one for one in _matching(self.commands, kind, wanted) if one != but],
-        )
+    async def command(self, kind: str, **wanted: Any) -> Json:
+        """Wait for a command that somebody has published, by its type and attributes or data."""
+        return await self._found(f"the command {kind}", lambda: self.asked(kind, **wanted))
+
+    def asked(self, kind: str, **wanted: Any) -> list[Json]:
+        """Return the commands that were heard so far, by their type and attributes or data."""
+        return _matching(self.commands, kind, wanted)
 
     async def event(self, kind: str, **wanted: Any) -> Json:
         """Wait for an event of a type with these attributes or data."""

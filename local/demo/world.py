@@ -3,16 +3,15 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 import aiohttp
 
-from local.demo.pages import Browser, browser
 from local.demo.story import Disappointment
+from local.demo.visitor import Arrival, Visitor
 from local.demo.wire import Json, Wire
 
 T = TypeVar("T")
@@ -52,13 +51,13 @@ class Household:
 class World:
     """Where everything is, and what people and programs do there."""
 
-    def __init__(self, endpoints: Json, http: aiohttp.ClientSession, wire: Wire) -> None:
+    def __init__(self, endpoints: Json, http: aiohttp.ClientSession, wire: Wire, visitor: Arrival) -> None:
         self.endpoints = endpoints
         self.wire = wire
+        self.visitor = visitor
         self.told: Json = {}
         self._http = http
         self._households: list[Household] = []
-        self._tokens: dict[str, str] = {}
 
     async def open_hospital(self) -> None:
         """Have the hosts tell a hospital that nobody has heard of, and the people whom the login page lists."""
@@ -86,35 +85,19 @@ class World:
         """Return people to whom nothing has happened yet, and whom a statement run bills first."""
         return self._households.pop(0)
 
-    def browser(self) -> AbstractAsyncContextManager[Browser]:
-        """Give somebody a browser."""
-        return browser(self.endpoints["portal"])
-
     @asynccontextmanager
-    async def logged_in(self, username: str) -> AsyncIterator[Browser]:
-        """Give somebody a browser, and log them in."""
-        async with self.browser() as own:
-            await own.log_in(username)
-            yield own
+    async def logged_in(self, username: str) -> AsyncIterator[Visitor]:
+        """Somebody at the portal who has logged in."""
+        async with self.visitor() as somebody:
+            await somebody.log_in(username)
+            yield somebody
 
     async def sandbox(self, method: str, path: str, body: Json | None = None) -> Any:
         """Ask the outside world, or tell it something."""
-        return await self._call(method, self.endpoints["sandbox"] + path, {}, json=body)
-
-    async def person(self, person_id: str, method: str, service: str, path: str, **options: Any) -> Any:
-        """Call a service as a gateway does on a person's behalf."""
-        headers = await self._bearer("gateway:demo", "gateway") | {"on-behalf-of": person_id}
-        return await self._call(method, self.endpoints[service] + path, headers, **options)
-
-    async def gateway(self, method: str, service: str, path: str, **options: Any) -> Any:
-        """Call a service as a gateway does for a guest."""
-        headers = await self._bearer("gateway:demo", "gateway")
-        return await self._call(method, self.endpoints[service] + path, headers, **options)
-
-    async def staff(self, who: str, role: str, method: str, service: str, path: str, **options: Any) -> Any:
-        """Call a service as a member of staff does."""
-        headers = await self._bearer(f"staff:{who}", role) | options.pop("headers", {})
-        return await self._call(method, self.endpoints[service] + path, headers, **options)
+        async with self._http.request(method, self.endpoints["sandbox"] + path, json=body) as response:
+            if not response.ok:
+                raise Disappointment(f"{method} {response.url.path} is answered with {response.status}")
+            return await response.json()
 
     async def charges(self, account_number: str) -> list[Json]:
         """Return what the processor really charged to an account."""
@@ -130,14 +113,6 @@ class World:
         told = await self.sandbox("POST", "/clock", {"advance_s": by.total_seconds()})
         return datetime.fromisoformat(told["now"])
 
-    async def balance(self, household: Household) -> int:
-        """Return what the guarantor is told to owe, in minor units."""
-        summary = await self.person(household.person_id, "GET", "payments", "/v1/billing-summary")
-        for account in summary["accounts"]:
-            if account["account_number"] == household.number:
-                return int(account["balance_minor"])
-        raise Disappointment(f"{household.number} is not in the billing summary")
-
     async def until(self, what: str, look: Callable[[], Awaitable[T | None]]) -> T:
         """Look until there is something, and return it.
 
@@ -150,18 +125,3 @@ class World:
                 raise Disappointment(f"{what} did not come within {_DEADLINE_S} s")
             await asyncio.sleep(_POLL_S)
         return found
-
-    async def _bearer(self, subject: str, role: str) -> dict[str, str]:
-        if subject not in self._tokens:
-            told = await self.sandbox("POST", "/identity/token", {"sub": subject, "roles": [role]})
-            self._tokens[subject] = told["access_token"]
-        return {"authorization": f"Bearer {self._tokens[subject]}"}
-
-    async def _call(self, method: str, url: str, headers: dict[str, str], **options: Any) -> Any:
-        """Return the body; a refusal's problem document has its `status`."""
-        async with self._http.request(method, url, headers=headers, **options) as response:
-            if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise Disappointment(f"{method} {response.url.path} is answered with {response.status}")
-            if "json" in response.content_type:
-                return await response.json()
-            return await response.read()

@@ -22,14 +22,6 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 ROOT = Path(__file__).parents[2]
 START_S = 180
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 Endpoints = dict[str, Any]
 OpenPage = Callable[..., Awaitable[Page]]

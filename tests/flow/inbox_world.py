@@ -17,7 +17,7 @@ from services.inbox.app import APPLICATION
 from services.inbox.settings import Settings
 from shared.events.topics import HOST_REGISTRATION, HOST_SCHEDULING, INBOX_COMMANDS
 from tests.flow.kit import eventually, move
-from tests.flow.service import Around, Running, running
+from tests.flow.process import Around, Running, running
 from tests.unit.shared.servers import Identity, identity, served
 
 Json = dict[str, Any]

@@ -21,9 +21,9 @@ from shared.events.topics import (
     INSURANCE_COMMANDS,
     PORTAL_SESSIONS,
 )
-from tests.flow import service
+from tests.flow import process
 from tests.flow.kit import eventually, move
-from tests.flow.service import Around, Running
+from tests.flow.process import Around, Running
 from tests.unit.insurance.story import message, registered
 from tests.unit.sandbox.world import World
 from tests.unit.sandbox.world import served as served_sandbox
@@ -129,8 +129,8 @@ async def running(infrastructure: Endpoints, folder: Path) -> AsyncIterator[Insu
             raw_key=SecretStr(Fernet.generate_key().decode()),
         )
         provider = await stack.enter_async_context(identity())
-        process = await stack.enter_async_context(
-            service.running(APPLICATION, settings, infrastructure, provider.settings)
+        started = await stack.enter_async_context(
+            process.running(APPLICATION, settings, infrastructure, provider.settings)
         )
-        client = await stack.enter_async_context(served(process.app))
-        yield await stack.enter_async_context(Insurance(process, world, client, provider).talking())
+        client = await stack.enter_async_context(served(started.app))
+        yield await stack.enter_async_context(Insurance(started, world, client, provider).talking())

@@ -27,7 +27,7 @@ from shared.events.topics import (
     PAYMENTS_EVENTS,
 )
 from tests.flow.kit import eventually, move, new_database
-from tests.flow.service import Around, Running, running
+from tests.flow.process import Around, Running, running
 from tests.unit.sandbox.world import World, served
 
 Json = dict[str, Any]

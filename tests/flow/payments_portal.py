@@ -15,7 +15,7 @@ from shared.events.topics import HOST_BILLING, PAYMENTS_COMMANDS
 from tests.flow.kit import eventually, move
 from tests.flow.payments_api import Api, settings_of
 from tests.flow.payments_batches import about, numbers
-from tests.flow.service import Around, Running, running
+from tests.flow.process import Around, Running, running
 from tests.unit.payments.story import GUARANTOR, charge, opened, visit
 from tests.unit.sandbox.world import SECRET, World
 from tests.unit.sandbox.world import served as served_sandbox

@@ -53,6 +53,7 @@ MEANT: Final[dict[str, dict[str, set[str]]]] = {
         "GET /v1/coverages": PERSON | INSURANCE,
         "GET /v1/coverages/{coverage_id}": PERSON | INSURANCE,
         "GET /v1/payers": set(ROLES),
+        "POST /v1/card-readings": PERSON | INSURANCE,
         "GET /v1/work": INSURANCE,
         "GET /v1/work/{work_id}": INSURANCE,
         "POST /v1/work/{work_id}/{action}": INSURANCE,
@@ -80,6 +81,12 @@ MEANT: Final[dict[str, dict[str, set[str]]]] = {
         "POST /v1/attachments": PERSON | BASKET,
         "GET /v1/attachments/{attachment_id}": PERSON | BASKET,
         "GET /v1/attachments/{attachment_id}/preview": PERSON | BASKET,
+        "OPTIONS /v1/attachments/resumable": PUBLIC,
+        "POST /v1/attachments/resumable": PERSON | BASKET,
+        **{
+            f"{method} /v1/attachments/resumable/{{upload_id}}": PERSON | BASKET
+            for method in ("HEAD", "PATCH", "DELETE")
+        },
         "GET /v1/figures": {"supervisor"},
         "GET /v1/routing-rules": {"supervisor"},
         "PUT /v1/routing-rules": {"supervisor"},

@@ -1,6 +1,7 @@
 """The message pages: the guided way, sending, files, replies, and what is said when it is refused."""
 
 import json
+from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
@@ -142,6 +143,58 @@ async def test_files_of_a_form_without_scripts_are_uploaded_first_and_a_refused_
     assert 'value="a-9 held card.png"' in refused.text
     assert again.status_code == 303
     assert world.producer.sent[0]["data"]["attachment_ids"] == ["a-9"]
+
+
+async def test_a_script_uploads_in_parts_and_gets_the_files_row_at_its_end(world: World) -> None:
+    said: list[tuple[str, str, bytes]] = []
+
+    async def inbox(request: web.Request) -> web.Response:
+        assert request.headers["on-behalf-of"] == "person-1"
+        offset = request.headers.get("upload-offset", "0")
+        said.append((request.method, offset, await request.read()))
+        if request.method == "POST":
+            assert b64decode(request.headers["upload-metadata"].split(",")[0].split(" ")[1]) == b"a <b>.png"
+            return web.Response(status=201, headers={"location": "/v1/attachments/resumable/u-1"})
+        if offset == "9":
+            return web.json_response({"reason": "wrong_offset"}, status=409)
+        whole = {
+            "attachment-id": "u-1",
+            "attachment-state": "held",
+            "upload-length": "6",
+            "upload-metadata": f"filename {b64encode(b'a <b>.png').decode()},patient_id cC0x",
+        }
+        told = {"upload-offset": "3"} | (whole if offset == "3" else {})
+        return web.Response(status=200 if request.method == "HEAD" else 204, headers=told)
+
+    for method in ("HEAD", "PATCH"):
+        world.services.answer(method, "/v1/attachments/resumable/u-1", inbox)
+    world.services.answer("POST", "/v1/attachments/resumable", inbox)
+    headers = {"x-csrf-token": CSRF, "hx-request": "true"}
+    async with world.person() as browser:
+        announced = {"patient_id": "p-1", "name": "a <b>.png", "size": "6"}
+        begun = await browser.post("/messages/uploads", data=announced, headers=headers)
+        at = begun.headers["location"]
+        first = await browser.patch(at, content=b"abc", headers=headers | {"upload-offset": "0"})
+        asked = await browser.head(at)
+        elsewhere = await browser.patch(at, content=b"abc", headers=headers | {"upload-offset": "9"})
+        whole = await browser.patch(at, content=b"def", headers=headers | {"upload-offset": "3"})
+        stranger = await browser.patch(at, content=b"abc", headers={"upload-offset": "0"})
+        gone = await browser.head("/messages/uploads/u-2")
+    assert (begun.status_code, at) == (201, "/messages/uploads/u-1")
+    assert (first.status_code, first.headers["upload-offset"]) == (204, "3")
+    assert (asked.status_code, asked.headers["upload-offset"]) == (200, "3")
+    assert (elsewhere.status_code, stranger.status_code, gone.status_code) == (409, 403, 404)
+    assert 'value="u-1 held a &lt;b&gt;.png"' in whole.text
+    assert ("PATCH", "3", b"def") in said
+
+
+async def test_a_file_that_is_refused_when_it_is_announced_shows_why(world: World) -> None:
+    world.services.answer("POST", "/v1/attachments/resumable", {"reason": "too_large", "name": "a.png"}, 413)
+    async with world.person() as browser:
+        announced = {"patient_id": "p-1", "name": "a.png", "size": "99999999"}
+        refused = await browser.post("/messages/uploads", data=announced, headers={"x-csrf-token": CSRF})
+    assert refused.status_code == 200
+    assert "This file is too large." in refused.text
 
 
 async def test_words_of_an_emergency_bring_a_banner_and_never_a_block(world: World) -> None:

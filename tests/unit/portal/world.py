@@ -51,8 +51,14 @@ class Services:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path.endswith("openid-configuration"):
+            at = f"http://{request.host}"
             return web.json_response(
-                {"token_endpoint": f"http://{request.host}/token", "issuer": "i", "jwks_uri": "j"}
+                {
+                    "token_endpoint": f"{at}/token",
+                    "authorization_endpoint": f"{at}/login",
+                    "issuer": "i",
+                    "jwks_uri": "j",
+                }
             )
         if request.path == "/token":
             return web.json_response({"access_token": "gateway", "expires_in": 3600})
