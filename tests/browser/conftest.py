@@ -20,6 +20,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from local.demo.in_chromium import FLAGS
+
 ROOT = Path(__file__).parents[2]
 START_S = 180
 
