@@ -4,33 +4,37 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from typing import Final
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from typing import Final, TypeVar
 
 import psutil
 
 from local.infrastructure import Server
 from local.processes import Process
+from tests.faults.group import POLL_S, Group, start
 from tests.faults.load import Load
-from tests.faults.system import POLL_S, System
+from tests.faults.system import System
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 _RUSH: Final = 400
 _SESSION_S: Final = 12.0
 """Longer than the broker waits for a sign of life of a consumer."""
 
-_GOES_ON_WITHIN_S: Final = 90.0
+_GOES_ON_WITHIN_S: Final = 120.0
 _HELD_WITHIN_S: Final = 3.0
 _CUTS: Final = 5
-_STALL_S: Final = 4.0
+_LOOK_S: Final = 0.01
+_STALL_S: Final = 5.0
 
-# Locks that hold payments half way: with everything written but nothing committed; with events sent, and their
+_ANY_TIME: Final = "select"
+# Locks that hold services half way: with everything written but nothing committed; with events sent, and their
 # rows still in the outbox; or wherever it is.
 _MOMENTS: Final = {
     "before a commit": "lock table outbox in share row exclusive mode",
     "after sending": "select from outbox for update",
-    "any time": "select",
+    "any time": _ANY_TIME,
 }
 _HELD: Final = "select from pg_locks where not granted"
 _CUT: Final = """
@@ -58,15 +62,19 @@ class Director:
             "kill database": self._kill_database,
             "restart database": self._restart_database,
             "cut connections": self._cut_connections,
-            "stall processor": self._stall_processor,
+            "stall neighbours": self._stall_neighbours,
+            "slow payers": self._slow_payers,
         }
+        self._turns = self._shuffled(list(system.groups.values()))
 
     def deck(self) -> Iterator[str]:
         """Yield the names of all faults in a random order, again and again."""
+        return self._shuffled(list(self.faults))
+
+    def _shuffled(self, things: list[T]) -> Iterator[T]:
         while True:
-            names = list(self.faults)
-            self._random.shuffle(names)
-            yield from names
+            self._random.shuffle(things)
+            yield from things
 
     async def do(self, name: str) -> None:
         """Do a fault, and wait until what was published before its end is handled."""
@@ -77,28 +85,29 @@ class Director:
         after_s = await self._system.catches_up(_GOES_ON_WITHIN_S)
         self._say(f"  {name:<17} {told:<58} {took_s:5.1f} s, caught up after {after_s:4.1f} s")
 
-    # Processes of payments
+    # Processes of services
 
     async def _kill_one(self) -> str:
-        victim = self._random.choice(self._system.running())
-        async with self._moment() as when:
-            victim.kill()
-        await self._system.start([victim])
-        return f"1 of {len(self._system.running())}, {when}"
+        """Kill one process of each service."""
+        return await self._kill([self._random.choice(group.running()) for group in self._groups()])
 
     async def _kill_all(self) -> str:
-        victims = self._system.running()
+        return await self._kill([member for group in self._groups() for member in group.running()])
+
+    async def _kill(self, victims: list[Process]) -> str:
+        running = sum(len(group.running()) for group in self._groups())
         async with self._moment() as when:
             for victim in victims:
                 victim.kill()
-        await self._system.start(victims)
-        return f"{len(victims)} of {len(victims)}, {when}"
+        await start(victims)
+        return f"{len(victims)} of {running}, {when}"
 
     async def _pause_one(self) -> str:
         """Stop one for longer than its session lasts, so that others have its partitions when it comes back."""
-        if len(self._system.running()) == 1:
-            await self._system.start(self._system.resting()[:1])
-        victim = self._random.choice(self._system.running())
+        group = next(self._turns)
+        if len(group.running()) == 1:
+            await start(group.resting()[:1])
+        victim = self._random.choice(group.running())
         began = time.monotonic()
         with ExitStack() as paused:
             async with self._moment() as when:
@@ -108,7 +117,7 @@ class Director:
             while time.monotonic() - began < _SESSION_S:
                 await asyncio.sleep(POLL_S)
             await self._load.rush(_RUSH)
-        return f"1 of {len(self._system.running())}, {when}; without it after {without_s:.1f} s"
+        return f"1 of {len(group.running())} of {group.name}, {when}; without it after {without_s:.1f} s"
 
     async def _scale_orderly(self) -> str:
         return await self._scale(Process.stop)
@@ -117,15 +126,16 @@ class Director:
         return await self._scale(Process.kill)
 
     async def _scale(self, end: Callable[[Process], None]) -> str:
-        """Go from however many there are to all, and back to one."""
-        before = len(self._system.running())
-        await self._system.start(self._system.resting())
-        most = self._system.running()
+        """Take a service from however many processes it has to all, and back to one."""
+        group = next(self._turns)
+        before = len(group.running())
+        await start(group.resting())
+        most = group.running()
         leaving = self._random.sample(most, len(most) - 1)
         async with self._moment() as when:
             ending = [asyncio.create_task(asyncio.to_thread(end, member)) for member in leaving]
         await asyncio.gather(*ending)
-        return f"{before} to {len(most)} to 1, {when}"
+        return f"{group.name} from {before} to {len(most)} to 1, {when}"
 
     # What they depend on
 
@@ -152,36 +162,54 @@ class Director:
         cut, moments = 0, []
         for _ in range(_CUTS):
             async with self._moment() as when:
-                cut += len(await self._system.rows(_CUT))
+                for group in self._groups():
+                    cut += len(await group.rows(_CUT))
             moments.append(when)
         return f"{cut} of them: {', '.join(moments)}"
 
-    async def _stall_processor(self) -> str:
-        """Let the processor answer nobody for a while; what it was asked meanwhile it does later."""
+    async def _stall_neighbours(self) -> str:
+        """Let processor, payers and providers answer nobody for a while; what they were asked they do later."""
         began = time.monotonic()
         with _paused(self._system.sandbox):
             await self._load.rush(_RUSH)
             while time.monotonic() - began < _STALL_S:
                 await asyncio.sleep(POLL_S)
-        return "longer than payments waits for it"
+        return "longer than services wait for them"
+
+    async def _slow_payers(self) -> str:
+        """Let payers take as long as they like for a while: some answers come too late."""
+        await self._system.sandbox_says("/clearinghouse/behaviour", {"latency_max_s": _STALL_S})
+        began = time.monotonic()
+        await self._load.rush(_RUSH)
+        while time.monotonic() - began < _STALL_S:
+            await asyncio.sleep(POLL_S)
+        await self._system.sandbox_says("/clearinghouse/behaviour", {})
+        return f"each up to {_STALL_S:.0f} s for an answer"
+
+    def _groups(self) -> list[Group]:
+        return list(self._system.groups.values())
 
     @asynccontextmanager
     async def _moment(self) -> AsyncIterator[str]:
-        """Hold payments where a fault hurts most, while there is much to do; tell where that is."""
+        """Hold all services where a fault hurts most, while there is much to do; tell where that is."""
         await self._load.rush(self._random.randrange(_RUSH))
         name, holding = self._random.choice(list(_MOMENTS.items()))
-        connection = await self._system.connection()
-        try:
-            await connection.execute("begin")
+        async with AsyncExitStack() as held:
             until = time.monotonic() + _HELD_WITHIN_S
-            while await connection.execute(holding) == "SELECT 0" and time.monotonic() < until:
-                await asyncio.sleep(0)
-            while name != "any time" and time.monotonic() < until and not await connection.fetch(_HELD):
-                await asyncio.sleep(0)
+            await asyncio.gather(*(_hold(group, holding, until, held) for group in self._groups()))
             await asyncio.sleep(self._random.random() / 5)
             yield name
-        finally:
-            connection.terminate()
+
+
+async def _hold(group: Group, holding: str, until: float, held: AsyncExitStack) -> None:
+    """Hold a service until it is let go; as long as there is nothing to hold, wait for it."""
+    connection = await group.connection()
+    held.callback(connection.terminate)
+    await connection.execute("begin")
+    while await connection.execute(holding) == "SELECT 0" and time.monotonic() < until:
+        await asyncio.sleep(0)
+    while holding != _ANY_TIME and time.monotonic() < until and not await connection.fetch(_HELD):
+        await asyncio.sleep(_LOOK_S)
 
 
 @contextmanager

@@ -1,20 +1,22 @@
-"""`python -m tests.faults.sabotaged WHAT`: a process of payments with one of its safeguards taken out.
+"""`python -m tests.faults.sabotaged WHAT`: a process of a service with one of its safeguards taken out.
 
 It is started by the test of the campaign, which must not come to its end without noticing.
 """
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
+from services.notifications import app as notifications
+from services.notifications import reads
+from services.payments import app as payments
 from services.payments import store
-from services.payments.app import APPLICATION, Settings
 from shared.messaging import offsets
-from shared.process import main
+from shared.process import Application, main
 
 
 def _change(module: ModuleType, statement: str, old: str, new: str) -> None:
@@ -41,14 +43,25 @@ def _postings() -> None:
 
 
 async def _drop_the_key() -> None:
-    connection = await asyncpg.connect(Settings().database_url.get_secret_value())
+    connection = await asyncpg.connect(payments.Settings().database_url.get_secret_value())
     await connection.execute("alter table posting drop constraint if exists posting_pkey")
     await connection.close()
 
 
-SABOTAGE: Final[dict[str, Callable[[], None]]] = {"offsets": _offsets, "notes": _notes, "postings": _postings}
+def _attempts() -> None:
+    """Send an alert whether or not it may have been sent before."""
+    _change(reads, "_BEGIN", "do nothing returning", "(alert_id, attempt) do update set began_at = $3 returning")
+
+
+SABOTAGE: Final[Mapping[str, tuple[Application[Any], Callable[[], None]]]] = {
+    "offsets": (payments.APPLICATION, _offsets),
+    "notes": (payments.APPLICATION, _notes),
+    "postings": (payments.APPLICATION, _postings),
+    "attempts": (notifications.APPLICATION, _attempts),
+}
 
 
 if __name__ == "__main__":
-    SABOTAGE[sys.argv.pop()]()
-    main(APPLICATION)
+    application, sabotage = SABOTAGE[sys.argv.pop()]
+    sabotage()
+    main(application)

@@ -1,39 +1,39 @@
-"""The system under test: Kafka, PostgreSQL, the sandbox and up to three processes of payments."""
+"""The system under test: Kafka, PostgreSQL, the sandbox, and the processes of services."""
 
 import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from local.infrastructure import Endpoints, infrastructure
-from local.plan import PLAN, Addresses, Program
+from local.plan import PLAN, SERVICES, Addresses, Program
 from local.ports import free_port
 from local.processes import Process, answers
 from local.tether import Tether
-from shared.database import AWAY, Connection
-from shared.events.topics import SERVICES, Topic
+from shared.events import topics
+from shared.events.topics import Topic
+from tests.faults.group import POLL_S, Group, Place, start
 
-Place = tuple[str, int]
-"""A topic and a partition of it."""
-
-PAYMENTS: Final = ("services.payments",)
-"""What follows `python -m` to start a process of payments."""
-
-POLL_S: Final = 0.1
+MODULES: Final[Mapping[str, tuple[str, ...]]] = {name: (f"services.{name}",) for name in SERVICES}
+"""What follows `python -m` to start a process of each service."""
 
 _MEMBERS: Final = 3
-_PROCESSOR_TIMEOUT_S: Final = 1
+# Shorter than what neighbours take when they are slow; and no more calls than one of them here can answer.
+_SETTINGS: Final[Mapping[str, dict[str, str]]] = {
+    "payments": {"PAYMENTS_PROCESSOR_TIMEOUT_S": "3"},
+    "insurance": {"INSURANCE_CLEARINGHOUSE_TIMEOUT_S": "3", "INSURANCE_PAYER_CALLS_PER_S": "20"},
+    "inbox": {},
+    "notifications": {"NOTIFICATIONS_PROVIDER_TIMEOUT_S": "3"},
+}
 _ROOT: Final = Path(__file__).parents[2]
-_READ: Final = [heard.topic for heard in SERVICES["payments"].reads]
 
 
 class StuckError(Exception):
@@ -43,86 +43,47 @@ class StuckError(Exception):
 class System:
     """What runs, and how it is looked at from outside; each look waits while a server is away."""
 
-    def __init__(self, servers: Endpoints, at: Addresses, sandbox: Process, members: dict[int, Process]) -> None:
+    def __init__(self, servers: Endpoints, at: Addresses, sandbox: Process, groups: Sequence[Group]) -> None:
         self.servers = servers
         self.sandbox = sandbox
-        self.ended: list[str] = []
-        """Which processes of payments ended by themselves, and how."""
-        self._members = members
+        self.groups = {group.name: group for group in groups}
         self._at = at
         self._consumer = AIOKafkaConsumer(bootstrap_servers=servers.kafka, auto_offset_reset="earliest")
 
-    # Processes of payments
-
-    def running(self) -> list[Process]:
-        """Return those that run."""
-        return [member for member in self._members.values() if member.pid is not None]
-
-    def resting(self) -> list[Process]:
-        """Return those that do not."""
-        return [member for member in self._members.values() if member.pid is None]
-
-    async def start(self, members: Sequence[Process]) -> None:
-        """Start some, and wait until they are ready."""
-        for member in members:
-            member.start()
-        await asyncio.gather(*(asyncio.to_thread(member.wait_ready) for member in members))
-
     async def revive(self) -> None:
-        """Start again what ended by itself, and remember that it did."""
-        fallen = [(member, how) for member in self.running() if (how := member.ended()) is not None]
-        self.ended += [f"{member.name} ended by itself ({how})" for member, how in fallen]
-        await self.start([member for member, _ in fallen])
-
-    async def not_ready(self) -> list[str]:
-        """Return which of those that run do not say that they are ready."""
-        ports = [port for port, member in self._members.items() if member.pid is not None]
-        ready = await asyncio.gather(*(asyncio.to_thread(answers, port, "/health/ready") for port in ports))
-        return [self._members[port].name for port, yes in zip(ports, ready, strict=True) if not yes]
-
-    # Looks from outside
-
-    async def rows(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
-        """Ask the database of payments."""
-        while True:
-            connection = await self.connection()
-            try:
-                return list(await connection.fetch(statement, *arguments))
-            except AWAY:
-                await asyncio.sleep(POLL_S)
-            finally:
-                connection.terminate()
-
-    async def connection(self) -> Connection:
-        """Return a connection to the database of payments, which is the caller's to close."""
-        while True:
-            try:
-                return await asyncpg.connect(self.servers.databases["payments"], timeout=10)
-            except AWAY:
-                await asyncio.sleep(POLL_S)
+        """Start again what ended by itself."""
+        await asyncio.gather(*(group.revive() for group in self.groups.values()))
 
     async def ends(self) -> dict[Place, int]:
-        """Return by partition the end of what payments has to read."""
-        return {tuple(one): end for one, end in (await self._consumer.end_offsets(_partitions(*_READ))).items()}
-
-    async def offsets(self) -> dict[Place, int]:
-        """Return by partition how far payments is, by its own word."""
-        rows = await self.rows("select topic, partition, next_offset from consumer_offset")
-        return {(topic, partition): following for topic, partition, following in rows}
+        """Return by partition the end of what there is to read."""
+        read = {topic.name: topic for group in self.groups.values() for topic in group.reads}
+        return {
+            tuple(one): end for one, end in (await self._consumer.end_offsets(_partitions(*read.values()))).items()
+        }
 
     async def catches_up(self, within_s: float) -> float:
-        """Wait until payments has handled all that was published before now; return after how many seconds.
+        """Wait until all that was published before now is handled; return after how many seconds.
 
         Raises:
-            StuckError: it has not in time.
+            StuckError: it is not in time.
         """
         started, ends = time.monotonic(), await self.ends()
-        while behind := _behind(await self.offsets(), ends):
+        while behind := await self._behind(ends):
             if time.monotonic() - started > within_s:
                 raise StuckError(f"not handled within {within_s:.0f} s: {behind}")
             await self.revive()
             await asyncio.sleep(POLL_S)
         return time.monotonic() - started
+
+    async def _behind(self, ends: Mapping[Place, int]) -> dict[str, dict[Place, int]]:
+        """Return by service and partition how many records are still to be handled."""
+        found = {}
+        for group in self.groups.values():
+            offsets, topics = await group.offsets(), {topic.name for topic in group.reads}
+            left = {place: end - offsets.get(place, 0) for place, end in ends.items() if place[0] in topics}
+            if behind := {place: records for place, records in left.items() if records > 0}:
+                found[group.name] = behind
+        return found
 
     async def records(self, topic: Topic) -> list[ConsumerRecord[bytes, bytes]]:
         """Return all records of a topic, in their order within each partition."""
@@ -154,8 +115,8 @@ class System:
 
 
 @asynccontextmanager
-async def system(directory: Path, module: tuple[str, ...]) -> AsyncIterator[System]:
-    """All of it, made anew in a directory; `module` starts a process of payments, of which one runs."""
+async def system(directory: Path, modules: Mapping[str, tuple[str, ...]]) -> AsyncIterator[System]:
+    """All of it, made anew in a directory; `modules` start a process of each service, of which one runs."""
     with ExitStack() as stack:
         servers = stack.enter_context(infrastructure(directory))
         tether = stack.enter_context(Tether())
@@ -167,19 +128,20 @@ async def system(directory: Path, module: tuple[str, ...]) -> AsyncIterator[Syst
             directory,
         )
         logs = directory / "logs"
-        for program in PLAN.once:
-            if program.name in ("create-topics", "payments-migrate"):
-                once = _process(program, at, logs, tether)
-                once.start()
-                once.wait_done()
+        needed = ("create-topics", *(f"{name}-migrate" for name in modules))
+        once = [_process(program, at, logs, tether) for program in PLAN.once if program.name in needed]
+        for process in once:
+            process.start()
+        for process in once:
+            process.wait_done()
         sandbox = _process(programs["sandbox"], at, logs, tether)
-        ports = [at.ports["payments"], *(free_port() for _ in range(_MEMBERS - 1))]
-        members = {port: _member(programs["payments"], module, at, port, logs, tether) for port in ports}
-        for process in (sandbox, *members.values()):
-            stack.callback(process.kill)
-        found = System(servers, at, sandbox, members)
-        await found.start([sandbox])
-        await found.start(found.resting()[:1])
+        stack.callback(sandbox.kill)
+        groups = [_group(programs[name], module, at, logs, tether) for name, module in modules.items()]
+        for member in (member for group in groups for member in group.resting()):
+            stack.callback(member.kill)
+        found = System(servers, at, sandbox, groups)
+        await start([sandbox])
+        await start([group.first for group in groups])
         await found.connect()
         try:
             yield found
@@ -187,15 +149,27 @@ async def system(directory: Path, module: tuple[str, ...]) -> AsyncIterator[Syst
             await found.close()
 
 
+def _group(program: Program, module: tuple[str, ...], at: Addresses, logs: Path, tether: Tether) -> Group:
+    """Return the processes of a service; the first has the port that all others are told of."""
+    ports = [at.ports[program.name], *(free_port() for _ in range(_MEMBERS - 1))]
+    members = {port: _member(program, module, at, port, logs, tether) for port in ports}
+    return Group(topics.SERVICES[program.name], at.databases[program.name], members)
+
+
 def _member(
     program: Program, module: tuple[str, ...], at: Addresses, port: int, logs: Path, tether: Tether
 ) -> Process:
-    """Return a process of payments with a port of its own."""
-    own = replace(at, ports={**at.ports, program.name: port})
+    """Return a process of a service with a port of its own."""
+    env = program.env(at) | {f"{program.name.upper()}_HTTP_PORT": str(port)} | _SETTINGS[program.name]
     name, *arguments = module
-    told = replace(program, name=f"payments on {port}", module=name, arguments=tuple(arguments))
-    env = program.env(own) | {"PAYMENTS_PROCESSOR_TIMEOUT_S": str(_PROCESSOR_TIMEOUT_S)}
-    return _process(replace(told, env=lambda _: env), own, logs, tether, port)
+    told = replace(
+        program,
+        name=f"{program.name} on {port}",
+        module=name,
+        arguments=tuple(arguments),
+        env=lambda _: env,
+    )
+    return _process(told, at, logs, tether, port)
 
 
 def _process(program: Program, at: Addresses, logs: Path, tether: Tether, port: int | None = None) -> Process:
@@ -211,10 +185,5 @@ def _process(program: Program, at: Addresses, logs: Path, tether: Tether, port: 
     )
 
 
-def _partitions(*topics: Topic) -> list[TopicPartition]:
-    return [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
-
-
-def _behind(offsets: dict[Place, int], ends: dict[Place, int]) -> dict[Place, int]:
-    """Return by partition how many records are still to be handled."""
-    return {place: end - offsets.get(place, 0) for place, end in ends.items() if offsets.get(place, 0) < end}
+def _partitions(*read: Topic) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, number) for topic in read for number in range(topic.partitions)]
