@@ -73,7 +73,7 @@ _anyone = Depends(RoleCheck(frozenset({GATEWAY, *get_args(StaffRole)})))
 
 
 @router.get("/preferences")
-async def preferences(pool: ThePool, caller: Person) -> Preferences:
+async def preferences(caller: Person, pool: ThePool) -> Preferences:
     """Show the person's contacts and accounts; nothing for somebody who is not known."""
     person_id = caller.on_behalf_of or ""
     contacts, enrolments, numbers = await reads.preferences(pool, person_id)

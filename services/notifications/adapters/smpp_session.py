@@ -114,8 +114,10 @@ class Session:
             NotBoundError: it was not sent, there was no room in the window or no connection.
             OSError: there is no answer, so nobody knows.
         """
+        now = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout_at(until):
+            # Half of the time is for the answer: of a text that goes out at the last moment nobody would know.
+            async with asyncio.timeout_at((now + until) / 2):
                 await self._window.acquire()
         except TimeoutError as error:
             raise NotBoundError from error
