@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-_SHOWN = 20_000
+_SHOWN = 200_000
 
 
 class CommandError(Exception):

@@ -11,6 +11,8 @@ from tests.containers.engine import Engine
 from tests.containers.tools import go_program
 
 _MODULE, _VERSION = "github.com/docker/compose/v2", "v2.40.3"
+# A minute on an idle machine; on a busy one the checks of health alone take most of it.
+_UP_WITHIN_S = 900
 
 
 def command(engine: Engine) -> tuple[str, ...]:
@@ -48,7 +50,8 @@ class Project:
     def up(self, *arguments: str) -> None:
         """Start everything and wait until it can be used; if it cannot, show why."""
         try:
-            self.compose("up", "--detach", "--wait", "--wait-timeout", "300", *arguments)
+            wait = ("--wait", "--wait-timeout", str(_UP_WITHIN_S))
+            self.compose("up", "--detach", *wait, *arguments, within_s=2 * _UP_WITHIN_S)
         except CommandError as error:
             logs = self.compose("logs", "--no-color", "--tail", "15")
             raise CommandError(f"{error}\n{self.compose('ps', '--all')}\n{logs}") from None

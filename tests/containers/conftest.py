@@ -60,4 +60,5 @@ def running(project: Project, image: str) -> Iterator[Project]:
         project.compose("--profile", "demo", "down", "--volumes", "--remove-orphans", "--timeout", "40")
         mine = f"label=com.docker.compose.project={project.name}"
         for command in (("ps", "--all"), ("volume", "ls"), ("network", "ls")):
-            assert not project.engine.docker(*command, "--quiet", "--filter", mine).strip(), f"left: {command}"
+            left = project.engine.docker(*command, "--format", "json", "--filter", mine)
+            assert not left, f"left: {left}"

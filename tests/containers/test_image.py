@@ -30,6 +30,13 @@ def test_nothing_can_be_installed(project: Project, image: str) -> None:
         inside(project, image, "touch", "/app/more.py")
 
 
+def test_every_library_finds_what_it_links_to(project: Project, image: str) -> None:
+    # The base has little: a wheel that counts on a library of the system would fail only when it is used.
+    linked = inside(project, image, "sh", "-c", "find /venv -name '*.so*' -type f -exec ldd {} + 2> /dev/null")
+    assert "libc.so.6 => /" in linked
+    assert "not found" not in linked
+
+
 def test_a_missing_setting_ends_the_start_with_a_line(project: Project, image: str) -> None:
     with pytest.raises(CommandError, match=r"exit code 2:(?s:.)*PAYMENTS_DATABASE_URL: Field required"):
         inside(project, image, "python", "-m", "services.payments")
