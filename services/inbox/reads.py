@@ -18,6 +18,7 @@ from services.inbox.domain.routing import (
     Provider,
     RuleSet,
     in_force,
+    pool_of,
     pools,
 )
 from services.inbox.store import ATTACHMENT, ITEM, MESSAGE, PROVIDER_COLUMNS, read_rule_sets
@@ -216,7 +217,7 @@ async def find_pool(connection: "Connection | Pool", pool_id: str, rules: RuleSe
     rows = []
     if pool_id.startswith(PROVIDER):
         rows = await connection.fetch(_READ_PROVIDER, pool_id.removeprefix(PROVIDER))
-    return pools(rules, [Provider(*row) for row in rows]).get(pool_id)
+    return pool_of(rules, {one.provider_id: one for one in (Provider(*row) for row in rows)}, pool_id)
 
 
 # Items

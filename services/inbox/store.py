@@ -318,7 +318,8 @@ class _Rows:
             for one in after.requests.values()
             if one is not before.requests.get(one.request_id)
         ]
-        for provider in after.providers.values():
+        # All patients of a batch share the providers, until one of them brings something new.
+        for provider in after.providers.values() if after.providers is not before.providers else ():
             newest = self.providers.get(provider.provider_id)
             if provider is not before.providers.get(provider.provider_id) and (
                 newest is None or newest.told_at <= provider.told_at

@@ -7,9 +7,9 @@ the rules changed. What only grows (answers, exchanges, history) is never update
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -116,6 +116,7 @@ _READ_APPOINTMENTS: Final = f"""
 """
 
 Row: TypeAlias = tuple[Any, ...]
+Part = TypeVar("Part")
 """A row's values in the order of its columns above."""
 
 _BENEFITS: Final = TypeAdapter[Benefits](Benefits)
@@ -213,30 +214,41 @@ async def _read_patients(connection: Connection, named: _Named) -> dict[str, Pat
     appointments: list[Any] = []
     if named.appointments:
         appointments = await connection.fetch(_READ_APPOINTMENTS, list(named.appointments))
-    owners = {row["coverage_id"]: row["patient_id"] for row in coverages}
-    owners_of_changes = {row["change_id"]: row["patient_id"] for row in changes}
-    found = {}
-    for row in rows:
-        patient_id = row[0]
-        elsewhere = {one for who, one in named.coverages if who == patient_id != owners.get(one, patient_id)}
-        elsewhere |= {
-            one for who, one in named.changes if who == patient_id != owners_of_changes.get(one, patient_id)
-        }
-        found[patient_id] = Patient(
-            patient_id,
+    elsewhere: dict[str, set[str]] = defaultdict(set)
+    for wanted, found, name in (
+        (named.coverages, coverages, "coverage_id"),
+        (named.changes, changes, "change_id"),
+    ):
+        owners = {row[name]: row["patient_id"] for row in found}
+        for patient_id, one in wanted:
+            if owners.get(one, patient_id) != patient_id:
+                elsewhere[patient_id].add(one)
+    coverages_of = _by_patient(coverages, "coverage_id", coverage_of)
+    changes_of = _by_patient(changes, "change_id", change_of)
+    verifications_of = _by_patient(verifications, "verification_id", verification_of)
+    appointments_of = _by_patient(appointments, "appointment_id", lambda row: Appointment(*row[1:]))
+    work_of = _by_patient(work, "work_id", lambda row: Work(*row[1:]))
+    return {
+        row[0]: Patient(
+            row[0],
             registered_of(row),
-            {one["coverage_id"]: coverage_of(one) for one in _own(coverages, patient_id)},
-            {one["change_id"]: change_of(one) for one in _own(changes, patient_id)},
-            {one["verification_id"]: verification_of(one) for one in _own(verifications, patient_id)},
-            {one["appointment_id"]: Appointment(*one[1:]) for one in _own(appointments, patient_id)},
-            {one["work_id"]: Work(*one[1:]) for one in _own(work, patient_id)},
-            ids_elsewhere=frozenset(elsewhere),
+            coverages_of.get(row[0], {}),
+            changes_of.get(row[0], {}),
+            verifications_of.get(row[0], {}),
+            appointments_of.get(row[0], {}),
+            work_of.get(row[0], {}),
+            ids_elsewhere=frozenset(elsewhere.get(row[0], ())),
         )
+        for row in rows
+    }
+
+
+def _by_patient(rows: Iterable[Any], name: str, made: Callable[[Any], Part]) -> dict[str, dict[str, Part]]:
+    """Return what rows are made to, by patient and by the id in the column `name`."""
+    found: dict[str, dict[str, Part]] = defaultdict(dict)
+    for row in rows:
+        found[row["patient_id"]][row[name]] = made(row)
     return found
-
-
-def _own(rows: Iterable[Any], patient_id: str) -> Iterable[Any]:
-    return (row for row in rows if row["patient_id"] == patient_id)
 
 
 async def save(connection: Connection, changes: Sequence[Change[State]]) -> None:

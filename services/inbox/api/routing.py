@@ -90,7 +90,7 @@ async def dry_run(body: Trial, _: Supervisor, pool: ThePool, now: Now) -> TrialR
     if body.rules is not None and (found := fault(tried, known)) is not None:
         raise _refused(*found)
     said = Said(body.kind, body.category, body.affiliate, body.provider_id, body.language, body.urgent)
-    routed = route(tried, said, known)
+    routed = route(tried, said, known.get)
     return TrialResult(
         pool=routed.pool,
         why=routed.why,

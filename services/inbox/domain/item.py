@@ -12,7 +12,7 @@ from typing import ClassVar, Final, Literal
 
 from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.hours import due
-from services.inbox.domain.routing import UNROUTABLE, PoolEntry, Provider, RuleSet, in_force, pools
+from services.inbox.domain.routing import UNROUTABLE, PoolEntry, Provider, RuleSet, in_force, pool_of
 from shared.events.envelope import Data, Id
 from shared.frozen import replace
 from shared.messaging.decision import Task
@@ -169,7 +169,7 @@ class Desk:
 
     def pool(self, pool: str, now: datetime) -> PoolEntry | None:
         """Return a pool that a message names, as the rules in force have it."""
-        return pools(in_force(self.rule_sets, now), list(self.providers.values())).get(pool)
+        return pool_of(in_force(self.rule_sets, now), self.providers, pool)
 
     def with_item(
         self, item: Item, what: What, at: datetime, by: str | None = None, reason: str | None = None

@@ -3,9 +3,10 @@
 A rule set is accepted whole or not at all; each message keeps the version of the set that routed it, and why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,8 +56,9 @@ class When(_Part):
     language: Word | None = None
     urgent: bool | None = None
 
+    @cached_property
     def conditions(self) -> frozenset[tuple[str, object]]:
-        """Return what is asked for, each with its value; a category has its kind."""
+        """What is asked for, each with its value; a category has its kind."""
         kind = self.kind or CATEGORIES.get(self.category or "")
         return frozenset((self.model_dump() | {"kind": kind}).items()) - _ANYTHING
 
@@ -205,7 +207,7 @@ def delegation(rules: RuleSet, provider: Provider) -> Delegate:
 def provider_pool(rules: RuleSet, provider: Provider) -> PoolEntry:
     """Return a provider's pool; it exists as soon as scheduling has named the provider."""
     to = delegation(rules, provider)
-    named = {entry.pool: entry for entry in rules.pools}.get(provider.pool)
+    named = next((entry for entry in rules.pools if entry.pool == provider.pool), None)
     return PoolEntry(
         pool=provider.pool,
         name=(provider.name or provider.provider_id)[:80],
@@ -221,8 +223,22 @@ def pools(rules: RuleSet, providers: Sequence[Provider]) -> dict[str, PoolEntry]
     return {**FIXED_POOLS, **told, **{one.pool: provider_pool(rules, one) for one in providers}}
 
 
-def route(rules: RuleSet, said: Said, known: Mapping[str, PoolEntry]) -> Routed:
-    """Return where a message goes: by the first rule that matches, or to the unroutable queue."""
+def pool_of(rules: RuleSet, providers: Mapping[str, Provider], pool: str) -> PoolEntry | None:
+    """Return one of the pools that `pools` has, without making the others: there are as many as providers."""
+    if pool.startswith(PROVIDER):
+        provider = providers.get(pool.removeprefix(PROVIDER))
+        return provider_pool(rules, provider) if provider else None
+    return next((entry for entry in rules.pools if entry.pool == pool), FIXED_POOLS.get(pool))
+
+
+def route(rules: RuleSet, said: Said, known: Callable[[str], PoolEntry | None]) -> Routed:
+    """Return where a message goes: by the first rule that matches, or to the unroutable queue.
+
+    Args:
+        rules: the set in force.
+        said: what they look at.
+        known: returns a pool by its id, if there is such a pool.
+    """
     about = {
         "kind": said.kind,
         "category": said.category,
@@ -232,11 +248,11 @@ def route(rules: RuleSet, said: Said, known: Mapping[str, PoolEntry]) -> Routed:
         "urgent": said.urgent,
     }.items()
     for place, rule in enumerate(rules.rules):
-        if not rule.when.conditions() <= about:
+        if not rule.when.conditions <= about:
             continue
         if rule.pool == PROVIDERS_POOL and said.provider_id is None:
             return Routed(UNROUTABLE, "There is no provider for this patient yet", place)
-        pool = known.get(rule.pool.replace("{provider_id}", said.provider_id or ""))
+        pool = known(rule.pool.replace("{provider_id}", said.provider_id or ""))
         if pool is None:
             return Routed(UNROUTABLE, "The rule's pool is not known", place)
         if not pool.active:
@@ -278,6 +294,6 @@ def _fault_of(
     if category is not None and category not in CATEGORIES:
         return "unknown_category", f"rule {place} names a category that does not exist"
     for earlier, other in enumerate(rules[:place]):
-        if other.when.conditions() <= rule.when.conditions():
+        if other.when.conditions <= rule.when.conditions:
             return "rule_shadowed", f"rule {place} never matches, since rule {earlier} is more general"
     return None

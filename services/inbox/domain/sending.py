@@ -7,6 +7,7 @@ last; a non-urgent question has to name one.
 
 import json
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from services.inbox.domain.item import (
@@ -21,7 +22,7 @@ from services.inbox.domain.item import (
 )
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.refusal import refuse
-from services.inbox.domain.routing import CATEGORIES, UNROUTABLE, Said, in_force, pools, route
+from services.inbox.domain.routing import CATEGORIES, UNROUTABLE, Said, in_force, pool_of, route
 from services.inbox.domain.urgency import urgent_words
 from shared.events.inbox import (
     ItemReopened,
@@ -114,7 +115,7 @@ def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) ->
     said = Said(
         command.kind, command.category, registered.affiliate, provider_id, registered.language, bool(words)
     )
-    routed = route(rules, said, pools(rules, list(patient.providers.values())))
+    routed = route(rules, said, partial(pool_of, rules, patient.providers))
     thread_id = derived("thread", patient.patient_id, command.message_id)
     item = Item(
         item_id=derived("item", thread_id),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.patient import Patient, recipients
-from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation
+from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation, pool_of, pools
 from shared.events.inbox import ItemReopened, MessageRouted, MessageUnroutable
 from tests.unit.inbox.story import (
     DAY,
@@ -189,7 +189,7 @@ def test_whatever_the_rules_a_message_ends_in_exactly_one_pool_by_the_first_that
     )
     decision = when(replace(patient(), rule_sets=(rules,)), send())
     said = {("kind", "non-medical"), ("category", "billing-question"), ("affiliate", "north"), ("urgent", False)}
-    first = next((n for n, one in enumerate(conditions) if one.conditions() <= said), None)
+    first = next((n for n, one in enumerate(conditions) if one.conditions <= said), None)
 
     (told,) = events(decision)
     assert isinstance(told, MessageRouted | MessageUnroutable)
@@ -223,6 +223,19 @@ def test_a_providers_own_delegation_comes_before_the_affiliates() -> None:
     assert delegation(rules, known["PRV-1"]) == "clinical-support"
     assert delegation(rules, known["PRV-2"]) == "clinical"
     assert delegation(RuleSet(rules=()), known["PRV-1"]) == "clinical-support"
+
+
+def test_a_pool_alone_is_the_same_as_among_all() -> None:
+    closed = PoolEntry(pool="billing", name="Billing", roles=("billing",), active=False)
+    named = PoolEntry(pool="provider:PRV-1", name="PRV-1", roles=("clinical",), active=False)
+    rules = RuleSet(rules=(), pools=(closed, named))
+    known = patient(booked("PRV-1"), booked("PRV-2")).providers
+    every = pools(rules, list(known.values()))
+    assert {pool: pool_of(rules, known, pool) for pool in every} == every
+    assert not every["billing"].active
+    assert not every["provider:PRV-1"].active
+    assert pool_of(rules, known, "provider:PRV-3") is None
+    assert pool_of(rules, known, "nowhere") is None
 
 
 def test_an_item_opens_with_a_limit_of_business_time() -> None:
