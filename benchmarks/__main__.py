@@ -35,14 +35,19 @@ BENCHMARKS: dict[str, Callable[[Endpoints], Awaitable[figures.Figure]]] = {
 
 def main() -> None:
     """Run the benchmarks that were named, or all; each has Kafka and PostgreSQL of its own."""
-    names = sys.argv[1:] or list(BENCHMARKS)
-    found = []
+    names, found, failed = sys.argv[1:] or list(BENCHMARKS), [], []
     for name in names:
-        with TemporaryDirectory(prefix="bench-") as directory, infrastructure(Path(directory)) as endpoints:
-            figure = uvloop.run(_measured(BENCHMARKS[name], endpoints))
+        try:
+            with TemporaryDirectory(prefix="bench-") as directory, infrastructure(Path(directory)) as endpoints:
+                figure = uvloop.run(_measured(BENCHMARKS[name], endpoints))
+        except (AssertionError, TimeoutError) as error:
+            failed.append(f"{name}: {type(error).__name__} {error}")
+            continue
         print(figures.show(figure), flush=True)
         found.append(figure)
-    figures.keep(found, Path(os.environ.get("LOCAL_DIR") or ".local") / "bench.json")
+        figures.keep(found, Path(os.environ.get("LOCAL_DIR") or ".local") / "bench.json")
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 async def _measured(
