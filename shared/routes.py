@@ -29,11 +29,6 @@ async def _clock(request: Request) -> Clock:
     return clock
 
 
-async def _now(request: Request) -> datetime:
-    clock: Clock = request.app.state.clock
-    return clock.now()
-
-
 async def _ask(request: Request) -> Ask:
     ask: Ask = request.app.state.ask
     return ask
@@ -46,5 +41,11 @@ async def own_settings(request: Request) -> Any:
 
 ThePool = Annotated[Pool, Depends(_pool)]
 TheClock = Annotated[Clock, Depends(_clock)]
+
+
+async def _now(clock: TheClock) -> datetime:
+    return clock.now()
+
+
 Now = Annotated[datetime, Depends(_now)]
 TheAsk = Annotated[Ask, Depends(_ask)]

@@ -1,6 +1,5 @@
 """What is heard from providers, whichever way it comes: what became of a message, and what somebody texted."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from services.notifications import reads
@@ -9,7 +8,7 @@ from services.notifications.domain.messages import HearCodeReceipt, HearReceipt,
 from services.notifications.domain.terms import Terms
 from services.notifications.domain.texting import word
 from shared.database import Pool
-from shared.events.envelope import Command, Data
+from shared.routes import Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class Hearing:
     """Asks the rules about what was heard."""
 
     pool: Pool
-    ask: Callable[[Command, str, str], Awaitable[Data]]
+    ask: Ask
     terms: Terms
 
     async def receipt(self, reference: str, status: ReceiptStatus) -> bool:

@@ -271,7 +271,7 @@ def own_task(kind: str, key: str, due_at: datetime) -> NewTask:
 
 
 def _json(cause: Cause) -> str:
-    return to_json({"id": cause.id, "correlation": cause.correlation, "traceparent": cause.traceparent}).decode()
+    return to_json(cause).decode()
 
 
 @cache

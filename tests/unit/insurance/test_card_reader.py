@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,7 +19,8 @@ while head := came.read(4):
     said = came.read(int.from_bytes(head)).decode()
     if said == "die":
         sys.exit(3)
-    if said == "hang":
+    if said.startswith("hang"):
+        open(said.removeprefix("hang "), "w").close()
         time.sleep(60)
     if said == "environment":
         said = str(dict(os.environ))
@@ -69,18 +71,21 @@ async def test_a_process_that_breaks_down_is_replaced(reader: Reader, said: byte
     assert not psutil.pid_exists(before)
 
 
-async def test_a_picture_that_takes_too_long_is_given_up_with_its_process() -> None:
+async def test_a_picture_that_takes_too_long_is_given_up_with_its_process(tmp_path: Path) -> None:
     reader = Reader((sys.executable, "-c", SCRIPT), timeout_s=0.5)
     with pytest.raises(ReaderFailedError):
-        await reader.read(b"hang")
+        await reader.read(f"hang {tmp_path / 'begun'}".encode())
     assert not children()
     await reader.close()
 
 
-async def test_a_call_that_is_given_up_leaves_no_answer_for_the_next(reader: Reader) -> None:
+async def test_a_call_that_is_given_up_leaves_no_answer_for_the_next(reader: Reader, tmp_path: Path) -> None:
     first, _ = heard(await reader.read(b"first"))
-    given_up = asyncio.create_task(reader.read(b"hang"))
-    await asyncio.sleep(0.1)
+    begun = tmp_path / "begun"
+    given_up = asyncio.create_task(reader.read(f"hang {begun}".encode()))
+    async with asyncio.timeout(TIMEOUT_S):
+        while not begun.exists():
+            await asyncio.sleep(0.02)
     given_up.cancel()
     with suppress(asyncio.CancelledError):
         await given_up
