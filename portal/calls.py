@@ -10,11 +10,18 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
+from pydantic import BaseModel, ConfigDict
 
 from portal.identity import IdentityProvider
 from portal.settings import PortalSettings
 
 TIMEOUT_S: Final = 10.0
+
+
+class Answered(BaseModel):
+    """A part of what a service answers, as pages read it: fields that it adds are ignored."""
+
+    model_config = ConfigDict(frozen=True)
 
 
 class ServiceAwayError(Exception):

@@ -7,8 +7,9 @@ from typing import Any, Final, Literal
 from babel.dates import format_timedelta
 from pydantic import BaseModel, Field, TypeAdapter
 
+from portal.calls import Answered
 from portal.language import spoken
-from portal.messages.answers import Answered, Entry
+from portal.messages.answers import Entry
 
 SOON: Final = 0.75
 """The part of an item's time limit after which it is soon late."""

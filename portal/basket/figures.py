@@ -10,10 +10,9 @@ from pydantic import TypeAdapter
 from portal.basket.answers import called, short
 from portal.basket.charts import Chart, chart
 from portal.basket.panes import common
-from portal.calls import ServiceProblem
+from portal.calls import Answered, ServiceProblem
 from portal.guarding import not_found, page_router
 from portal.language import _
-from portal.messages.answers import Answered
 from portal.rendering import render
 from portal.visitors import Staff, StaffAtPage
 

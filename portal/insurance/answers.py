@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import Field, TypeAdapter
 
+from portal.calls import Answered
 from portal.insurance.benefits import Network, Progress, by_network, copays, summary
-from portal.messages.answers import Answered
 from shared.events.insurance import Benefit
 
 

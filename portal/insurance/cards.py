@@ -8,9 +8,8 @@ from typing import Final
 import aiohttp
 from starlette.datastructures import FormData, UploadFile
 
-from portal.calls import ServiceAwayError, ServiceProblem
+from portal.calls import Answered, ServiceAwayError, ServiceProblem
 from portal.language import N_, gettext
-from portal.messages.answers import Answered
 from portal.visitors import PersonAtPage
 
 TIMEOUT_S: Final = 90.0

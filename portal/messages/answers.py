@@ -3,13 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-
-class Answered(BaseModel):
-    """A part of an answer: fields it adds are ignored."""
-
-    model_config = ConfigDict(frozen=True)
+from portal.calls import Answered
 
 
 class Patient(Answered):
