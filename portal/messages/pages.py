@@ -136,7 +136,9 @@ async def passed_on(visitor: Any, path: str, **params: str) -> Response:
 
 
 async def _patients(person: PersonAtPage) -> list[Patient]:
-    return Patients.validate_python(await person.get("inbox", "/v1/patients"))
+    """Return whom the person acts for, themself first."""
+    found = Patients.validate_python(await person.get("inbox", "/v1/patients"))
+    return sorted(found, key=lambda patient: not patient.own)
 
 
 async def _thread(person: PersonAtPage, thread_id: str) -> Thread:

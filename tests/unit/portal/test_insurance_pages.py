@@ -76,6 +76,22 @@ async def test_the_summary_shows_each_patients_coverages_with_their_state_in_wor
     assert asked.headers["on-behalf-of"] == "person-1"
 
 
+async def test_a_share_of_the_whole_plan_is_called_coinsurance(world: World) -> None:
+    share = {
+        "kind": "coinsurance",
+        "level": "individual",
+        "network": "in",
+        "service_type": "30",
+        "period": "other",
+    }
+    async with world.person() as browser:
+        given(world, coverage(benefits=[share | {"percent": 20, "reported": True}]))
+        page = (await browser.get("/insurance")).text
+    seen = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    assert "20% Coinsurance" in seen
+    assert "The whole plan" not in seen
+
+
 async def test_all_is_there_in_spanish_too(world: World) -> None:
     async with world.person("es") as browser:
         given(world, coverage())

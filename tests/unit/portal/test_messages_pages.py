@@ -1,6 +1,7 @@
 """The message pages: the guided way, sending, files, replies, and what is said when it is refused."""
 
 import json
+import re
 from base64 import b64decode, b64encode
 from typing import Any
 
@@ -82,6 +83,14 @@ def test_the_way_asks_for_what_is_not_chosen_yet_and_forgets_what_makes_no_sense
     there = [Patient.model_validate(one) for one in (MARIA, LEO)][:patients]
     path = Path.of(chosen, there)
     assert (path.step(there), path.steps(there)) == (step, steps)
+
+
+async def test_who_writes_is_asked_about_themself_first(world: World) -> None:
+    async with world.person() as browser:
+        given(world, LEO, MARIA)
+        page = (await browser.get("/messages/new")).text
+    choices = re.findall(r"choice-link.*?<strong>(.*?)</strong>", page)
+    assert choices == [MARIA["name"], LEO["name"]]
 
 
 def test_going_back_takes_the_last_choice_back_and_keeps_what_the_message_is_about() -> None:
