@@ -19,7 +19,27 @@ from sqlmodel import SQLModel
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-_HALF_WAY_S_MAX = 10
+_HALF_WAY_S_MAX: Final = 10
+
+SESSION: Final = {
+    # Estimates for arrays are guesses; compiling for them costs more than the statements do.
+    "jit": "off",
+    # A process that was stopped, or lost its network, half way holds its locks no longer than this.
+    "idle_in_transaction_session_timeout": f"{_HALF_WAY_S_MAX}s",
+    "application_name": "back office",
+}
+"""The settings of each session of a service."""
+
+# The same for one that stopped inside of a statement, such as a COPY with rows to come, or an answer of which it
+# reads no more: no setting of PostgreSQL ends a session that waits for its client there. Only sessions of the same
+# service, so that nobody's backup is among them.
+_ABANDONED: Final = """
+    select count(pg_terminate_backend(pid)) from pg_stat_activity
+    where datname = current_database() and usename = current_user
+        and application_name = current_setting('application_name')
+        and state = 'active' and wait_event_type = 'Client'
+        and state_change < now() - make_interval(secs => $1)
+"""
 
 AWAY = (
     OSError,
@@ -56,14 +76,15 @@ async def connect(url: str, *, connections_max: int = 10) -> Pool:
         command_timeout=60,
         timeout=10,
         max_inactive_connection_lifetime=300,
-        server_settings={
-            # Estimates for arrays are guesses; compiling for them costs more than the statements do.
-            "jit": "off",
-            # A process that was stopped, or lost its network, half way holds its locks no longer than this.
-            "idle_in_transaction_session_timeout": f"{_HALF_WAY_S_MAX}s",
-        },
+        server_settings=SESSION,
     )
     return pool
+
+
+async def end_abandoned(pool: Pool) -> int:
+    """End sessions of this service that wait for their process inside of a statement; return how many."""
+    ended: int = await pool.fetchval(_ABANDONED, _HALF_WAY_S_MAX)
+    return ended
 
 
 def table(model: type[SQLModel]) -> Table:

@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from shared.database import AWAY, Connection, arrays, insert_statement
+from shared.database import AWAY, SESSION, Connection, arrays, insert_statement
 from shared.messaging import metrics
 from shared.messaging.tables import OutboxRow
 
@@ -119,7 +119,9 @@ class Relay:
         """Relay until stopped; a lost session or broker is waited for."""
         while not self._stopping:
             try:
-                connection = await asyncpg.connect(self._url, timeout=10, command_timeout=60)
+                connection = await asyncpg.connect(
+                    self._url, timeout=10, command_timeout=60, server_settings=SESSION
+                )
             except AWAY as error:
                 log.warning("database away", error_type=type(error).__name__)
                 await asyncio.sleep(_IDLE_S)

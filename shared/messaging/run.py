@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from faststream.kafka import KafkaBroker
 
 from shared.clock import Clock
-from shared.database import AWAY, Pool
+from shared.database import AWAY, Pool, end_abandoned
 from shared.http import Check
 from shared.messaging import metrics
 from shared.messaging.consumer import Pipeline
@@ -124,17 +124,20 @@ class Messaging:
         relaying.cancel()
 
     async def _watch(self) -> None:
-        """Measure the backlog, and forget messages so old that none can come again; until cancelled."""
+        """Measure the backlog, forget what cannot come again, free what stopped processes hold; for ever."""
         while True:
             try:
                 now = self._clock.now()
                 row = await self.pool.fetchrow(_BACKLOG, now)
                 dead = await self.pool.fetch(_DEAD)
                 await self.pool.execute(_FORGET, _KEEP_DAYS)
+                abandoned = await end_abandoned(self.pool)
             except AWAY as error:
                 metrics.DATABASE_AWAY.inc()
                 log.warning("database away", error_type=type(error).__name__)
             else:
+                if abandoned:
+                    log.warning("sessions ended that waited for their process", count=abandoned)
                 assert row is not None  # noqa: S101  # a select of aggregates has one row
                 metrics.OUTBOX_RECORDS.set(row["outbox_records"])
                 metrics.OUTBOX_AGE.set(row["outbox_age"] or 0)

@@ -29,14 +29,23 @@ _LOOK_S: Final = 0.01
 _STALL_S: Final = 5.0
 
 _ANY_TIME: Final = "select"
-# Locks that hold services half way: with everything written but nothing committed; with events sent, and their
-# rows still in the outbox; or wherever it is.
+# Locks that hold services half way: with everything written but nothing committed; with new rows announced that
+# PostgreSQL then waits for; with events sent, and their rows still in the outbox; or wherever it is.
 _MOMENTS: Final = {
     "before a commit": "lock table outbox in share row exclusive mode",
+    "before new rows": "lock table {new_rows} in share row exclusive mode",
     "after sending": "select from outbox for update",
     "any time": _ANY_TIME,
 }
-_HELD: Final = "select from pg_locks where not granted"
+_NEW_ROWS: Final = {
+    "payments": "posting",
+    "insurance": "coverage_history",
+    "inbox": "item",
+    "notifications": "alert",
+}
+"""By service, the table that it adds most rows to."""
+
+_HELD: Final = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 _CUT: Final = """
     select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid()
@@ -206,7 +215,8 @@ async def _hold(group: Group, holding: str, until: float, held: AsyncExitStack) 
     connection = await group.connection()
     held.callback(connection.terminate)
     await connection.execute("begin")
-    while await connection.execute(holding) == "SELECT 0" and time.monotonic() < until:
+    statement = holding.format(new_rows=_NEW_ROWS[group.name])
+    while await connection.execute(statement) == "SELECT 0" and time.monotonic() < until:
         await asyncio.sleep(0)
     while holding != _ANY_TIME and time.monotonic() < until and not await connection.fetch(_HELD):
         await asyncio.sleep(_LOOK_S)

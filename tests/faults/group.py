@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import asyncpg
 
@@ -17,6 +19,12 @@ POLL_S: Final = 0.1
 
 _READY_WITHIN_S: Final = 300.0
 """On a machine where much else runs."""
+
+_SESSIONS: Final = """
+    select state, wait_event, round(extract(epoch from now() - state_change)) as for_s, left(query, 80) as query
+    from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and xact_start < now() - interval '1 s'
+"""
 
 
 class Group:
@@ -64,6 +72,12 @@ class Group:
         ready = await asyncio.gather(*(asyncio.to_thread(answers, port, "/health/ready") for port in ports))
         return [self._members[port].name for port, yes in zip(ports, ready, strict=True) if not yes]
 
+    async def state(self) -> list[str]:
+        """Return what the processes that run say of themselves, and what the database says of their sessions."""
+        said = await asyncio.gather(*(asyncio.to_thread(_says, port) for port in self.ports()))
+        sessions = await self.rows(_SESSIONS)
+        return [*said, *(", ".join(f"{name} {value}" for name, value in row.items()) for row in sessions)]
+
     async def rows(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """Ask the database; wait while it is away."""
         while True:
@@ -87,6 +101,17 @@ class Group:
         """Return by partition how far the service is, by its own word."""
         rows = await self.rows("select topic, partition, next_offset from consumer_offset")
         return {(topic, partition): following for topic, partition, following in rows}
+
+
+def _says(port: int) -> str:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
+            said: bytes = answer.read()
+    except HTTPError as error:
+        said = error.read()
+    except OSError as error:
+        said = type(error).__name__.encode()
+    return f"{port}: {said.decode()}"
 
 
 async def start(members: Sequence[Process]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +70,7 @@ class System:
         started, ends = time.monotonic(), await self.ends()
         while behind := await self._behind(ends):
             if time.monotonic() - started > within_s:
-                raise StuckError(f"not handled within {within_s:.0f} s: {behind}")
+                raise StuckError(f"not handled within {within_s:.0f} s: {behind}; {await self._states(behind)}")
             await self.revive()
             await asyncio.sleep(POLL_S)
         return time.monotonic() - started
@@ -84,6 +84,9 @@ class System:
             if behind := {place: records for place, records in left.items() if records > 0}:
                 found[group.name] = behind
         return found
+
+    async def _states(self, names: Iterable[str]) -> str:
+        return "; ".join([line for name in names for line in await self.groups[name].state()])
 
     async def records(self, topic: Topic) -> list[ConsumerRecord[bytes, bytes]]:
         """Return all records of a topic, in their order within each partition."""

@@ -1,6 +1,10 @@
 """Consumers that come, go and come back too late: each command has its one outcome, in order."""
 
+import asyncio
 from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from local.infrastructure import Endpoints
 from shared.messaging.run import Messaging
@@ -62,6 +66,37 @@ async def test_a_process_whose_stored_offset_was_set_back_repeats_nothing(infras
         await eventually(lambda: world.has_outcome(after[-1]), "it went on from there")
         await world.settled()
         assert ids(await world.outcomes()) == ids([*before, *after], "id")
+
+
+async def test_a_process_that_stood_still_while_it_took_its_partitions_sets_nothing_back(
+    infrastructure: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with feedback(infrastructure) as world:
+        first = await world.start()
+        await eventually(lambda: partitions(first) == [16], "the first has all partitions")
+        theirs = [pipeline.consumer for pipeline in first.pipelines]
+        stands, goes_on = asyncio.Event(), asyncio.Event()
+        end_offsets = AIOKafkaConsumer.end_offsets
+
+        async def slowly(consumer: AIOKafkaConsumer, asked: list[TopicPartition]) -> dict[TopicPartition, int]:
+            ends: dict[TopicPartition, int] = await end_offsets(consumer, asked)
+            if consumer.subscription() and consumer not in theirs:
+                stands.set()
+                await goes_on.wait()
+            return ends
+
+        monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", slowly)
+        second = await world.start()
+        await stands.wait()
+        # After the second's session the first has all again, and goes on.
+        for partition in range(8):
+            await world.publish(b"poison", partition=partition)
+        await world.settled()
+        goes_on.set()
+        await eventually(lambda: partitions(first, second) == [8, 8], "they share the partitions")
+        await world.publish(world.ended("visit-0"), partition=0)
+        await world.settled()
+        assert len(await world.dead()) == len({letter["id"] for letter in await world.dead()}) == 9
 
 
 async def with_history(world: Feedback) -> list[dict[str, Any]]:

@@ -1,8 +1,10 @@
 """The database or the broker goes away under load: work stops, the process says so, and it goes on by itself."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from local.infrastructure import Endpoints
+from shared.database import Connection, connect
 from tests.flow.kit import Feedback, eventually, feedback, first_told
 
 VISITS = [f"visit-{number}" for number in range(40)]
@@ -52,6 +54,55 @@ async def test_when_the_broker_crashes_nothing_is_lost_or_repeated(infrastructur
         await world.settled()
         assert first_told(await world.outcomes()) == world.by_key(commands)
         assert sorted(await feedback_ids(world)) == sorted(c["data"]["feedback_id"] for c in commands)
+
+
+async def test_a_process_that_stops_inside_of_a_statement_holds_nobody_up_for_long(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure, partitions=2) as world:
+        await world.publish_facts(*map(world.ended, VISITS))
+        await world.start()
+        await world.settled()
+        stopped = await connect(world.url)
+        writer, reader = await stopped.acquire(), await stopped.acquire()
+        halves = [asyncio.create_task(_write_no_more(writer)), asyncio.create_task(_read_no_more(reader))]
+        await eventually(lambda: world.pool.fetchval(HELD), "both partitions are held")
+
+        commands = [world.leave(visit, f"f-{visit}") for visit in VISITS]
+        await world.publish(*commands)
+        await world.settled()
+
+        assert first_told(await world.outcomes()) == world.by_key(commands)
+        for half in halves:
+            half.cancel()
+        await asyncio.wait(halves)
+        stopped.terminate()
+
+
+HELD = """
+    select count(*) = 2 from pg_stat_activity
+    where datname = current_database() and state = 'active' and wait_event_type = 'Client'
+"""
+
+
+async def _write_no_more(connection: Connection) -> None:
+    """Begin to add rows while a partition is claimed, and stop there."""
+
+    async def rows() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    await connection.execute("begin")
+    await connection.execute("update consumer_offset set next_offset = next_offset where partition = 0")
+    await connection.copy_to_table("parked_record", source=rows())
+
+
+async def _read_no_more(connection: Connection) -> None:
+    """Ask for much while a partition is claimed, and stop reading."""
+    await connection.execute("begin")
+    await connection.execute("update consumer_offset set next_offset = next_offset where partition = 1")
+    connection._con._transport.pause_reading()  # noqa: SLF001  # as if the process were stopped
+    await connection.fetch("select repeat('x', 1000) from generate_series(1, 100000)")
 
 
 async def feedback_ids(world: Feedback) -> list[str]:
