@@ -8,8 +8,10 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage, log_in
 from tests.browser.test_pages import MODES, faults, overflow, to_whole_height
+from tests.cards import CARD, card, encoded
 
 ANSWER_MS = 30_000
+READ_MS = 90_000
 PAGES = {
     "insurance": "/insurance",
     "insurance-add": "/insurance/add",
@@ -59,6 +61,26 @@ async def test_an_insurance_is_verified_by_the_log_out_and_shown_at_the_next_vis
     await page.get_by_role("button", name="Remove insurance").click()
     await expect(page.get_by_text("The insurance is removed.")).to_be_visible()
     await expect(card).to_have_count(0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_picture_of_the_card_fills_in_the_form(
+    open_page: OpenPage, artefacts: Path, tmp_path: Path, mode: str
+) -> None:
+    picture = tmp_path / "card.png"
+    picture.write_bytes(encoded(card()))
+    page = await open_page("james", "/insurance/add", reduced_motion="reduce", **MODES[mode])
+    await page.locator("#card_front").set_input_files(picture)
+    await page.locator(".card-picture button").click()
+
+    # 0 and 1 are easily taken for others.
+    await expect(page.locator("#member_id-hint mark")).to_have_text(["0", "1"], timeout=READ_MS)
+    for name in ("payer_name", "member_id", "group_number", "plan_name"):
+        await expect(page.locator(f"#{name}")).to_have_value(CARD[name])
+    await to_whole_height(page)
+    await page.screenshot(path=artefacts / f"insurance-card-{mode}.png")
+    assert await faults(page) == []
+    assert await overflow(page) == 0, "the page is wider than its window"
 
 
 async def test_a_change_is_decided_by_staff_in_the_basket_and_seen_by_the_patient(open_page: OpenPage) -> None:
