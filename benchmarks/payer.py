@@ -11,11 +11,12 @@ from typing import Final
 
 from aiohttp import web
 
+from benchmarks.world import size
 from sandbox.clearinghouse import MEDIA_TYPE, answer
 from sandbox.x12 import read_question
 from shared.clock import Clock
 
-MEDIAN_S: Final = 3.0
+MEDIAN_S: Final = size("BENCH_PAYER_S", 3)
 SIGMA: Final = 0.5
 _SEED: Final = 20260101
 _WAITING_MAX: Final = 8_192

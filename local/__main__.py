@@ -61,6 +61,7 @@ def _play(endpoints: Path) -> bool:
     if stays:
         print("\nEverything stays up until Ctrl-C.")
         print(f"The portal is at {told['portal']}, the in basket at {told['basket']}.")
+        print(f"Mails and texts that went out are at {told['sandbox']}/mail/messages and /sms/messages.")
         print(
             "Log in as maria, sofia, james or grace; as ann, sam or sue at the in basket. The password is demo.",
             flush=True,

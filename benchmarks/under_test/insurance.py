@@ -14,9 +14,9 @@ from services.insurance.tasks import performers
 from services.insurance.x12.inquiry import Provider
 from shared.clock import Clock
 
-_PAYER_TIMEOUT_S: Final = 60.0
+_PAYER_TIMEOUT_S: Final = 300.0
 _PAYER_CALLS_PER_S: Final = 10_000.0
-"""What a payer allows is its own to say: here it allows as much as comes."""
+"""How long a payer may take, and what it allows, is its own to say: here as long, and as much, as comes."""
 
 
 async def _insurance() -> None:

@@ -31,7 +31,7 @@ from tests.example.domain import Visit
 from tests.example.handlers import Thank, handlers
 from tests.example.messages import service
 
-DEADLINE_S = 40
+DEADLINE_S = 90
 REVISIONS = Path(__file__).parent.parent / "example" / "migrations"
 
 _numbers = count(1)
