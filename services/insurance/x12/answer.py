@@ -1,5 +1,6 @@
 """Reads a 271 without losing what is good in it to what is not: every person, reject and benefit that it names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -65,14 +66,16 @@ def read_answer(text: str) -> Answer:
         raise UnreadableError("unreadable_answer")
     if not any(segment.name == "SE" for segment in interchange.segments):
         raise UnreadableError("truncated_answer")
+    # A standard before repetition had the letter U there.
+    marks = [mark for mark in {interchange.repetition, "^"} if mark and not mark.isalnum()]
     answer = Answer()
     level = ""
     for segment in interchange.segments:
-        level = _take(answer, segment, level, interchange.repetition)
+        level = _take(answer, segment, level, marks)
     return answer
 
 
-def _take(answer: Answer, segment: Segment, level: str, repetition: str) -> str:
+def _take(answer: Answer, segment: Segment, level: str, marks: Sequence[str]) -> str:
     """Add what a segment says; return the level of the hierarchy from here on."""
     match segment.name:
         case "HL":
@@ -95,16 +98,14 @@ def _take(answer: Answer, segment: Segment, level: str, repetition: str) -> str:
         case "AAA" if segment.element(3):
             answer.codes.append(segment.element(3).upper())
         case "EB":
-            answer.benefits.append(_benefit(segment, repetition, of_dependent=level == _DEPENDENT))
+            answer.benefits.append(_benefit(segment, marks, of_dependent=level == _DEPENDENT))
     return level
 
 
-def _benefit(segment: Segment, repetition: str, *, of_dependent: bool) -> Benefit:
+def _benefit(segment: Segment, marks: Sequence[str], *, of_dependent: bool) -> Benefit:
     types = segment.element(3)
-    for mark in {repetition, "^"}:
-        # A standard before repetition had the letter U there.
-        if mark and not mark.isalnum():
-            types = types.replace(mark, "\0")
+    for mark in marks:
+        types = types.replace(mark, "\0")
     return Benefit(
         information=segment.element(1).upper(),
         level=segment.element(2).upper(),
@@ -119,6 +120,8 @@ def _benefit(segment: Segment, repetition: str, *, of_dependent: bool) -> Benefi
 
 
 def _number(text: str) -> Decimal | None:
+    if not text:
+        return None
     try:
         number = Decimal(text)
     except InvalidOperation:

@@ -60,5 +60,5 @@ def read(text: str) -> Interchange:
         if name == "IEA":
             return Interchange(tuple(segments), parts[11].strip())
         if name:
-            segments.append(Segment(name.strip().upper(), tuple(element.strip() for element in elements)))
+            segments.append(Segment(name.strip().upper(), tuple(map(str.strip, elements))))
     raise UnreadableError("truncated_answer")
