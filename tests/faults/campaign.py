@@ -71,6 +71,8 @@ async def run(course: Course, directory: Path, say: Say) -> list[Check]:
             await _come_to_rest(under_test)
         except StuckError as error:
             checks = [Check(GOES_ON, "it is stuck", [str(error)])]
+            for line in await under_test.state():
+                say(f"  {line}")
         else:
             checks = check_all(load.ledger, await truth(under_test, load.calls))
     for check in checks:

@@ -29,8 +29,8 @@ _LOOK_S: Final = 0.01
 _STALL_S: Final = 5.0
 
 _ANY_TIME: Final = "select"
-# Locks that hold services half way: with everything written but nothing committed; with new rows announced that
-# PostgreSQL then waits for; with events sent, and their rows still in the outbox; or wherever it is.
+# Locks that hold services half way: with everything written but nothing committed; with new rows on their way;
+# with events sent, and their rows still in the outbox; or wherever it is.
 _MOMENTS: Final = {
     "before a commit": "lock table outbox in share row exclusive mode",
     "before new rows": "lock table {new_rows} in share row exclusive mode",

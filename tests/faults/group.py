@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
+import aiohttp
 import asyncpg
 
 from local.processes import Process, answers
@@ -74,9 +73,9 @@ class Group:
 
     async def state(self) -> list[str]:
         """Return what the processes that run say of themselves, and what the database says of their sessions."""
-        said = await asyncio.gather(*(asyncio.to_thread(_says, port) for port in self.ports()))
+        said = await asyncio.gather(*map(_says, self.ports()))
         sessions = await self.rows(_SESSIONS)
-        return [*said, *(", ".join(f"{name} {value}" for name, value in row.items()) for row in sessions)]
+        return [f"{self.name} {line}" for line in (*said, *map(dict, sessions))]
 
     async def rows(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """Ask the database; wait while it is away."""
@@ -103,15 +102,14 @@ class Group:
         return {(topic, partition): following for topic, partition, following in rows}
 
 
-def _says(port: int) -> str:
+async def _says(port: int) -> str:
+    """Return what a process says of its readiness, or why it says nothing."""
+    url, patience = f"http://127.0.0.1:{port}/health/ready", aiohttp.ClientTimeout(total=5)
     try:
-        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
-            said: bytes = answer.read()
-    except HTTPError as error:
-        said = error.read()
-    except OSError as error:
-        said = type(error).__name__.encode()
-    return f"{port}: {said.decode()}"
+        async with aiohttp.ClientSession(timeout=patience) as http, http.get(url) as answer:
+            return f"{port}: {await answer.text()}"
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return f"{port}: {type(error).__name__}"
 
 
 async def start(members: Sequence[Process]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +70,7 @@ class System:
         started, ends = time.monotonic(), await self.ends()
         while behind := await self._behind(ends):
             if time.monotonic() - started > within_s:
-                raise StuckError(f"not handled within {within_s:.0f} s: {behind}; {await self._states(behind)}")
+                raise StuckError(f"not handled within {within_s:.0f} s: {behind}")
             await self.revive()
             await asyncio.sleep(POLL_S)
         return time.monotonic() - started
@@ -85,8 +85,9 @@ class System:
                 found[group.name] = behind
         return found
 
-    async def _states(self, names: Iterable[str]) -> str:
-        return "; ".join([line for name in names for line in await self.groups[name].state()])
+    async def state(self) -> list[str]:
+        """Return what all processes and sessions are doing, for who wants to know why nothing moves."""
+        return [line for group in self.groups.values() for line in await group.state()]
 
     async def records(self, topic: Topic) -> list[ConsumerRecord[bytes, bytes]]:
         """Return all records of a topic, in their order within each partition."""
