@@ -109,7 +109,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 first = await self.consumer.beginning_offsets(list(assigned))
                 await offsets.begin(self._pool, first)
                 stored = await offsets.read(self._pool, assigned)
-                # Last: if this process is stopped here, others move on, but none past an end that it asked before.
+                # Asked last: while a process stands still before this, others may move on past what was the end.
                 end = await self.consumer.end_offsets(list(assigned))
                 moves = {
                     one: (stored[one], first[one]) for one in assigned if not first[one] <= stored[one] <= end[one]

@@ -1,4 +1,4 @@
-"""The database or the broker goes away under load: work stops, the process says so, and it goes on by itself."""
+"""What a process needs goes away, or another stops half way: work waits, and goes on by itself."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,6 +8,10 @@ from shared.database import Connection, connect
 from tests.flow.kit import Feedback, eventually, feedback, first_told
 
 VISITS = [f"visit-{number}" for number in range(40)]
+HELD = """
+    select count(*) = 2 from pg_stat_activity
+    where datname = current_database() and state = 'active' and wait_event_type = 'Client'
+"""
 
 
 async def test_when_the_database_crashes_the_process_is_not_ready_and_goes_on_when_it_is_back(
@@ -66,23 +70,17 @@ async def test_a_process_that_stops_inside_of_a_statement_holds_nobody_up_for_lo
         stopped = await connect(world.url)
         writer, reader = await stopped.acquire(), await stopped.acquire()
         halves = [asyncio.create_task(_write_no_more(writer)), asyncio.create_task(_read_no_more(reader))]
-        await eventually(lambda: world.pool.fetchval(HELD), "both partitions are held")
-
-        commands = [world.leave(visit, f"f-{visit}") for visit in VISITS]
-        await world.publish(*commands)
-        await world.settled()
-
+        try:
+            await eventually(lambda: world.pool.fetchval(HELD), "both partitions are held")
+            commands = [world.leave(visit, f"f-{visit}") for visit in VISITS]
+            await world.publish(*commands)
+            await world.settled()
+        finally:
+            for half in halves:
+                half.cancel()
+            await asyncio.wait(halves)
+            stopped.terminate()
         assert first_told(await world.outcomes()) == world.by_key(commands)
-        for half in halves:
-            half.cancel()
-        await asyncio.wait(halves)
-        stopped.terminate()
-
-
-HELD = """
-    select count(*) = 2 from pg_stat_activity
-    where datname = current_database() and state = 'active' and wait_event_type = 'Client'
-"""
 
 
 async def _write_no_more(connection: Connection) -> None:
