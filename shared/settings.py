@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from aiokafka.helpers import create_ssl_context
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -80,27 +78,11 @@ class KafkaSettings(BaseSettings):
             "sasl_plain_password": password,
         }
 
-    def security(self) -> BaseSecurity:
-        """Return the same for FastStream."""
-        context = self.ssl_context()
-        password = self.sasl_password.get_secret_value() if self.sasl_password else ""
-        username = self.sasl_username or ""
-        match self.security_protocol.startswith("SASL") and self.sasl_mechanism:
-            case "PLAIN":
-                return SASLPlaintext(username, password, ssl_context=context, use_ssl=context is not None)
-            case "SCRAM-SHA-256":
-                return SASLScram256(username, password, ssl_context=context, use_ssl=context is not None)
-            case "SCRAM-SHA-512":
-                return SASLScram512(username, password, ssl_context=context, use_ssl=context is not None)
-            case _:
-                return BaseSecurity(ssl_context=context, use_ssl=context is not None)
-
     def ssl_context(self) -> ssl.SSLContext | None:
         """Return the context for TLS: the broker's certificate is always checked."""
         if "SSL" not in self.security_protocol:
             return None
-        context: ssl.SSLContext = create_ssl_context(cafile=self.ssl_cafile and str(self.ssl_cafile))
-        return context
+        return ssl.create_default_context(cafile=self.ssl_cafile)
 
 
 class DatabaseSettings(BaseSettings):

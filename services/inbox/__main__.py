@@ -1,6 +1,5 @@
 """`python -m services.inbox` runs one process; with `migrate` it migrates the database and ends."""
 
-from services.inbox.app import APPLICATION
-from shared.process import main
+from shared.command import main
 
-main(APPLICATION)
+main("services.inbox")

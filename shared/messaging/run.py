@@ -13,7 +13,7 @@ from faststream.kafka import KafkaBroker
 from shared.clock import Clock
 from shared.database import AWAY, Pool, end_abandoned
 from shared.http import Check
-from shared.messaging import metrics
+from shared.messaging import broker, metrics
 from shared.messaging.consumer import Pipeline
 from shared.messaging.handlers import Handlers
 from shared.messaging.handling import Handling
@@ -67,7 +67,7 @@ class Messaging:
         self._database_url = database_url
         self._broker = KafkaBroker(
             kafka.bootstrap_servers,
-            security=kafka.security(),
+            security=broker.security(kafka),
             consumer_only=True,
             allow_auto_create_topics=False,
             metadata_max_age_ms=_METADATA_MS,
@@ -174,3 +174,4 @@ def spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
+    gc.enable()

@@ -6,13 +6,11 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -21,42 +19,57 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from local.demo.in_chromium import FLAGS
+from local.plan import PLAN
+from local.processes import Process, says
+from local.tether import Tether
+from tests.watching import below, has_ended, wait_until
 
 ROOT = Path(__file__).parents[2]
-START_S = 180
+START_S_MAX, END_S_MAX = 240, 60
 
 Endpoints = dict[str, Any]
 OpenPage = Callable[..., Awaitable[Page]]
 
 
+@dataclass(frozen=True)
+class Up:
+    """All that `make up` starts, and its launcher."""
+
+    pid: int
+    endpoints: Endpoints
+    output: Callable[[], str]
+
+
 @pytest.fixture(scope="session")
-def endpoints() -> Iterator[Endpoints]:
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Everything, from nothing, until its launcher is killed: what it started must not outlive it."""
+    directory = tmp_path_factory.mktemp("everything")
+    with Tether() as tether:
+        launcher = Process(
+            "launcher",
+            [sys.executable, "-m", "local", "up"],
+            directory / "launcher.log",
+            tether,
+            ready=says("\nready\n"),
+            env=os.environ | {"LOCAL_DIR": str(directory)},
+            directory=ROOT,
+        )
+        launcher.start()
+        launcher.wait_ready(START_S_MAX)
+        assert launcher.pid is not None
+        yield Up(launcher.pid, json.loads((directory / "endpoints.json").read_text()), launcher.output)
+        pids = below(launcher.pid)
+        assert len(pids) >= len([program for stage in PLAN.stages for program in stage])
+        launcher.kill()
+        wait_until(lambda: all(map(has_ended, pids)), END_S_MAX)
+
+
+@pytest.fixture(scope="session")
+def endpoints(request: pytest.FixtureRequest) -> Endpoints:
     """Where everything is."""
     given = os.environ.get("BROWSER_ENDPOINTS")
-    if given:
-        yield json.loads(Path(given).read_text())
-        return
-    with TemporaryDirectory(prefix="browser-") as directory:
-        told = Path(directory) / "endpoints.json"
-        log = Path(directory) / "up.log"
-        with log.open("w") as output:
-            up = subprocess.Popen(  # our own module
-                [sys.executable, "-m", "local", "up"],
-                cwd=ROOT,
-                env=os.environ | {"LOCAL_DIR": directory},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            deadline = time.monotonic() + START_S
-            while not told.exists():
-                assert up.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.2)
-            yield json.loads(told.read_text())
-        finally:
-            up.send_signal(signal.SIGINT)
-            up.wait(60)
+    told: Endpoints = json.loads(Path(given).read_text()) if given else request.getfixturevalue("up").endpoints
+    return told
 
 
 @pytest_asyncio.fixture(scope="session")

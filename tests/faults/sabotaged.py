@@ -15,8 +15,9 @@ from services.notifications import app as notifications
 from services.notifications import reads
 from services.payments import app as payments
 from services.payments import store
+from shared.command import do
 from shared.messaging import offsets
-from shared.process import Application, main
+from shared.process import Application
 
 
 def _change(module: ModuleType, statement: str, old: str, new: str) -> None:
@@ -64,4 +65,4 @@ SABOTAGE: Final[Mapping[str, tuple[Application[Any], Callable[[], None]]]] = {
 if __name__ == "__main__":
     application, sabotage = SABOTAGE[sys.argv.pop()]
     sabotage()
-    main(application)
+    do(application.service.name, application.run)

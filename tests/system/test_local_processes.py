@@ -7,7 +7,7 @@ import pytest
 from local import StartError
 from local.processes import Process, answers, run, says
 from local.tether import Tether
-from tests.system.watching import has_ended, wait_until
+from tests.watching import has_ended, wait_until
 
 
 @pytest.fixture

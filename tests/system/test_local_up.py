@@ -17,7 +17,7 @@ from local.infrastructure import Endpoints
 from local.ports import free_port
 from local.processes import Process, says
 from local.tether import Tether
-from tests.system.watching import below, has_ended, wait_until
+from tests.watching import below, has_ended, wait_until
 
 ROOT = Path(__file__).parents[2]
 

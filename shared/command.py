@@ -1,0 +1,87 @@
+"""What a service's process was started for: `python -m services.NAME` runs it, `… migrate` migrates its database.
+
+One that migrates loads neither rules nor routes: at each start of everything, all others wait for it.
+"""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import structlog
+import uvloop
+
+from shared import logs, migrations
+from shared.database import AWAY
+from shared.settings import DatabaseSettings, read
+
+_AGAIN_S: Final = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+def main(package: str) -> None:
+    """Do what the command line says, for the service in `package`.
+
+    Args:
+        package: its name; what runs it is `APPLICATION` in its module `app`, its revisions are in `migrations`.
+    """
+    match sys.argv[1:]:
+        case []:
+            # Nothing that is loaded is garbage.
+            gc.disable()
+            do(package, import_module(f"{package}.app").APPLICATION.run)
+        case ["migrate"]:
+            do(package, lambda: _migrate(package))
+        case _:
+            sys.exit(f"usage: python -m {package} [migrate]")
+
+
+def do(package: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do what the process is for, until done or ended by a signal; what keeps it from starting is one line."""
+    name = _name(package)
+    logs.configure(name)
+    try:
+        uvloop.run(_until_signal(step()))
+    except migrations.SchemaError as error:
+        sys.exit(f"{name} does not start: {error}")
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        sys.exit(f"{name} does not start: the database does not let us in: {type(error).__name__}")
+
+
+async def when_there(what: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do a step once what it needs is there; a service may be started before it."""
+    while True:
+        try:
+            await step()
+        except AWAY as error:
+            log.warning("waiting for what is not there yet", kind=what, error_type=type(error).__name__)
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            return
+
+
+async def _migrate(package: str) -> None:
+    settings = read(DatabaseSettings, prefix=f"{_name(package).upper()}_")
+    revisions = Path(import_module(package).__path__[0]) / "migrations"
+    url = settings.database_url.get_secret_value()
+    await when_there("database", lambda: migrations.upgrade(url, revisions))
+
+
+async def _until_signal(step: Coroutine[Any, Any, None]) -> None:
+    """Do what a process is for until SIGTERM or SIGINT cancels it, be it still waiting or well under way."""
+    doing = asyncio.create_task(step)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, doing.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await doing
+
+
+def _name(package: str) -> str:
+    return package.rpartition(".")[2]
