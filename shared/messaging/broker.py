@@ -1,4 +1,4 @@
-"""How this process gets into Kafka and, if it does not, why: aiokafka tells nobody but its log."""
+"""Whether Kafka lets this process in and, if not, why: aiokafka tells nobody but its log."""
 
 import ssl
 from typing import Final
@@ -6,7 +6,6 @@ from typing import Final
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from shared.settings import KafkaSettings
 
@@ -44,19 +43,3 @@ async def reach(settings: KafkaSettings) -> None:
         else:
             return
     raise away
-
-
-def security(settings: KafkaSettings) -> BaseSecurity:
-    """Return what FastStream needs to connect."""
-    context = settings.ssl_context()
-    password = settings.sasl_password.get_secret_value() if settings.sasl_password else ""
-    username = settings.sasl_username or ""
-    match settings.security_protocol.startswith("SASL") and settings.sasl_mechanism:
-        case "PLAIN":
-            return SASLPlaintext(username, password, ssl_context=context, use_ssl=context is not None)
-        case "SCRAM-SHA-256":
-            return SASLScram256(username, password, ssl_context=context, use_ssl=context is not None)
-        case "SCRAM-SHA-512":
-            return SASLScram512(username, password, ssl_context=context, use_ssl=context is not None)
-        case _:
-            return BaseSecurity(ssl_context=context, use_ssl=context is not None)

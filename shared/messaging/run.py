@@ -13,12 +13,13 @@ from faststream.kafka import KafkaBroker
 from shared.clock import Clock
 from shared.database import AWAY, Pool, end_abandoned
 from shared.http import Check
-from shared.messaging import broker, metrics
+from shared.messaging import metrics
 from shared.messaging.consumer import Pipeline
 from shared.messaging.handlers import Handlers
 from shared.messaging.handling import Handling
 from shared.messaging.metadata import ask_calmly
 from shared.messaging.outbox import Relay
+from shared.messaging.security import security
 from shared.messaging.tasks import Worker
 from shared.settings import KafkaSettings
 
@@ -67,7 +68,7 @@ class Messaging:
         self._database_url = database_url
         self._broker = KafkaBroker(
             kafka.bootstrap_servers,
-            security=broker.security(kafka),
+            security=security(kafka),
             consumer_only=True,
             allow_auto_create_topics=False,
             metadata_max_age_ms=_METADATA_MS,

@@ -7,7 +7,7 @@ import pytest
 from faststream.kafka.security import parse_security
 from pydantic_settings import SettingsConfigDict
 
-from shared.messaging import broker
+from shared.messaging.security import security
 from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, read
 
 KAFKA = {"KAFKA_BOOTSTRAP_SERVERS": "kafka-1:9092,kafka-2:9092"}
@@ -115,7 +115,7 @@ def test_both_kinds_of_client_are_told_the_same(
     for name, value in given.items():
         environment.setenv(name, value)
     settings = read(KafkaSettings)
-    one, other = settings.connection(), parse_security(broker.security(settings))
+    one, other = settings.connection(), parse_security(security(settings))
     assert one["security_protocol"] == other["security_protocol"] == protocol
     assert [bool(told["ssl_context"]) for told in (one, other)] == [protocol.endswith("SSL")] * 2
     if protocol.startswith("SASL"):

@@ -130,7 +130,8 @@ async def served(folder: Path, kafka: KafkaSettings | None = None, **told: Any) 
             **{"smtp_port": free_port(), "smpp_port": free_port(), **told},
         )
         app = create_app(settings, kafka)
-        config = uvicorn.Config(app, port=port, log_config=None)
+        # As its own process: who was never to be answered is not waited for.
+        config = uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1)
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
