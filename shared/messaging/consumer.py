@@ -68,7 +68,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             ack_policy=AckPolicy.MANUAL,
             max_partition_fetch_bytes=_FETCH_BYTES_MAX,
             session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
+            heartbeat_interval_ms=1_000,
             partition_assignment_strategy=[RangePartitionAssignor],
             listener=self,
             parser=_whole,
