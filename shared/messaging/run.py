@@ -104,22 +104,30 @@ class Messaging:
             await producer.start()
             ask_calmly(producer)
             async with asyncio.TaskGroup() as loops:
-                moving = [loops.create_task(step()) for step in (self._worker.run, self._watch)]
-                relaying = loops.create_task(relay.run())
+                moving = [loops.create_task(self._watch())]
+                working, relaying = loops.create_task(self._worker.run()), loops.create_task(relay.run())
                 try:
                     await self._broker.start()
                     moving += [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]
                     await asyncio.Event().wait()
                 finally:
-                    await asyncio.shield(self._stop(moving, relay, relaying))
+                    await asyncio.shield(self._stop(moving, working, relay, relaying))
         finally:
             await producer.stop()
 
-    async def _stop(self, moving: list[asyncio.Task[None]], relay: Relay, relaying: asyncio.Task[None]) -> None:
+    async def _stop(
+        self,
+        moving: list[asyncio.Task[None]],
+        working: asyncio.Task[None],
+        relay: Relay,
+        relaying: asyncio.Task[None],
+    ) -> None:
         """Take no more, end what is under way, and say what is to be said."""
+        self._worker.stop()
         await self._broker.stop()
         for task in moving:
             task.cancel()
+        await asyncio.wait([working])
         relay.stop()
         await asyncio.wait([relaying], timeout=_DRAIN_S)
         relaying.cancel()

@@ -7,10 +7,11 @@ gone and its result is dropped. Due times follow the business's clock, leases th
 """
 
 import asyncio
+import contextlib
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -28,6 +29,7 @@ from shared.messaging.handlers import Handlers, TaskFailedError
 from shared.messaging.tables import TaskRow
 
 _LEASE_S: Final = 30
+_END_S: Final = 5
 _IDLE_S: Final = 0.5
 _CLAIM_MAX: Final = 1000
 _RESULTS_MAX: Final = 2000
@@ -54,6 +56,10 @@ _RENEW = """
     from unnest($1::bytea[], $2::int[]) u(id, attempts) where t.id = u.id and t.attempts = u.attempts
 """
 _AGAIN = "update task set due_at = $3, leased_until = null where id = $1 and attempts = $2"
+_GIVE_BACK = """
+    update task t set leased_until = null from unnest($1::bytea[], $2::int[]) u(id, attempts)
+    where t.id = u.id and t.attempts = u.attempts
+"""
 _FINISH = """
     delete from task t using unnest($1::bytea[], $2::int[]) u(id, attempts)
     where t.id = u.id and t.attempts = u.attempts returning t.id
@@ -100,8 +106,14 @@ async def put(connection: Connection, tasks: Sequence[NewTask]) -> None:
 
 async def finish(connection: Connection, leases: Sequence[Lease]) -> set[bytes]:
     """Delete tasks that are still ours within the caller's transaction; return the ids of those that were."""
-    rows = await connection.fetch(_FINISH, [lease.id for lease in leases], [lease.attempts for lease in leases])
+    rows = await connection.fetch(_FINISH, *_held(leases))
     return {row["id"] for row in rows}
+
+
+def _held(leases: Iterable[Lease]) -> tuple[list[bytes], list[int]]:
+    """Return what tells that tasks are still ours: their ids and attempts."""
+    held = list(leases)
+    return [lease.id for lease in held], [lease.attempts for lease in held]
 
 
 async def again(connection: Connection, lease: Lease, due_at: datetime) -> None:
@@ -134,6 +146,7 @@ class Worker:
         self._results = results
         self._progress = progress
         self._woken = asyncio.Event()
+        self._stopping = False
         self._under_way: dict[Lease, asyncio.Task[None]] = {}
         self._counts: Counter[str] = Counter()
         self._finished: asyncio.Queue[tuple[Lease, Data]] = asyncio.Queue()
@@ -142,25 +155,45 @@ class Worker:
         """Look for due tasks now."""
         self._woken.set()
 
+    def stop(self) -> None:
+        """Take no more tasks."""
+        self._stopping = True
+        self.wake()
+
     async def run(self) -> None:
-        """Work until cancelled; then let go of what is under way, whose leases run out."""
-        try:
-            async with asyncio.TaskGroup() as loops:
-                loops.create_task(self._forever(self._claim))
-                loops.create_task(self._forever(self._hand_back))
-                loops.create_task(self._forever(self._renew))
-        finally:
-            for task in self._under_way.values():
-                task.cancel()
+        """Work until stopped; then end what is under way, and give back at once what does not end in time."""
+        async with asyncio.TaskGroup() as loops:
+            others = [loops.create_task(self._forever(step)) for step in (self._hand_back, self._renew)]
+            try:
+                while not self._stopping:
+                    await self._or_wait(self._claim)
+                await self._end_in_time()
+            finally:
+                for task in (*others, *self._under_way.values()):
+                    task.cancel()
+        with contextlib.suppress(*AWAY):
+            async with asyncio.timeout(_END_S):
+                await self._pool.execute(_GIVE_BACK, *_held(self._under_way))
+
+    async def _end_in_time(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_S):
+                while self._under_way:
+                    self._woken.clear()
+                    await self._woken.wait()
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
-            try:
-                await step()
-            except AWAY as error:
-                metrics.DATABASE_AWAY.inc()
-                log.warning("database away", error_type=type(error).__name__)
-                await asyncio.sleep(_IDLE_S)
+            await self._or_wait(step)
+
+    async def _or_wait(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do a step, or wait a moment when the database is away."""
+        try:
+            await step()
+        except AWAY as error:
+            metrics.DATABASE_AWAY.inc()
+            log.warning("database away", error_type=type(error).__name__)
+            await asyncio.sleep(_IDLE_S)
 
     async def _claim(self) -> None:
         """Lease what is due and start it; kinds that this process does not know are left to those that do."""
@@ -251,11 +284,8 @@ class Worker:
     async def _renew(self) -> None:
         """Renew the leases of what is still under way, well before they run out."""
         await asyncio.sleep(_LEASE_S / 3)
-        held = list(self._under_way)
-        if held:
-            await self._pool.execute(
-                _RENEW, [lease.id for lease in held], [lease.attempts for lease in held], _LEASE_S
-            )
+        if self._under_way:
+            await self._pool.execute(_RENEW, *_held(self._under_way), _LEASE_S)
 
 
 def new_task(identity: bytes, data: Data, key: str, due_at: datetime, cause: Cause) -> NewTask:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from local.infrastructure import Endpoints
 from shared.messaging.handlers import TaskFailedError
+from shared.messaging.run import Messaging
 from tests.example.domain import OPEN_FOR, CloseFeedback, ThankVisitor
 from tests.example.messages import FeedbackClosed, VisitorThanked
 from tests.flow.kit import Feedback, eventually, feedback, ids, lost_claims, move
@@ -102,19 +105,62 @@ async def test_a_slow_task_holds_up_no_other_and_no_command_of_its_key(infrastru
 async def test_a_task_whose_worker_died_is_done_by_another_when_its_lease_is_over(
     infrastructure: Endpoints,
 ) -> None:
-    async def thank(_visit_id: str, _key: str) -> None:
-        await asyncio.Event().wait()
-
-    async with feedback(infrastructure) as world:
-        died = await world.start(world.handlers(thank))
-        await leave_feedback(world, 1)
-        await eventually(lambda: world.thanked, "the call is under way")
+    async with under_way_for_ever(infrastructure) as (world, died):
         await world.stop(died)
+        # It gives back what it cannot end; as if it had not come to that.
+        await world.pool.execute("update task set leased_until = now() + interval '30 seconds'")
         await world.start()
+        await world.settled()
+        assert len(world.thanked) == 1
         await end_leases(world)
         assert await thanks(world) == {"visit-0": [True]}
         (_, first), (_, second) = world.thanked
         assert first == second
+
+
+async def test_a_task_that_does_not_end_while_its_worker_stops_is_done_by_another_at_once(
+    infrastructure: Endpoints,
+) -> None:
+    async with under_way_for_ever(infrastructure) as (world, stopped):
+        await world.stop(stopped)
+        assert await world.pool.fetch("select attempts from task where leased_until is not null") == []
+        await world.start()
+        assert await thanks(world) == {"visit-0": [True]}
+        (_, first), (_, second) = world.thanked
+        assert first == second
+
+
+async def test_a_task_that_ends_while_its_worker_stops_is_not_done_again(infrastructure: Endpoints) -> None:
+    released = asyncio.Event()
+
+    async def thank(_visit_id: str, _key: str) -> None:
+        await released.wait()
+
+    async with feedback(infrastructure) as world:
+        stopped = await world.start(world.handlers(thank))
+        await leave_feedback(world, 1)
+        await eventually(lambda: world.thanked, "the call is under way")
+        stopping = asyncio.create_task(world.stop(stopped))
+        ended, _ = await asyncio.wait([stopping], timeout=0.5)
+        assert not ended
+        released.set()
+        await stopping
+        assert await thanks(world) == {"visit-0": [True]}
+        assert len(world.thanked) == 1
+
+
+@asynccontextmanager
+async def under_way_for_ever(infrastructure: Endpoints) -> AsyncIterator[tuple[Feedback, Messaging]]:
+    """A service with one task, and its one process, which never gets an answer."""
+
+    async def thank(_visit_id: str, _key: str) -> None:
+        await asyncio.Event().wait()
+
+    async with feedback(infrastructure) as world:
+        process = await world.start(world.handlers(thank))
+        await leave_feedback(world, 1)
+        await eventually(lambda: world.thanked, "the call is under way")
+        yield world, process
 
 
 async def test_the_late_result_of_a_lost_lease_changes_nothing(infrastructure: Endpoints) -> None:
