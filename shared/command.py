@@ -34,9 +34,10 @@ def main(package: str) -> None:
     """
     match sys.argv[1:]:
         case []:
-            # Nothing that is loaded is garbage.
-            gc.disable()
-            do(package, import_module(f"{package}.app").APPLICATION.run)
+            gc.disable()  # nothing that is loaded is garbage
+            application = import_module(f"{package}.app").APPLICATION
+            gc.enable()
+            do(package, application.run)
         case ["migrate"]:
             do(package, lambda: _migrate(package))
         case _:

@@ -183,4 +183,3 @@ def spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
-    gc.enable()
