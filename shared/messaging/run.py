@@ -31,6 +31,7 @@ _ASKED_S: Final = 2
 _BATCH_BYTES_MAX: Final = 512 * 1024
 _REQUEST_BYTES_MAX: Final = 5 * 1024 * 1024
 _DRAIN_S: Final = 15
+_WORKER_S: Final = 10
 _WATCH_S: Final = 5
 _KEEP_DAYS: Final = 45
 _YOUNG_OBJECTS: Final = 100_000
@@ -127,7 +128,9 @@ class Messaging:
         await self._broker.stop()
         for task in moving:
             task.cancel()
-        await asyncio.wait([working])
+        # It ends by itself, unless it waits for a database that does not answer.
+        await asyncio.wait([working], timeout=_WORKER_S)
+        working.cancel()
         relay.stop()
         await asyncio.wait([relaying], timeout=_DRAIN_S)
         relaying.cancel()
