@@ -41,9 +41,8 @@ def test_a_program_that_is_never_ready_is_told(tmp_path: Path, tether: Tether) -
 
 
 def test_what_an_earlier_run_wrote_does_not_make_the_next_one_ready(tmp_path: Path, tether: Tether) -> None:
-    process = shell(
-        "test -e first || echo up; touch first; sleep 60".replace("first", f"{tmp_path}/first"), tmp_path, tether
-    )
+    # mkdir is told before "up" is: else a stop between the two would let the next one say it again.
+    process = shell(f"mkdir {tmp_path}/ran && echo up; sleep 60", tmp_path, tether)
     process.start()
     process.wait_ready()
     process.stop()
