@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage, log_in
-from tests.browser.test_pages import MODES, faults, overflow, to_whole_height
+from tests.browser.looking import look
 from tests.cards import CARD, card, encoded
 
 ANSWER_MS = 30_000
@@ -63,13 +63,12 @@ async def test_an_insurance_is_verified_by_the_log_out_and_shown_at_the_next_vis
     await expect(card).to_have_count(0)
 
 
-@pytest.mark.parametrize("mode", MODES)
 async def test_a_picture_of_the_card_fills_in_the_form(
-    open_page: OpenPage, artefacts: Path, tmp_path: Path, mode: str
+    open_page: OpenPage, artefacts: Path, tmp_path: Path
 ) -> None:
     picture = tmp_path / "card.png"
     picture.write_bytes(encoded(card()))
-    page = await open_page("james", "/insurance/add", reduced_motion="reduce", **MODES[mode])
+    page = await open_page("james", "/insurance/add")
     await page.locator("#card_front").set_input_files(picture)
     await page.locator(".card-picture button").click()
 
@@ -77,10 +76,7 @@ async def test_a_picture_of_the_card_fills_in_the_form(
     await expect(page.locator("#member_id-hint mark")).to_have_text(["0", "1"], timeout=READ_MS)
     for name in ("payer_name", "member_id", "group_number", "plan_name"):
         await expect(page.locator(f"#{name}")).to_have_value(CARD[name])
-    await to_whole_height(page)
-    await page.screenshot(path=artefacts / f"insurance-card-{mode}.png")
-    assert await faults(page) == []
-    assert await overflow(page) == 0, "the page is wider than its window"
+    await look(page, artefacts, "insurance-card")
 
 
 async def test_a_change_is_decided_by_staff_in_the_basket_and_seen_by_the_patient(open_page: OpenPage) -> None:
@@ -102,10 +98,5 @@ async def test_a_change_is_decided_by_staff_in_the_basket_and_seen_by_the_patien
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("mode", MODES)
-async def test_a_page_can_be_read_by_all(open_page: OpenPage, artefacts: Path, name: str, mode: str) -> None:
-    page = await open_page("maria", PAGES[name], reduced_motion="reduce", **MODES[mode])
-    await to_whole_height(page)
-    await page.screenshot(path=artefacts / f"{name}-{mode}.png")
-    assert await faults(page) == []
-    assert await overflow(page) == 0, "the page is wider than its window"
+async def test_a_page_can_be_read_by_all(open_page: OpenPage, artefacts: Path, name: str) -> None:
+    await look(await open_page("maria", PAGES[name]), artefacts, name, in_spanish=True)

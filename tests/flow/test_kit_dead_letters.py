@@ -13,7 +13,7 @@ from local.infrastructure import Endpoints
 from shared.messaging.dead_letters import REPLAY
 from shared.messaging.records import Fault
 from shared.messaging.tasks import Cause, Lease
-from tests.flow.kit import Feedback, eventually, feedback, ids, move
+from tests.flow.kit import Feedback, eventually, feedback, ids, move, new_database
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -172,7 +172,7 @@ async def test_what_cannot_be_done_is_told_in_one_line(infrastructure: Endpoints
         )
         said = await asyncio.gather(*(tool(world, *arguments) for arguments, _ in wrong))
         said += await asyncio.gather(
-            tool(world, "list", url=NOWHERE), tool(world, "list", url=infrastructure.databases["payments"])
+            tool(world, "list", url=NOWHERE), tool(world, "list", url=await new_database(infrastructure))
         )
         expected = [*(text for _, text in wrong), "the database cannot be reached", "the database refuses"]
         for one, text in zip(said, expected, strict=True):

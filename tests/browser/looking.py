@@ -1,0 +1,95 @@
+"""A page as it is looked at: in light, in dark and on a phone, each with a screenshot and what axe-core finds."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from playwright.async_api import Page
+
+from local.assets import unpacked
+
+# This axe knows no `color(srgb …)`, which is how Chromium tells mixed colours.
+RGB = """(() => {
+  const real = getComputedStyle;
+  const channel = (part) => Math.round(255 * parseFloat(part));
+  const told = (value) => typeof value !== "string" ? value : value.replace(
+    /color\\(srgb ([\\d.e-]+) ([\\d.e-]+) ([\\d.e-]+)(?: \\/ ([\\d.e-]+))?\\)/g,
+    (_, r, g, b, a) => `rgba(${channel(r)}, ${channel(g)}, ${channel(b)}, ${a ?? 1})`);
+  window.getComputedStyle = (...asked) => new Proxy(real(...asked), {
+    get: (style, name) => name === "getPropertyValue"
+      ? (property) => told(style.getPropertyValue(property)) : told(style[name]),
+  });
+})()"""
+
+
+class Mode(NamedTuple):
+    """How somebody looks at a page."""
+
+    width: int
+    height: int
+    scheme: Literal["light", "dark"]
+
+
+MODES = {
+    "light": Mode(1280, 900, "light"),
+    "dark": Mode(1280, 900, "dark"),
+    "phone": Mode(390, 844, "light"),
+}
+
+
+async def look(page: Page, artefacts: Path, name: str, *, whole: bool = True, in_spanish: bool = False) -> None:
+    """Look at a page in each mode: all can read it, and it is no wider than its window.
+
+    Args:
+        page: which is there.
+        artefacts: the folder of the screenshots.
+        name: of the page.
+        whole: as high as it is, not as high as the window.
+        in_spanish: loaded again in Spanish for the phone, where longer words have less room.
+    """
+    for name_of_mode, mode in MODES.items():
+        await page.set_viewport_size({"width": mode.width, "height": mode.height})
+        await page.emulate_media(color_scheme=mode.scheme, reduced_motion="reduce")
+        if in_spanish and name_of_mode == "phone":
+            await page.context.add_cookies([{"name": "language", "value": "es", "url": page.url}])
+            await page.reload()
+            assert await page.locator("html").get_attribute("lang") == "es"
+        if whole:
+            await _to_whole_height(page, mode)
+        # Hiding the caret would leave an empty style on each field, which htmx copies and the policy forbids.
+        await page.screenshot(path=artefacts / f"{name}-{name_of_mode}.png", caret="initial")
+        assert (name_of_mode, await _faults(page)) == (name_of_mode, [])
+        assert await _overflow(page) == 0, f"the page is wider than its window in {name_of_mode}"
+
+
+async def _faults(page: Page) -> list[str]:
+    """Return what axe-core finds serious or critical."""
+    # Through the debugger's door: the page itself would not let a script of others in.
+    session = await page.context.new_cdp_session(page)
+    if not await page.evaluate("'axe' in window"):
+        for expression in (RGB, (unpacked() / "axe.min.js").read_text()):
+            await session.send("Runtime.evaluate", {"expression": expression})
+    told = await session.send(
+        "Runtime.evaluate",
+        {"expression": "axe.run({iframes: false})", "awaitPromise": True, "returnByValue": True},
+    )
+    found = told["result"]["value"]["violations"]
+    checked = {one["id"] for one in told["result"]["value"]["passes"] + found}
+    # It gives up, and says nothing, where it cannot read a colour.
+    assert "color-contrast" in checked
+    return [
+        f"{one['id']}: {node['html'][:120]} {node['any'][0]['message'][:160] if node['any'] else ''}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+async def _to_whole_height(page: Page, mode: Mode) -> None:
+    """Make the window as high as the page, so that what sticks to its bottom is at the bottom."""
+    height = await page.evaluate("document.documentElement.scrollHeight")
+    await page.set_viewport_size({"width": mode.width, "height": max(mode.height, height)})
+
+
+async def _overflow(page: Page) -> int:
+    width: int = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return max(width, 0)
