@@ -8,7 +8,7 @@ from playwright.async_api import Page
 from local.assets import unpacked
 
 # This axe knows no `color(srgb …)`, which is how Chromium tells mixed colours.
-RGB = """(() => {
+_RGB = """(() => {
   const real = getComputedStyle;
   const channel = (part) => Math.round(255 * parseFloat(part));
   const told = (value) => typeof value !== "string" ? value : value.replace(
@@ -36,7 +36,15 @@ MODES = {
 }
 
 
-async def look(page: Page, artefacts: Path, name: str, *, whole: bool = True, in_spanish: bool = False) -> None:
+async def look(
+    page: Page,
+    artefacts: Path,
+    name: str,
+    *,
+    whole: bool = True,
+    in_spanish: bool = False,
+    loaded: Literal["load", "networkidle"] = "load",
+) -> None:
     """Look at a page in each mode: all can read it, and it is no wider than its window.
 
     Args:
@@ -45,13 +53,14 @@ async def look(page: Page, artefacts: Path, name: str, *, whole: bool = True, in
         name: of the page.
         whole: as high as it is, not as high as the window.
         in_spanish: loaded again in Spanish for the phone, where longer words have less room.
+        loaded: when it is there, after it was loaded again.
     """
     for name_of_mode, mode in MODES.items():
         await page.set_viewport_size({"width": mode.width, "height": mode.height})
         await page.emulate_media(color_scheme=mode.scheme, reduced_motion="reduce")
         if in_spanish and name_of_mode == "phone":
             await page.context.add_cookies([{"name": "language", "value": "es", "url": page.url}])
-            await page.reload()
+            await page.reload(wait_until=loaded)
             assert await page.locator("html").get_attribute("lang") == "es"
         if whole:
             await _to_whole_height(page, mode)
@@ -66,7 +75,7 @@ async def _faults(page: Page) -> list[str]:
     # Through the debugger's door: the page itself would not let a script of others in.
     session = await page.context.new_cdp_session(page)
     if not await page.evaluate("'axe' in window"):
-        for expression in (RGB, (unpacked() / "axe.min.js").read_text()):
+        for expression in (_RGB, (unpacked() / "axe.min.js").read_text()):
             await session.send("Runtime.evaluate", {"expression": expression})
     told = await session.send(
         "Runtime.evaluate",

@@ -41,7 +41,7 @@ def test_a_program_that_is_never_ready_is_told(tmp_path: Path, tether: Tether) -
 
 
 def test_what_an_earlier_run_wrote_does_not_make_the_next_one_ready(tmp_path: Path, tether: Tether) -> None:
-    # mkdir is told before "up" is: else a stop between the two would let the next one say it again.
+    # It notes that it ran before it says so: a stop between the two must not let the next one say it again.
     process = shell(f"mkdir {tmp_path}/ran && echo up; sleep 60", tmp_path, tether)
     process.start()
     process.wait_ready()
