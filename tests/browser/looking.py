@@ -61,12 +61,13 @@ async def look(
         if in_spanish and name_of_mode == "phone":
             await page.context.add_cookies([{"name": "language", "value": "es", "url": page.url}])
             await page.reload(wait_until=loaded)
-            assert await page.locator("html").get_attribute("lang") == "es"
+            assert await page.locator("html").get_attribute("lang") == "es", "it is not in Spanish"
         if whole:
             await _to_whole_height(page, mode)
         # Hiding the caret would leave an empty style on each field, which htmx copies and the policy forbids.
         await page.screenshot(path=artefacts / f"{name}-{name_of_mode}.png", caret="initial")
-        assert (name_of_mode, await _faults(page)) == (name_of_mode, [])
+        faults = await _faults(page)
+        assert not faults, f"{name_of_mode}: {faults}"
         assert await _overflow(page) == 0, f"the page is wider than its window in {name_of_mode}"
 
 
@@ -84,7 +85,7 @@ async def _faults(page: Page) -> list[str]:
     found = told["result"]["value"]["violations"]
     checked = {one["id"] for one in told["result"]["value"]["passes"] + found}
     # It gives up, and says nothing, where it cannot read a colour.
-    assert "color-contrast" in checked
+    assert "color-contrast" in checked, "axe looked at no colour"
     return [
         f"{one['id']}: {node['html'][:120]} {node['any'][0]['message'][:160] if node['any'] else ''}"
         for one in found
