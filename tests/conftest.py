@@ -3,11 +3,26 @@
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from local.infrastructure import Endpoints
 from local.infrastructure import infrastructure as start
+
+
+class _Together(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+    """Gives one process the tests of a file, and those of the browser, which share one `make up`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "browser" if file.startswith("tests/browser/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Tell how tests are shared out with `--dist loadfile`."""
+    return _Together(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

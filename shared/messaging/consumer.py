@@ -9,6 +9,7 @@ when a batch did not commit.
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -56,6 +57,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         self._moved_at = time.monotonic()
         self._guarded: AIOKafkaConsumer | None = None
         self._busy = asyncio.Lock()
+        self._told_enough = asyncio.Event()
         self.positions: dict[Partition, int] = {}
         self._subscriber = broker.subscriber(
             *topics,
@@ -159,9 +161,9 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
 
     def check(self) -> Check:
         """Tell whether this pipeline gets on: it hears from the broker, and what waits is being handled."""
-        if self._subscriber.consumer is None:
+        if not self._subscriber.tasks:
             return Check(ok=False, detail="not started")
-        if not all(not task.done() for task in self._subscriber.tasks):
+        if any(task.done() for task in self._subscriber.tasks):
             return Check(ok=False, detail="the consumer loop ended")
         lag, heard_ms = 0, None
         for partition in self.consumer.assignment():
@@ -178,12 +180,18 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             return Check(ok=False, detail=f"{lag} records wait, and none was handled for {idle_s:.0f} s")
         return Check(ok=True, detail=f"{len(self.positions)} partitions, {lag} records behind")
 
+    def tell_no_more(self) -> None:
+        """End `follow` once what is being told is told."""
+        self._told_enough.set()
+
     async def follow(self) -> None:
-        """Tell Kafka how far we are, and the metrics how far behind, for those who watch; until cancelled."""
-        while True:
-            await asyncio.sleep(_FOLLOW_S)
+        """Tell Kafka how far we are, and the metrics how far behind, for those who watch."""
+        while not self._told_enough.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FOLLOW_S):
+                    await self._told_enough.wait()
             consumer = self._subscriber.consumer
-            if consumer is None:  # it is being stopped
+            if consumer is None:  # it is starting
                 continue
             positions = {TopicPartition(*partition): at for partition, at in self.positions.items()}
             for partition, at in positions.items():

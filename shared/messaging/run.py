@@ -32,6 +32,7 @@ _BATCH_BYTES_MAX: Final = 512 * 1024
 _REQUEST_BYTES_MAX: Final = 5 * 1024 * 1024
 _DRAIN_S: Final = 15
 _WORKER_S: Final = 10
+_TOLD_S: Final = 2
 _WATCH_S: Final = 5
 _KEEP_DAYS: Final = 45
 _YOUNG_OBJECTS: Final = 100_000
@@ -105,28 +106,33 @@ class Messaging:
             await producer.start()
             ask_calmly(producer)
             async with asyncio.TaskGroup() as loops:
-                moving = [loops.create_task(self._watch())]
+                watching = loops.create_task(self._watch())
+                following = [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]
                 working, relaying = loops.create_task(self._worker.run()), loops.create_task(relay.run())
                 try:
                     await self._broker.start()
-                    moving += [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]
                     await asyncio.Event().wait()
                 finally:
-                    await asyncio.shield(self._stop(moving, working, relay, relaying))
+                    watching.cancel()
+                    await asyncio.shield(self._stop(following, working, relay, relaying))
         finally:
             await producer.stop()
 
     async def _stop(
         self,
-        moving: list[asyncio.Task[None]],
+        following: list[asyncio.Task[None]],
         working: asyncio.Task[None],
         relay: Relay,
         relaying: asyncio.Task[None],
     ) -> None:
         """Take no more, end what is under way, and say what is to be said."""
         self._worker.stop()
+        for pipeline in self.pipelines:
+            pipeline.tell_no_more()
+        # What aiokafka is telling it tells on when its caller is cancelled, even past the end of its client.
+        await asyncio.wait(following, timeout=_TOLD_S)
         await self._broker.stop()
-        for task in moving:
+        for task in following:
             task.cancel()
         # It ends by itself, unless it waits for a database that does not answer.
         await asyncio.wait([working], timeout=_WORKER_S)

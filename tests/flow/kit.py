@@ -53,6 +53,12 @@ async def eventually(holds: Callable[[], Any], what: str, deadline_s: float = DE
             raise
 
 
+async def ready(*processes: Messaging) -> bool:
+    """Return whether each process says that it is ready."""
+    checks = [check for process in processes for check in (await process.readiness()).values()]
+    return all(check.ok for check in checks)
+
+
 class _Bytes(bytes):
     """Bytes where a text is expected."""
 

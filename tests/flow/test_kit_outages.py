@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from local.infrastructure import Endpoints
 from shared.database import Connection, connect
-from tests.flow.kit import Feedback, eventually, feedback, first_told
+from tests.flow.kit import Feedback, eventually, feedback, first_told, ready
 
 VISITS = [f"visit-{number}" for number in range(40)]
 HELD = """
@@ -23,9 +23,6 @@ async def test_when_the_database_crashes_the_process_is_not_ready_and_goes_on_wh
         await world.start()
         await world.settled()
 
-        async def ready() -> bool:
-            return all(check.ok for check in (await process.readiness()).values())
-
         async def misses_the_database() -> bool:
             return not (await process.readiness())["database"].ok
 
@@ -37,7 +34,7 @@ async def test_when_the_database_crashes_the_process_is_not_ready_and_goes_on_wh
                     await eventually(misses_the_database, "it says that the database is away")
                 finally:
                     await asyncio.to_thread(infrastructure.postgres.restart)
-                await eventually(ready, "it is ready again")
+                await eventually(lambda: ready(process), "it is ready again")
                 await world.gets_on()
         await world.settled()
         assert first_told(await world.outcomes()) == world.by_key(commands)
@@ -47,9 +44,8 @@ async def test_when_the_database_crashes_the_process_is_not_ready_and_goes_on_wh
 async def test_when_the_broker_crashes_nothing_is_lost_or_repeated(infrastructure: Endpoints) -> None:
     async with feedback(infrastructure) as world:
         await world.publish_facts(*map(world.ended, VISITS))
-        await world.start()
-        await world.start()
-        await world.settled()
+        first, second = await world.start(), await world.start()
+        await eventually(lambda: ready(first, second), "both have started")
         async with world.load(VISITS) as commands:
             await world.gets_on()
             await asyncio.to_thread(infrastructure.broker.kill)
