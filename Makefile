@@ -25,7 +25,7 @@ up: $(INSTALLED) ## Start everything and stay, until Ctrl-C.
 	@$(BIN)/python -m local up
 
 test: check chromium ## Every test that proves the system, on real Kafka and PostgreSQL and in a real browser.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/browser tests/system tests/flow
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/browser tests/system tests/flow tests/outside
 	$(BIN)/python -m pytest tests/faults
 
 test-containers: $(INSTALLED) ## Everything in containers, on the Docker engine that answers, or on one of its own.

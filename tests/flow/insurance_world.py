@@ -24,9 +24,9 @@ from shared.events.topics import (
 from tests.flow import process
 from tests.flow.kit import eventually, move
 from tests.flow.process import Around, Running
+from tests.outside.sandbox.world import World
+from tests.outside.sandbox.world import served as served_sandbox
 from tests.unit.insurance.story import message, registered
-from tests.unit.sandbox.world import World
-from tests.unit.sandbox.world import served as served_sandbox
 from tests.unit.shared.servers import Identity, identity, served
 
 Json = dict[str, Any]

@@ -28,7 +28,7 @@ from shared.events.topics import (
 )
 from tests.flow.kit import eventually, move, new_database
 from tests.flow.process import Around, Running, running
-from tests.unit.sandbox.world import World, served
+from tests.outside.sandbox.world import World, served
 
 Json = dict[str, Any]
 

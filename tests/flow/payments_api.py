@@ -17,7 +17,7 @@ from shared.messaging.handling import Handling
 from shared.migrations import upgrade
 from shared.process import assemble
 from shared.settings import KafkaSettings
-from tests.unit.sandbox.world import SECRET
+from tests.outside.sandbox.world import SECRET
 from tests.unit.shared.servers import Identity, identity, served
 
 Json = dict[str, Any]

@@ -16,9 +16,9 @@ from tests.flow.kit import eventually, move
 from tests.flow.payments_api import Api, settings_of
 from tests.flow.payments_batches import about, numbers
 from tests.flow.process import Around, Running, running
+from tests.outside.sandbox.world import SECRET, World
+from tests.outside.sandbox.world import served as served_sandbox
 from tests.unit.payments.story import GUARANTOR, charge, opened, visit
-from tests.unit.sandbox.world import SECRET, World
-from tests.unit.sandbox.world import served as served_sandbox
 from tests.unit.shared.servers import identity, served
 
 Json = dict[str, Any]

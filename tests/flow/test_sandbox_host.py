@@ -11,7 +11,7 @@ from local.infrastructure import Endpoints
 from shared.events.envelope import Reader
 from shared.events.topics import HOST_BILLING, HOST_REGISTRATION, HOST_SCHEDULING
 from shared.settings import KafkaSettings
-from tests.unit.sandbox.world import DAY_S, World, served
+from tests.outside.sandbox.world import DAY_S, World, served
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 TOPICS = (HOST_BILLING, HOST_REGISTRATION, HOST_SCHEDULING)

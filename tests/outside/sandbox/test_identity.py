@@ -14,7 +14,7 @@ from sandbox import identity
 from sandbox.people import USERS
 from sandbox.scenarios import hospital
 from shared.auth import AuthSettings, Caller, InvalidTokenError, TokenVerifier
-from tests.unit.sandbox.world import PORTAL_SECRET, Json, World, served
+from tests.outside.sandbox.world import PORTAL_SECRET, Json, World, served
 
 VERIFIER = "a-verifier-of-at-least-43-characters-chosen-by-the-client"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox import processor
 from sandbox.tokens import TOKENS, Turn
-from tests.unit.sandbox.world import BEARER, DAY_S, World, served
+from tests.outside.sandbox.world import BEARER, DAY_S, World, served
 
 
 @pytest.mark.parametrize("token", ["tok_ok", "tok_bank_ok", "tok_bank_return_R01", "tok_dispute"])

@@ -16,8 +16,8 @@ from services.insurance.adapters.clearinghouse import Clearinghouse, Reply
 from services.insurance.domain.asking import AskPayer, PayerAnswered
 from services.insurance.sealing import Seal
 from services.insurance.tasks import performers
+from tests.outside.sandbox.world import served
 from tests.unit.insurance.test_x12 import ABOUT_ANA, ABOUT_LEO, HOSPITAL, NOW, TRACE
-from tests.unit.sandbox.world import served
 
 Answering = Callable[[web.Request], web.StreamResponse]
 SEAL = Seal(Fernet.generate_key().decode())

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from sandbox import arrivals
 from sandbox.receipts import sign_text
-from tests.unit.sandbox.world import ARRIVAL_S_MAX, SECRET, World, served
+from tests.outside.sandbox.world import ARRIVAL_S_MAX, SECRET, World, served
 
 NUMBER = "+12025550123"
 MESSAGES = "/sms/2010-04-01/Accounts/AC1/Messages.json"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.webhooks import MANNERS, RETRY_DOUBLINGS_MAX
-from tests.unit.sandbox.world import DAY_S, World, served
+from tests.outside.sandbox.world import DAY_S, World, served
 
 QUIET_S = 0.5
 """How long nothing must come for it to be said that nothing comes: some rounds of the sender."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.clock import Clock
-from tests.unit.sandbox.world import DAY_S, World, served
+from tests.outside.sandbox.world import DAY_S, World, served
 
 
 async def test_the_clock_tells_real_time_until_it_is_moved(world: World) -> None:

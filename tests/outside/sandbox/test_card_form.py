@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.tokens import TOKENS
-from tests.unit.sandbox.world import World
+from tests.outside.sandbox.world import World
 
 FORM = "/processor/js"
 ORIGIN = "https://portal.example"

@@ -11,7 +11,7 @@ from aiohttp import ClientError, ClientSession
 
 from local.ports import free_port
 from sandbox.__main__ import main
-from tests.unit.sandbox.world import DAY_S, SECRET, Receiver, World
+from tests.outside.sandbox.world import DAY_S, SECRET, Receiver, World
 
 CONTRACT_TOKENS = {
     "tok_ok",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.sandbox.world import World, served
+from tests.outside.sandbox.world import World, served
 
 
 @pytest.fixture

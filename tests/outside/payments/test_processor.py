@@ -17,8 +17,8 @@ from services.payments.adapters.processor import Answer, Processor
 from services.payments.domain.charging import ChargeAnswered, ChargeMethod, QueryCharge
 from services.payments.tasks import performers
 from shared.messaging.handlers import Performer, TaskFailedError
+from tests.outside.sandbox.world import SECRET, World, served
 from tests.unit.payments.story import NOW, SECOND
-from tests.unit.sandbox.world import SECRET, World, served
 
 Meeting = tuple[World, Processor]
 

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.clearinghouse import answer
 from sandbox.x12 import NoQuestionError, read_question
-from tests.unit.sandbox.world import World
+from tests.outside.sandbox.world import World
 
 QUESTION = """\
 ISA*00*          *00*          *ZZ*PORTAL         *ZZ*SANDBOX        *260302*1500*^*00501*000000001*0*P*:~

@@ -14,7 +14,7 @@ from shared.events.envelope import Reader, write
 from shared.events.registration import CoverageOnFile, PatientRegistered
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled, DocumentRequested
 from shared.events.topics import HOST_BILLING, HOST_REGISTRATION, HOST_SCHEDULING
-from tests.unit.sandbox.world import World
+from tests.outside.sandbox.world import World
 
 TODAY = date(2026, 3, 2)
 ACCOUNTS = [*SMALL, *islice(hospital(7), 50)]

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from local.ports import free_port
 from sandbox import arrivals
 from sandbox.receipts import sign_mail
-from tests.unit.sandbox.world import ARRIVAL_S_MAX, SECRET, World, served
+from tests.outside.sandbox.world import ARRIVAL_S_MAX, SECRET, World, served
 
 ADDRESS = "Ana@mail.example"
 
