@@ -44,6 +44,7 @@ from portal.visitors import CookieBox
 from shared import http, logs
 from shared.clock import Clock
 from shared.messaging import broker
+from shared.paths import Segments
 from shared.settings import ClockSettings, KafkaSettings, read
 
 _AGAIN_S = 0.5
@@ -84,6 +85,7 @@ def create_app(
     state.cookie_box = CookieBox(secret)
     for router in ROUTERS:
         app.include_router(router)
+    app.add_middleware(Segments)
     app.add_middleware(GZipMiddleware, minimum_size=_PACKED_FROM_BYTES)
     app.add_middleware(
         SessionMiddleware,

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.language import N_, _, day, gettext, money
 from portal.visitors import PersonAtPage
+from shared.paths import segment
 
 Json = dict[str, Any]
 Tone = Literal["danger", "warning", "info", "success"]
@@ -66,7 +67,7 @@ def _of_bills(summary: Json) -> Iterator[Matter]:
                 "clock",
                 _("A payment is being worked on"),
                 _("%(amount)s, nothing for you to do.") % {"amount": money(payment["amount_minor"])},
-                f"/payments/{payment['payment_id']}",
+                f"/payments/{segment(payment['payment_id'])}",
                 _("See how it stands"),
             )
         for part in (account["plan"] or {}).get("instalments", ()):
@@ -79,7 +80,7 @@ def _of_bills(summary: Json) -> Iterator[Matter]:
                     if part["status"] == "due"
                     else _("A part of your plan was not paid"),
                     f"{money(part['amount_minor'])} · {day(part['due_on'])}",
-                    f"/pay/{number}?plan={account['plan']['plan_id']}",
+                    f"/pay/{segment(number)}?plan={segment(account['plan']['plan_id'])}",
                     _("Pay now"),
                 )
         if account["balance_minor"] > 0 and not account["plan"]:
@@ -92,7 +93,7 @@ def _to_pay(account: Json, statement: Json | None) -> Matter:
     text = _("%(owed)s, due by %(day)s") % {"owed": owed, "day": day(statement["due_on"])} if statement else owed
     at = statement["issued_on"] if statement else _newest_visit(account)
     title = _("Bill for %(name)s") % {"name": name}
-    return Matter(at, "warning", "bill", title, text, f"/pay/{account['account_number']}", _("Pay now"))
+    return Matter(at, "warning", "bill", title, text, f"/pay/{segment(account['account_number'])}", _("Pay now"))
 
 
 def _newest_visit(account: Json) -> str:
@@ -115,7 +116,7 @@ def _of_coverages(coverages: list[Json]) -> Iterator[Matter]:
         if needs := _COVERAGE_NEEDS.get(coverage["status"]):
             tone, title, text = needs
             about = f"{coverage['payer_name']} · {coverage['patient_name']}. {gettext(text)}"
-            href = f"/insurance/{coverage['coverage_id']}"
+            href = f"/insurance/{segment(coverage['coverage_id'])}"
             yield Matter(coverage["updated_at"], tone, "shield", gettext(title), about, href, _("Look at it"))
 
 
@@ -123,7 +124,7 @@ def _of_threads(threads: list[Json]) -> Iterator[Matter]:
     for thread in threads:
         if thread["state"] == "answered":
             title = _("There is an answer for you")
-            href = f"/messages/{thread['thread_id']}"
+            href = f"/messages/{segment(thread['thread_id'])}"
             yield Matter(thread["updated_at"], "success", "mail", title, thread["subject"], href, _("Read it"))
 
 
@@ -132,7 +133,7 @@ def _of_preferences(preferences: Json) -> Iterator[Matter]:
         if contact["status"] in ("pending", "refused"):
             pending = contact["status"] == "pending"
             title = _("Confirm your contact") if pending else _("We could not reach you")
-            href = f"/settings/contacts/{contact['contact_id']}"
+            href = f"/settings/contacts/{segment(contact['contact_id'])}"
             at = contact["code_expires_at"] or ""
             yield Matter(at, "warning", "phone", title, contact["address"], href, _("Enter the code"))
     for account in preferences["accounts"]:
@@ -140,7 +141,7 @@ def _of_preferences(preferences: Json) -> Iterator[Matter]:
             text = _("Statements of account %(number)s, here instead of in the mail.") % {
                 "number": account["account_number"]
             }
-            href = f"/paperless/{account['account_number']}"
+            href = f"/paperless/{segment(account['account_number'])}"
             yield Matter("", "success", "leaf", _("Go paperless"), text, href, _("Sign up"))
 
 

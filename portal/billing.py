@@ -9,6 +9,7 @@ from portal.calls import ServiceAwayError
 from portal.guarding import page_router
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
+from shared.paths import segment
 
 Json = dict[str, Any]
 Number = Annotated[str, Path(max_length=128)]
@@ -33,39 +34,39 @@ async def visits(request: Request, number: Number, person: Person) -> Response:
 async def payments(request: Request, number: Number, person: Person, after: str | None = None) -> Response:
     """Show the payments, newest first."""
     page = {"limit": 20} | ({"after": after} if after else {})
-    found = await person.get("payments", f"/v1/accounts/{number}/payments", **page)
+    found = await person.get("payments", f"/v1/accounts/{segment(number)}/payments", **page)
     return await _tab(request, person, number, "payments", payments=found["items"], following=found["next"])
 
 
 @router.get("/billing/{number}/statements")
 async def statements(request: Request, number: Number, person: Person) -> Response:
     """Show the statements, newest first, each as a PDF."""
-    found = await person.get("payments", f"/v1/accounts/{number}/statements")
+    found = await person.get("payments", f"/v1/accounts/{segment(number)}/statements")
     return await _tab(request, person, number, "statements", statements=found)
 
 
 @router.get("/billing/{number}/plan")
 async def plan(request: Request, number: Number, person: Person) -> Response:
     """Show the payment plans and how far they are."""
-    found = await person.get("payments", f"/v1/accounts/{number}/plans")
+    found = await person.get("payments", f"/v1/accounts/{segment(number)}/plans")
     return await _tab(request, person, number, "plan", plans=found)
 
 
 @router.get("/statements/{statement_id}.pdf")
 async def statement(statement_id: Number, person: Person) -> Response:
     """Hand a statement on as it was issued."""
-    return await _pdf(person, f"/v1/statements/{statement_id}.pdf", f"statement-{statement_id}.pdf")
+    return await _pdf(person, f"/v1/statements/{segment(statement_id)}.pdf", f"statement-{statement_id}.pdf")
 
 
 @router.get("/payments/{payment_id}/receipt.pdf")
 async def receipt(payment_id: Number, person: Person) -> Response:
     """Hand a receipt on."""
-    return await _pdf(person, f"/v1/payments/{payment_id}/receipt.pdf", f"receipt-{payment_id}.pdf")
+    return await _pdf(person, f"/v1/payments/{segment(payment_id)}/receipt.pdf", f"receipt-{payment_id}.pdf")
 
 
 async def account_of(person: PersonAtPage, number: str) -> Json:
     """Return an account of the person's; it is not found when it is somebody else's."""
-    found: Json = await person.get("payments", f"/v1/accounts/{number}")
+    found: Json = await person.get("payments", f"/v1/accounts/{segment(number)}")
     return found
 
 
@@ -93,5 +94,5 @@ async def _pdf(person: PersonAtPage, path: str, name: str) -> Response:
     return Response(
         answer.body,
         media_type="application/pdf",
-        headers={"content-disposition": f'inline; filename="{name}"'},
+        headers={"content-disposition": f"inline; filename*=UTF-8''{segment(name)}"},
     )

@@ -16,6 +16,7 @@ from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
 from shared.events.inbox import SendMessage
 from shared.events.vocabulary import About
+from shared.paths import segment
 
 router = page_router("/contact")
 
@@ -63,7 +64,7 @@ async def send(
         return await _page(request, person, number, typed, refusal("inbox", outcome.reason))
     if outcome.state == "done":
         notice(request, _("Your message is on its way to our billing office. You find the answer under Messages."))
-        return RedirectResponse(f"/messages/{outcome.data['thread_id']}", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(f"/messages/{segment(outcome.data['thread_id'])}", HTTPStatus.SEE_OTHER)
     notice(request, _("Your message is still being sent. You find it under Messages in a moment."), "info")
     return RedirectResponse("/messages", HTTPStatus.SEE_OTHER)
 

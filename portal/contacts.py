@@ -18,6 +18,7 @@ from portal.visitors import Person, PersonAtPage
 from shared.events.envelope import Command
 from shared.events.notifications import AddContact, ConfirmContact, EndPaperless, RemoveContact, ResendCode
 from shared.events.payments import RemoveMethod
+from shared.paths import segment
 
 router = page_router("/settings")
 
@@ -52,7 +53,7 @@ async def add(
     if outcome.state == "pending":
         tell(request, outcome, "notifications", _("We sent you a code."))
         return _to("/settings")
-    return _to(f"/settings/contacts/{contact_id}?back={local_path(back)}")
+    return _to(f"/settings/contacts/{segment(contact_id)}?back={segment(local_path(back))}")
 
 
 @router.get("/contacts/{contact_id}")
@@ -86,7 +87,7 @@ async def resend(request: Request, contact_id: Number, person: Person, back: Bac
     """Send another code."""
     outcome = await person.ask(ResendCode(contact_id=contact_id, person_id=person.id), subject=person.id)
     tell(request, outcome, "notifications", _("We sent you a new code."))
-    return _to(f"/settings/contacts/{contact_id}?back={local_path(back)}")
+    return _to(f"/settings/contacts/{segment(contact_id)}?back={segment(local_path(back))}")
 
 
 @router.post("/contacts/{contact_id}/remove")
@@ -161,7 +162,9 @@ async def _accounts(person: PersonAtPage) -> list[dict[str, Any]]:
     try:
         accounts = (await person.get("payments", "/v1/billing-summary"))["accounts"]
         for account in accounts:
-            account["methods"] = await person.get("payments", f"/v1/accounts/{account['account_number']}/methods")
+            account["methods"] = await person.get(
+                "payments", f"/v1/accounts/{segment(account['account_number'])}/methods"
+            )
     except ServiceAwayError:
         return []
     return list(accounts)

@@ -21,6 +21,7 @@ from portal.paying import Wish
 from portal.refusals import failure, refusal
 from portal.rendering import render
 from portal.visitors import Guest
+from shared.paths import segment
 
 router = page_router("/pay-my-bill")
 
@@ -132,7 +133,7 @@ async def pay(
         "currency": bill["currency"],
         "method": {"kind": wish.method, "last4": wish.last4, "brand": wish.brand},
     }
-    return RedirectResponse(f"/pay-my-bill/payments/{payment_id}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/pay-my-bill/payments/{segment(payment_id)}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/payments/{payment_id}")

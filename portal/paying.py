@@ -23,6 +23,7 @@ from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
 from shared.events.payments import SubmitPayment
 from shared.events.vocabulary import Method
+from shared.paths import segment
 
 router = page_router()
 
@@ -147,14 +148,14 @@ async def pay(
             update={"amount_choice": "other", "amount": written_amount(total_minor, account["currency"])}
         )
         return await _first_step(request, person, number, wish, {"all": refusal("payments", outcome.reason)})
-    return RedirectResponse(f"/payments/{payment_id}?account={number}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/payments/{segment(payment_id)}?account={segment(number)}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/payments/{payment_id}")
 async def payment(request: Request, payment_id: Number, person: Person, account: str = "") -> Response:
     """Show how a payment stands; a moment after it was sent it may not be there yet."""
     try:
-        found = await person.get("payments", f"/v1/payments/{payment_id}")
+        found = await person.get("payments", f"/v1/payments/{segment(payment_id)}")
     except ServiceProblem as problem:
         if problem.status != HTTPStatus.NOT_FOUND or not account:
             raise
@@ -168,7 +169,7 @@ async def _first_step(
     request: Request, person: PersonAtPage, number: str, wish: Wish, faults: dict[str, str]
 ) -> Response:
     account = await account_of(person, number)
-    methods = await person.get("payments", f"/v1/accounts/{number}/methods")
+    methods = await person.get("payments", f"/v1/accounts/{segment(number)}/methods")
     status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
     return render(
         request,
@@ -194,7 +195,7 @@ def _due(account: Json, plan_id: str) -> int:
 async def _shown_method(person: PersonAtPage, number: str, wish: Wish) -> dict[str, Any]:
     if wish.method in NEW_METHODS:
         return {"kind": wish.method, "last4": wish.last4, "brand": wish.brand}
-    methods = await person.get("payments", f"/v1/accounts/{number}/methods")
+    methods = await person.get("payments", f"/v1/accounts/{segment(number)}/methods")
     return next((one for one in methods if one["method_id"] == wish.method), {"kind": "card", "last4": ""})
 
 

@@ -20,6 +20,7 @@ from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
 from shared.events.envelope import Command
 from shared.events.plans import CancelPlan, ChangePlan, PausePlan, ResumePlan, StartPlan
+from shared.paths import segment
 
 AUTHORIZATION_VERSION = "2026-11"
 KEEP = "keep"
@@ -141,7 +142,7 @@ async def _do(request: Request, person: PersonAtPage, number: str, command: Comm
 
 
 def _to_plan(number: str) -> Response:
-    return RedirectResponse(f"/billing/{number}/plan", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/billing/{segment(number)}/plan", HTTPStatus.SEE_OTHER)
 
 
 def _asked(request: Request, account: Json, form: PlanForm) -> Json:
@@ -218,7 +219,7 @@ async def _page(
         "fault": of_quote,
         "refused": fault,
         "keep": KEEP,
-        "methods": await person.get("payments", f"/v1/accounts/{number}/methods"),
+        "methods": await person.get("payments", f"/v1/accounts/{segment(number)}/methods"),
         "processor": request.app.state.settings.processor_js_url,
         "written": written_amount,
     }

@@ -19,6 +19,7 @@ from portal import language
 from portal.guarding import csrf_token
 from portal.live import channel
 from portal.notices import awaited
+from shared.paths import segment
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -42,7 +43,7 @@ def _environment() -> Environment:
         "asset": _asset,
         "live": _live,
     }
-    environment.filters |= {"lines": _lines, "prefixed": _prefixed}
+    environment.filters |= {"lines": _lines, "prefixed": _prefixed, "segment": segment}
     return environment
 
 

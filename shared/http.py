@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import problems, reference
 from shared.auth import TokenVerifier, public, roles_allowed
+from shared.paths import Segments
 from shared.problems import Problem
 
 BODY_BYTES_MAX: Final = 256 * 1024
@@ -86,6 +87,7 @@ def api(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.verifier = verifier
+    app.add_middleware(Segments)
     app.add_middleware(Frame)
     app.include_router(_operations(app, readiness, registry, asyncapi))
     for router in routers:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote
 
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -21,6 +20,7 @@ from portal.guarding import not_found, page_router
 from portal.language import _
 from portal.refusals import refusal
 from portal.visitors import Staff, StaffAtPage
+from shared.paths import segment
 
 router = page_router("/basket/items/{item_id}")
 
@@ -37,7 +37,7 @@ async def work(item_id: str, request: Request, staff: Staff, action: Annotated[s
         raise not_found()
     form = await request.form()
     told = {name: str(form[name]).strip() for name in ("note", "payer_id", "status") if form.get(name)}
-    path = f"/v1/work/{quote(item.work_id, safe='')}/{quote(action, safe='')}"
+    path = f"/v1/work/{segment(item.work_id)}/{segment(action)}"
     try:
         settled = (await staff.post(item.owner, path, told))["status"] == "settled"
         if settled and item.state != "done":
@@ -85,7 +85,7 @@ def _body(action: Action, form: FormData, request: Request) -> dict[str, Any] | 
 async def _change(
     staff: StaffAtPage, item_id: str, action: Action, version: str | int, body: Mapping[str, Any] | None
 ) -> Any:
-    path = f"/v1/items/{quote(item_id, safe='')}/{action}"
+    path = f"/v1/items/{segment(item_id)}/{action}"
     answer = await staff.call("POST", "inbox", path, json=body, headers={"if-match": f'"{version}"'})
     return answer.body
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from typing import Final
-from urllib.parse import quote
 
 import aiohttp
 from fastapi import Request
@@ -14,6 +13,7 @@ from portal.guarding import page_router
 from portal.messages.pages import passed_on
 from portal.rendering import render
 from portal.visitors import Staff
+from shared.paths import segment
 
 router = page_router("/basket")
 
@@ -81,10 +81,10 @@ async def stream(request: Request, staff: Staff) -> Response:
 @router.get("/attachments/{attachment_id}")
 async def attachment(attachment_id: str, staff: Staff) -> Response:
     """Download a file that a patient sent."""
-    return await passed_on(staff, f"/v1/attachments/{quote(attachment_id, safe='')}")
+    return await passed_on(staff, f"/v1/attachments/{segment(attachment_id)}")
 
 
 @router.get("/attachments/{attachment_id}/preview")
 async def preview(attachment_id: str, staff: Staff) -> Response:
     """Show the picture that the inbox made of a file."""
-    return await passed_on(staff, f"/v1/attachments/{quote(attachment_id, safe='')}/preview")
+    return await passed_on(staff, f"/v1/attachments/{segment(attachment_id)}/preview")

@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -17,6 +17,7 @@ from portal.calls import ServiceAwayError, ServiceProblem
 from portal.insurance.answers import Payer, Payers
 from portal.rendering import render
 from portal.visitors import StaffAtPage
+from shared.paths import segment
 
 ROWS: Final = 50
 STATES: Final = ("open", "waiting", "postponed", "done")
@@ -46,7 +47,7 @@ class Where:
 
     def item(self, item_id: str, step: str = "") -> str:
         """Return the address of an item beside this list, or of something done to it."""
-        return f"/basket/items/{quote(item_id, safe='')}{step}?{self._query({})}"
+        return f"/basket/items/{segment(item_id)}{step}?{self._query({})}"
 
     def _query(self, changed: dict[str, str]) -> str:
         told = {"q": self.q} if self.q else {"pool": self.pool, "state": self.state}
@@ -71,7 +72,7 @@ async def page_of(staff: StaffAtPage, where: Where, after: str = "", rows: int =
     if where.q:
         told = await staff.get("inbox", "/v1/search", q=where.q, limit=rows, **cursor)
     elif where.pool:
-        path = f"/v1/pools/{quote(where.pool, safe='')}/items"
+        path = f"/v1/pools/{segment(where.pool)}/items"
         told = await staff.get("inbox", path, state=where.state, limit=rows, **cursor)
     else:
         return Page(items=())
@@ -80,7 +81,7 @@ async def page_of(staff: StaffAtPage, where: Where, after: str = "", rows: int =
 
 async def item_of(staff: StaffAtPage, item_id: str) -> Item:
     """Return an item with its thread."""
-    return Item.model_validate(await staff.get("inbox", f"/v1/items/{quote(item_id, safe='')}"))
+    return Item.model_validate(await staff.get("inbox", f"/v1/items/{segment(item_id)}"))
 
 
 async def show_item(
@@ -152,7 +153,7 @@ async def _owned(staff: StaffAtPage, item: Item) -> tuple[Work | None, list[Paye
     if item.owner is None or item.work_id is None:
         return None, []
     try:
-        work = Work.model_validate(await staff.get(item.owner, f"/v1/work/{quote(item.work_id, safe='')}"))
+        work = Work.model_validate(await staff.get(item.owner, f"/v1/work/{segment(item.work_id)}"))
         asked = work.offers("choose-payer")
         return work, Payers.validate_python(await staff.get("insurance", "/v1/payers")) if asked else []
     except (ServiceProblem, ServiceAwayError):

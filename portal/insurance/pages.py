@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -25,6 +24,7 @@ from portal.refusals import refusal
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
 from shared.events.insurance import RemoveCoverage
+from shared.paths import segment
 
 router = page_router("/insurance")
 
@@ -148,7 +148,7 @@ async def change(coverage_id: str, request: Request, person: Person) -> Response
     _tell(
         request, outcome, _("Your request is with our staff. What is on file stays in force until it is decided.")
     )
-    return RedirectResponse(f"/insurance/{quote(coverage_id)}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/insurance/{segment(coverage_id)}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/{coverage_id}/remove")
@@ -186,7 +186,7 @@ async def _payers(person: PersonAtPage, wanted: str) -> list[Payer]:
 
 
 async def _coverage(person: PersonAtPage, coverage_id: str) -> Coverage:
-    return Coverage.model_validate(await person.get("insurance", f"/v1/coverages/{quote(coverage_id, safe='')}"))
+    return Coverage.model_validate(await person.get("insurance", f"/v1/coverages/{segment(coverage_id)}"))
 
 
 def _of(patients: list[Patient], patient_id: str) -> Patient:

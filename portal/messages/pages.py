@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
@@ -24,6 +23,7 @@ from portal.notices import notice
 from portal.refusals import refusal
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
+from shared.paths import segment
 
 router = page_router("/messages")
 router.include_router(uploads)
@@ -86,7 +86,7 @@ async def urgency(
 @router.get("/attachments/{attachment_id}")
 async def attachment(attachment_id: str, person: Person) -> Response:
     """Download a file of one's own."""
-    return await passed_on(person, f"/v1/attachments/{quote(attachment_id, safe='')}")
+    return await passed_on(person, f"/v1/attachments/{segment(attachment_id)}")
 
 
 @router.get("/{thread_id}")
@@ -142,7 +142,7 @@ async def _patients(person: PersonAtPage) -> list[Patient]:
 
 
 async def _thread(person: PersonAtPage, thread_id: str) -> Thread:
-    return Thread.model_validate(await person.get("inbox", f"/v1/threads/{quote(thread_id, safe='')}"))
+    return Thread.model_validate(await person.get("inbox", f"/v1/threads/{segment(thread_id)}"))
 
 
 def _of(patients: Sequence[Patient], patient_id: str) -> Patient:
@@ -223,7 +223,7 @@ def _sent(request: Request, outcome: Outcome, thread_id: str | None = None) -> R
     else:
         notice(request, went_to(outcome.data))
         thread_id = str(outcome.data.get("thread_id") or thread_id or "")
-    return RedirectResponse(f"/messages/{quote(thread_id)}" if thread_id else "/messages", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/messages/{segment(thread_id)}" if thread_id else "/messages", HTTPStatus.SEE_OTHER)
 
 
 def went_to(routed: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ The inbox's protocol (tus 1.0) is passed on with who asks; a file that is whole,
 import base64
 from http import HTTPStatus
 from typing import Annotated, Final
-from urllib.parse import quote
 
 import aiohttp
 from fastapi import Form, Header, Request
@@ -17,6 +16,7 @@ from portal.guarding import page_router
 from portal.messages.files import UPLOAD_TIMEOUT_S, File
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
+from shared.paths import segment
 
 router = page_router("/uploads")
 
@@ -40,7 +40,7 @@ async def begin(
     except ServiceProblem as problem:
         return _refused(request, problem)
     upload_id = answer.headers["location"].rpartition("/")[2]
-    return Response(None, HTTPStatus.CREATED, {"location": f"/messages/uploads/{upload_id}"})
+    return Response(None, HTTPStatus.CREATED, {"location": f"/messages/uploads/{segment(upload_id)}"})
 
 
 @router.head("/{upload_id}")
@@ -70,7 +70,7 @@ async def go_on(
 async def _ask(
     person: PersonAtPage, method: str, upload_id: str, headers: dict[str, str], part: bytes | None = None
 ) -> Answer:
-    path = f"{_INBOX}/{quote(upload_id, safe='')}" if upload_id else _INBOX
+    path = f"{_INBOX}/{segment(upload_id)}" if upload_id else _INBOX
     headers = {"tus-resumable": "1.0.0", **headers}
     return await person.call(method, "inbox", path, headers=headers, data=part, timeout=_TIMEOUT)
 

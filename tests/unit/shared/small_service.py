@@ -98,6 +98,10 @@ class Service:
         async def broken(account: str) -> None:
             raise LookupError(f"no {account} with card {CARD}")
 
+        @router.get("/accounts/{number}/visits/{visit}", dependencies=[Depends(public)])
+        async def visit(number: str, visit: str) -> list[str]:
+            return [number, visit]
+
         @router.get("/slow", dependencies=[Depends(public)])
         async def slow() -> str:
             self.entered.set()

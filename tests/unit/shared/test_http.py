@@ -10,8 +10,10 @@ import structlog
 from aiohttp import ClientSession
 from prometheus_client import Counter
 from structlog.testing import capture_logs
+from yarl import URL
 
 from shared.http import BODY_BYTES_MAX, Check, serve
+from shared.paths import segment
 from tests.unit.shared.servers import Identity, free_port
 from tests.unit.shared.small_service import CARD, Service, problem
 
@@ -34,6 +36,13 @@ async def test_what_is_not_there_is_a_problem_too(client: ClientSession) -> None
     async with client.delete("/v1/me") as response:
         await problem(response, 405)
         assert response.headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize("number", ["A/1", "/", "A%2F1", "100% #2?", "ä", "a/visits/b", "visits"])
+async def test_an_id_in_a_path_may_hold_any_character(number: str, client: ClientSession) -> None:
+    path = f"/v1/accounts/{segment(number)}/visits/{segment(number)}"
+    async with client.get(URL(path, encoded=True)) as response:
+        assert await response.json() == [number, number]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Numbers that host systems choose: whatever is in them, pages link to what they show and ask for it."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from shared.paths import segment
+from tests.unit.portal.world import World
+
+LINK = re.compile(r'href="(/(?:billing|pay|plan|contact|statements)/[^"]+)"')
+
+
+def account(number: str) -> dict[str, Any]:
+    return {
+        "account_number": number,
+        "currency": "USD",
+        "guarantor": {"first_name": "Maria", "last_name": "Sandoval"},
+        "balance_minor": 100,
+        "visit_accounts": [],
+        "plan": None,
+    }
+
+
+def statement(statement_id: str) -> dict[str, Any]:
+    dates = dict.fromkeys(["issued_on", "due_on", "period_from", "period_to"], "2026-11-01")
+    return {"statement_id": statement_id, "amount_due_minor": 100, "currency": "USD", **dates}
+
+
+async def pdf(_request: web.Request) -> web.Response:
+    return web.Response(body=b"%PDF", content_type="application/pdf")
+
+
+@pytest.mark.parametrize("number", ["A/1", "A 1", "100%", "A%2F1", "what?", "a#b", "ä", '"quoted"', "../A"])
+async def test_an_account_is_shown_and_linked_whatever_is_in_its_number(number: str, world: World) -> None:
+    world.services.answer("GET", f"/v1/accounts/{number}", account(number))
+    world.services.answer("GET", f"/v1/accounts/{number}/statements", [statement(number)])
+    world.services.answer("GET", f"/v1/statements/{number}.pdf", pdf)
+    async with world.person() as browser:
+        page = await browser.get(f"/billing/{segment(number)}/statements")
+        assert page.status_code == 200
+        linked = [unescape(link) for link in LINK.findall(page.text)]
+        assert [link.replace(segment(number), "*") for link in linked] == [
+            "/pay/*",
+            "/plan/*",
+            "/contact/*",
+            "/billing/*",
+            "/billing/*/payments",
+            "/billing/*/statements",
+            "/billing/*/plan",
+            "/statements/*.pdf",
+        ]
+        answer = await browser.get(linked[-1])
+        assert (answer.status_code, answer.content) == (200, b"%PDF")
