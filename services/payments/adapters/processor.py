@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote
 
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
@@ -19,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from services.payments.domain.charging import ChargeMethod, DisputeStatus, Standing
 from services.payments.domain.refund import MakeRefund
 from shared.messaging.handlers import TaskFailedError
+from shared.paths import segment
 
 _CONNECT_TIMEOUT_S: Final = 3.0
 # Shorter than any server's: a connection that the other side is just closing would leave a charge unknown.
@@ -122,7 +122,7 @@ class Processor:
         Raises:
             TaskFailedError: it was not reached, is too busy, or does not accept who we are.
         """
-        path = f"/charges/{quote(order.charge_id, safe='')}/refunds"
+        path = f"/charges/{segment(order.charge_id)}/refunds"
         body = {"amount_minor": order.amount_minor}
         try:
             status, told = await self._call("POST", path, json=body, headers={"Idempotency-Key": order.key})
@@ -152,7 +152,7 @@ class Processor:
     async def _of_key(self, kind: str, key: str) -> dict[str, Any] | None:
         """Return what the processor keeps under a key; nothing when it says that it never received it."""
         try:
-            status, told = await self._call("GET", f"/{kind}/by-key/{quote(key, safe='')}")
+            status, told = await self._call("GET", f"/{kind}/by-key/{segment(key)}")
         except (aiohttp.ClientError, TimeoutError) as error:
             raise TaskFailedError("processor_away") from error
         match status:
