@@ -47,6 +47,12 @@ def page_router(prefix: str = "") -> APIRouter:
     return APIRouter(prefix=prefix, dependencies=[Depends(check_csrf)], include_in_schema=False)
 
 
+def asked_path(request: Request) -> str:
+    """Return the path that was asked for; what is encoded in it stays encoded."""
+    path: bytes = request.scope["raw_path"]
+    return path.decode()
+
+
 def local_path(address: str | None, otherwise: str = "/") -> str:
     """Return a path of this portal to go on to, and never an address of somebody else."""
     if not address or not address.startswith("/") or address[1:2] in ("/", "\\") or urlsplit(address).netloc:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.commands import NotSentError
-from portal.guarding import StaleFormError
+from portal.guarding import StaleFormError, asked_path
 from portal.identity import IdentityAwayError
 from portal.language import _
 from portal.rendering import render
@@ -28,7 +28,7 @@ def _page(request: Request, status: int, title: str, text: str, *, login: bool =
 
 
 async def _on_login_needed(request: Request, _error: Exception) -> Response:
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    here = asked_path(request) + (f"?{request.url.query}" if request.url.query else "")
     if "hx-request" in request.headers:
         return Response(headers={"hx-redirect": "/login?next=/"}, status_code=HTTPStatus.UNAUTHORIZED)
     if "text/event-stream" in request.headers.get("accept", ""):

@@ -1,7 +1,7 @@
 """Pages from templates: what every template knows, and the answer to a browser.
 
 A template finds `_()`, `ngettext`, `money`, `day`, `moment`, `listing`, `asset` and `live`, and of the request
-`visitor` (who is logged in), `csrf`, `theme` and `language`.
+`path`, `visitor` (who is logged in), `csrf`, `theme` and `language`.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from portal import language
-from portal.guarding import csrf_token
+from portal.guarding import asked_path, csrf_token
 from portal.live import channel
 from portal.notices import awaited
 from shared.paths import segment
@@ -85,6 +85,7 @@ def render(request: Request, template: str, status: int = HTTPStatus.OK, **value
     session = request.session
     shown = ENVIRONMENT.get_template(template).render(
         request=request,
+        path=asked_path(request),
         visitor=session.get("person") or session.get("staff"),
         is_staff="staff" in session and "person" not in session,
         csrf=csrf_token(request),

@@ -3,6 +3,7 @@
 import re
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from shared.paths import segment
 from tests.unit.portal.world import World
 
+ODD = ["A/1", "A 1", "100%", "A%2F1", "what?", "a#b", "ä", '"quoted"', "../A"]
 LINK = re.compile(r'href="(/(?:billing|pay|plan|contact|statements)/[^"]+)"')
 
 
@@ -33,7 +35,7 @@ async def pdf(_request: web.Request) -> web.Response:
     return web.Response(body=b"%PDF", content_type="application/pdf")
 
 
-@pytest.mark.parametrize("number", ["A/1", "A 1", "100%", "A%2F1", "what?", "a#b", "ä", '"quoted"', "../A"])
+@pytest.mark.parametrize("number", ODD)
 async def test_an_account_is_shown_and_linked_whatever_is_in_its_number(number: str, world: World) -> None:
     world.services.answer("GET", f"/v1/accounts/{number}", account(number))
     world.services.answer("GET", f"/v1/accounts/{number}/statements", [statement(number)])
@@ -41,6 +43,7 @@ async def test_an_account_is_shown_and_linked_whatever_is_in_its_number(number: 
     async with world.person() as browser:
         page = await browser.get(f"/billing/{segment(number)}/statements")
         assert page.status_code == 200
+        assert f'hx-get="/billing/{segment(number)}/statements"' in page.text
         linked = [unescape(link) for link in LINK.findall(page.text)]
         assert [link.replace(segment(number), "*") for link in linked] == [
             "/pay/*",
@@ -54,3 +57,12 @@ async def test_an_account_is_shown_and_linked_whatever_is_in_its_number(number: 
         ]
         answer = await browser.get(linked[-1])
         assert (answer.status_code, answer.content) == (200, b"%PDF")
+
+
+@pytest.mark.parametrize("number", ODD)
+async def test_after_the_login_a_visitor_comes_to_what_was_asked_for(number: str, world: World) -> None:
+    wanted = f"/billing/{segment(number)}?after=1"
+    async with world.visitor() as browser:
+        answer = await browser.get(wanted)
+    login = urlsplit(answer.headers["location"])
+    assert (login.path, parse_qs(login.query)) == ("/login", {"next": [wanted]})
