@@ -1,13 +1,16 @@
 """Everybody logs out at once: thousands of coverages that waited for it are verified, thousands at a time.
 
-Insurance as it is, over HTTP, against payers that take about three seconds each; beside it a loop that asks one
-payer after the other.
+Insurance as it is, in as many processes as there are processors, over HTTP, against payers that take about three
+seconds each; beside it a loop that asks one payer after the other.
 """
 
 import asyncio
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from aiohttp import ClientSession
+from aiokafka.admin import AIOKafkaAdminClient
 
 from benchmarks.cases import Case, prepare
 from benchmarks.figures import Figure
@@ -22,9 +25,11 @@ from shared.database import Pool
 from shared.events.portal import SessionEnded
 from shared.events.topics import PORTAL_SESSIONS, SERVICES
 from shared.events.vocabulary import Subscriber
+from shared.messaging.run import PIPELINES
 
 COVERAGES = size("BENCH_COVERAGES", 10_000)
 ONE_BY_ONE = size("BENCH_ONE_BY_ONE", 20)
+PROCESSES = size("BENCH_PROCESSES", 2)
 _EVENTS_EACH = 2
 _WARM_UP = 500
 _NOBODYS = 10**9
@@ -82,24 +87,42 @@ async def lay_out(pool: Pool) -> None:
 CASE = Case(SERVICES["insurance"], PORTAL_SESSIONS, sessions, lay_out)
 
 
-async def _storm(service: Child, endpoints: Endpoints, pool: Pool) -> tuple[float, float]:
+async def _joined(kafka: str) -> None:
+    """Wait until all pipelines of all processes share the partitions."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        async with asyncio.timeout(_DEADLINE_S):
+            while True:
+                (told,) = await admin.describe_consumer_groups([CASE.service.name])
+                ((_, _, state, _, _, members, *_),) = told.groups
+                if state == "Stable" and len(members) == PROCESSES * PIPELINES:
+                    return
+                await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
+
+
+async def _storm(services: Sequence[Child], endpoints: Endpoints, pool: Pool) -> tuple[float, float]:
     """Return the seconds from the first end of a session to the last event, and of processor time."""
     await produce(endpoints.kafka, CASE.heard.name, sessions_without_coverages(0, _WARM_UP))
     async with asyncio.timeout(_DEADLINE_S):
         while await pool.fetchval(_HANDLED, CASE.heard.name) < _WARM_UP:
             await asyncio.sleep(0.1)
-    spent_s = service.cpu_s()
+    await _joined(endpoints.kafka)
+    spent_s = sum(service.cpu_s() for service in services)
     async with Tail(endpoints.kafka, CASE.service.events.name) as tail:
         since = await tail.ends()
-        service.hold()
+        for service in services:
+            service.hold()
         await produce(endpoints.kafka, CASE.heard.name, sessions(0, COVERAGES))
-        started = service.release()
+        started = min([service.release() for service in services])
         await tail.grown(since, COVERAGES * _EVENTS_EACH, _DEADLINE_S)
         # A question that could not be sent is an event too, and is sent later.
         async with asyncio.timeout(_DEADLINE_S):
             while await pool.fetchval(_ACTIVE) < COVERAGES:
                 await asyncio.sleep(0.1)
-        return time.time() - started, service.cpu_s() - spent_s
+        return time.time() - started, sum(service.cpu_s() for service in services) - spent_s
 
 
 async def _one_by_one(clearinghouse: Payers, pool: Pool) -> float:
@@ -133,9 +156,10 @@ async def run(endpoints: Endpoints) -> Figure:
         clearinghouse.asked.clear()
         clearinghouse.most = 0
         env = {**environment(endpoints, CASE.service.name), "CLEARINGHOUSE_URL": clearinghouse.url}
-        with child(CASE.service.name, env=env) as service:
-            took_s, cpu_s = await _storm(service, endpoints, pool)
-            rss_mb = service.rss_mb
+        with ExitStack() as running:
+            services = [running.enter_context(child(CASE.service.name, env=env)) for _ in range(PROCESSES)]
+            took_s, cpu_s = await _storm(services, endpoints, pool)
+            rss_mb = max(service.rss_mb for service in services)
     active, answered = await pool.fetchval(_ACTIVE), await pool.fetchval(_ANSWERED)
     asked = clearinghouse.asked
     if not active == answered == len(asked) == asked.total() == COVERAGES:
@@ -152,9 +176,10 @@ async def run(endpoints: Endpoints) -> Figure:
             "seconds until all were verified": took_s,
             "seconds of the slowest payer": max(takes_s(f"ACTIVE{number}") for number in range(COVERAGES)),
             "coverages": COVERAGES,
+            "processes": PROCESSES,
             "most in flight": clearinghouse.most,
             "CPU ms a call": cpu_s / COVERAGES * 1e3,
-            "memory MB": rss_mb,
+            "memory MB of a process": rss_mb,
         },
         ratio={"one by one": COVERAGES / took_s / one_by_one},
     )

@@ -23,7 +23,9 @@ from shared.messaging.security import security
 from shared.messaging.tasks import Worker
 from shared.settings import KafkaSettings
 
-_PIPELINES: Final = 2
+PIPELINES: Final = 2
+"""Members of the consumer group in each process: while one waits for the database, another decides."""
+
 # A topic that is made after the service has started is found within this time.
 _METADATA_MS: Final = 5000
 _STUCK_S: Final = 60
@@ -81,7 +83,7 @@ class Messaging:
         name = handlers.service.name
         topics = [heard.topic.name for heard in handlers.service.reads]
         self.pipelines = [
-            Pipeline(self._broker, topics, kafka.group_id or name, self.handling, pool) for _ in range(_PIPELINES)
+            Pipeline(self._broker, topics, kafka.group_id or name, self.handling, pool) for _ in range(PIPELINES)
         ]
 
     def _note(self, loop: str) -> Callable[[], None]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.insurance.x12.segments import Segment, UnreadableError, read
 
@@ -21,8 +21,7 @@ class Named:
     birth_date: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Benefit:
+class Benefit(NamedTuple):
     """An EB segment as it came: codes are the payer's, also those that nobody knows."""
 
     information: str

@@ -36,6 +36,14 @@ _KINDS: Final[dict[str, Kind]] = {
 _FAMILY: Final = frozenset({"FAM", "ESP", "ECH", "SPC", "DEP"})
 _NETWORKS: Final[dict[str, Network]] = {"Y": "in", "N": "out"}
 _PERIODS: Final[dict[str, Period]] = {"22": "year", "23": "year", "25": "year", "27": "visit", "29": "remaining"}
+_USUAL: Final = tuple(
+    Benefit(kind=kind, level=level, network=network, period=period, service_type=PLAN, reported=False)
+    for kind, level, network, period in product(
+        ("deductible", "out_of_pocket"), ("individual", "family"), ("in", "out"), ("year", "remaining")
+    )
+)
+"""The deductibles and maxima that every plan has, as they stand where the payer says nothing about them."""
+
 _CODE: Final = re.compile(r"[!-~]{1,64}")
 _SENTINEL: Final = re.compile(r"9{5,}(\.99?)?")
 
@@ -149,14 +157,9 @@ def _percent(fraction: Decimal | None) -> float | None:
 
 
 def _missing(told: Iterable[Benefit]) -> Iterator[Benefit]:
-    """Give the deductibles and maxima that every plan has, and that the payer said nothing about."""
+    """Give those of the usual places that the payer said nothing about."""
     there = {(one.kind, one.level, one.network, one.period) for one in told if one.service_type == PLAN}
-    kinds: tuple[Kind, ...] = ("deductible", "out_of_pocket")
-    levels: tuple[Level, ...] = ("individual", "family")
-    networks: tuple[Network, ...] = ("in", "out")
-    periods: tuple[Period, ...] = ("year", "remaining")
-    for kind, level, network, period in product(kinds, levels, networks, periods):
-        if not {(kind, level, network, period), (kind, level, "any", period)} & there:
-            yield Benefit(
-                kind=kind, level=level, network=network, period=period, service_type=PLAN, reported=False
-            )
+    for usual in _USUAL:
+        kind, level, network, period = usual.kind, usual.level, usual.network, usual.period
+        if (kind, level, network, period) not in there and (kind, level, "any", period) not in there:
+            yield usual
