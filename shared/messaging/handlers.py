@@ -76,7 +76,7 @@ class Handlers(Generic[S]):
         asked: the classes of commands that come over HTTP alone (`Handling.ask`), not on a topic.
         key: the key of a message's state; its subject, unless the service knows better.
         screen: looks at a command's bytes before anybody else does; what it finds refuses the command, and
-            the bytes are kept nowhere.
+            the bytes are kept nowhere. A key that it finds something in is not kept either.
     """
 
     service: Service

@@ -89,13 +89,15 @@ class Reading:
 
     def read(self, record: Record) -> Arrival:
         """Return what came."""
+        screened = record.topic in self._screened
+        if screened and record.key is not None and self._screen(record.key) is not None:
+            record = replace(record, key=None)
         value = record.value
         if value is None:
             unread = record.timestamp == STAND_IN
             return Arrival(_key(record), record, fault=_UNREAD if unread else _NULL)
-        if record.topic in self._screened and (found := self._screen(value)) is not None:
-            withheld = replace(record, value=None)
-            return self._unread(withheld, value, found)
+        if screened and (found := self._screen(value)) is not None:
+            return self._unread(replace(record, value=None, headers=()), value, found)
         if len(value) > MESSAGE_BYTES_MAX:
             detail = f"{len(value)} bytes, at most {MESSAGE_BYTES_MAX} are allowed"
             return self._unread(record, value, Fault("too_large", detail, refusable=True))
@@ -106,8 +108,8 @@ class Reading:
         return Arrival(message.subject, record, message, identity=digest(message.source, message.id))
 
     def _unread(self, record: Record, value: bytes, fault: Fault) -> Arrival:
-        """Return a record whose data nobody shall read; its envelope says whom to answer."""
-        header = self._readers[record.topic].header(value)
+        """Return a record whose data nobody shall read; its envelope says whom to answer, if anybody."""
+        header = self._readers[record.topic].header(value) if fault.refusable else None
         return _owed(record, fault, header) if header else Arrival(_key(record), record, fault=fault)
 
     def _fault(self, record: Record, error: UnreadableError | UnknownTypeError | InvalidDataError) -> Arrival:

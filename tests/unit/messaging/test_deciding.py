@@ -7,7 +7,7 @@ import pytest
 
 from shared.events.envelope import Message
 from shared.messaging.decision import Decision, Event
-from shared.messaging.records import Arrival, Fault
+from shared.messaging.records import Arrival, Fault, Reading
 from tests.example.domain import OPEN_FOR, Visit
 from tests.example.messages import FeedbackLeft
 from tests.unit.messaging.given import (
@@ -129,6 +129,34 @@ def test_a_command_that_the_screen_finds_is_refused_and_kept_nowhere() -> None:
     assert fault == found
     assert dead.record is not None
     assert dead.record.value is None
+
+
+def test_of_a_command_that_an_answer_would_repeat_nothing_is_kept_but_its_place() -> None:
+    found = Fault("card_number_refused", "a card number")
+    made = the_handlers(screen=lambda value: found if b"4111" in value else None)
+    reading = Reading(made.service, made.screen)
+    raw = record(leave("m-1", "4111"), offset=7, key=b"4111", headers=(("number", b"4111"),))
+
+    effects = decided([reading.read(raw)], made=made)
+
+    ((dead, fault),) = effects.dead
+    assert (fault, effects.rows) == (found, [])
+    assert b"4111" not in repr(dead).encode()
+    assert dead.record is not None
+    assert (dead.record.offset, dead.key) == (7, "")
+
+
+def test_a_key_that_the_screen_finds_keeps_no_command_from_being_done_and_is_not_kept() -> None:
+    found = Fault("card_number_refused", "a card number", refusable=True)
+    made = the_handlers(screen=lambda value: found if b"4111" in value else None)
+    reading = Reading(made.service, made.screen)
+    batch = [reading.read(record(value, key=b"4111")) for value in (leave("m-1"), b"poison", None)]
+
+    effects = decided(batch, before=[OVER], made=made)
+
+    assert [event["outcome"] for event in told(effects)] == ["done"]
+    assert [fault.reason for _, fault in effects.dead] == ["unreadable", "null_value"]
+    assert not any("4111" in repr(dead) for dead, _ in effects.dead)
 
 
 def test_a_type_of_the_topic_that_the_service_has_no_use_for_is_passed_over() -> None:

@@ -111,7 +111,7 @@ def test_the_screen_looks_at_commands_only_and_before_everything_else() -> None:
     reading = Reading(SERVICES["payments"], seen.append)
     reading.read(record(b"command", topic="payments.commands.v1"))
     reading.read(record(b"fact", topic="host.billing.v1"))
-    assert seen == [b"command"]
+    assert seen == [b"visit-1", b"command"]
 
 
 def test_a_dead_letter_has_the_same_id_whenever_its_record_dies_and_no_other() -> None:
