@@ -32,6 +32,8 @@ from shared.messaging.unreadable import guard
 _BATCH_MAX: Final = 1000
 _POLL_MS: Final = 10
 _FETCH_BYTES_MAX: Final = 256 * 1024
+# One fetch at a time is under way: while it waits for partitions that have nothing, those that have wait with it.
+_FETCH_WAIT_MS: Final = 100
 _REVOKED_WAIT_S: Final = 20
 _AGAIN_S: Final = 0.5
 _FOLLOW_S: Final = 2
@@ -69,6 +71,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             auto_offset_reset="none",
             ack_policy=AckPolicy.MANUAL,
             max_partition_fetch_bytes=_FETCH_BYTES_MAX,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=1_000,
             partition_assignment_strategy=[RangePartitionAssignor],
