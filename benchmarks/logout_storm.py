@@ -1,7 +1,7 @@
 """Everybody logs out at once: thousands of coverages that waited for it are verified, thousands at a time.
 
-Insurance as it is, in as many processes as there are processors, over HTTP, against payers that take about three
-seconds each; beside it a loop that asks one payer after the other.
+Insurance as it is, in two processes, over HTTP, against payers that take about three seconds each; beside it
+a loop that asks one payer after the other.
 """
 
 import asyncio
