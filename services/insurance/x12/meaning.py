@@ -20,7 +20,6 @@ PLAN: Final = "30"
 """The service type of the plan as a whole."""
 
 Kind = Literal["deductible", "out_of_pocket", "copay", "coinsurance", "active"]
-Level = Literal["individual", "family"]
 Network = Literal["in", "out", "any"]
 Period = Literal["year", "remaining", "visit", "other"]
 
