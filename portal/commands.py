@@ -16,7 +16,7 @@ from prometheus_client import Histogram
 
 from portal.events import Events, Heard
 from shared.clock import Clock
-from shared.events.envelope import Command, Data, envelope, write
+from shared.events.envelope import Command, Data, message_of, write
 from shared.events.topics import TOPICS
 
 SOURCE: Final = "portal"
@@ -97,14 +97,13 @@ class Commands:
         return self._events.chain(command_id)
 
     async def _publish(self, data: Data, message_id: str, subject: str, actor: str) -> None:
-        message = envelope(type(data))(
+        message = message_of(
+            data,
             id=message_id,
             source=SOURCE,
-            type=data.TYPE,
             time=self._clock.now(),
             subject=subject,
             actor=actor,
-            data=data,
         )
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):

@@ -24,7 +24,7 @@ from sandbox.patients import registration, scheduling
 from sandbox.scenarios import SCENARIOS, scenario
 from sandbox.told import Told
 from shared.events.billing import BillingFact
-from shared.events.envelope import Data, Message, envelope, write
+from shared.events.envelope import Data, Message, message_of, write
 from shared.events.registration import RegistrationFact
 from shared.events.scheduling import SchedulingFact
 from shared.events.topics import HOST_BILLING, HOST_REGISTRATION, HOST_SCHEDULING, Topic
@@ -142,14 +142,13 @@ def message(fact: HostFact, today: date) -> tuple[Topic, Message[Data]]:
         topic, name, subject = HOST_REGISTRATION, "host:registration-sandbox", fact.patient_id
     else:
         topic, name, subject = HOST_SCHEDULING, "host:scheduling-sandbox", fact.patient_id
-    return topic, envelope(type(fact))(
+    return topic, message_of(
+        fact,
         id=str(uuid5(NAMESPACE_URL, f"{fact.TYPE} {fact.model_dump_json()}")),
         source=name,
-        type=fact.TYPE,
         time=datetime.combine(today, time(), UTC),
         subject=subject,
         actor=name,
-        data=fact,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic
 import structlog
 
 from shared.database import AWAY, Connection, Pool, insert, is_misuse
-from shared.events.envelope import Command, Data, Message, envelope
+from shared.events.envelope import Command, Data, Message, message_of
 from shared.messaging import metrics, offsets, outbox, tasks
 from shared.messaging.dead_letters import REPLAY, bury
 from shared.messaging.deciding import BEHIND, Deciding, Effects, count
@@ -189,17 +189,16 @@ class Handling(Generic[S]):
         self._after(effects)
 
     def _result(self, lease: tasks.Lease, data: Data, now: datetime) -> Message[Any]:
-        return envelope(type(data))(
+        return message_of(
+            data,
             id=f"{lease.id.hex()}:{data.TYPE}",
             source=self._source,
-            type=data.TYPE,
             time=now,
             subject=lease.key,
             actor=self._source,
             causationid=lease.cause.id,
             correlationid=lease.cause.correlation,
             traceparent=lease.cause.traceparent,
-            data=data,
         )
 
     # Commands over HTTP
@@ -214,14 +213,13 @@ class Handling(Generic[S]):
             OSError and the like (`shared.database.AWAY`): the database is away; it may have been decided.
         """
         now = self._now()
-        message = envelope(type(command))(
+        message = message_of(
+            command,
             id=str(uuid.uuid4()),  # noqa: TID251  # a call begins a chain, nothing caused it
             source=self._source,
-            type=command.TYPE,
             time=now,
             subject=subject,
             actor=actor,
-            data=command,
         )
         async with self._pool.acquire() as connection, connection.transaction():
             effects: Effects[S] = Effects(await self._handlers.load(connection, [message]), now)

@@ -25,7 +25,7 @@ from services.notifications.handlers import handlers
 from services.notifications.tables import Table
 from shared.database import Connection, Pool, connect
 from shared.events.billing import Guarantor, GuarantorAccountOpened
-from shared.events.envelope import Data, Message, envelope
+from shared.events.envelope import Data, Message, message_of
 from shared.events.notifications import AddContact, Alerts, ConfirmContact, Consent, EnrolPaperless
 from shared.events.registration import PatientRegistered
 from shared.messaging.decision import Decision
@@ -54,8 +54,13 @@ async def pool(url: str) -> AsyncIterator[Pool]:
 
 def said(data: Data, person_id: str = "host", at: datetime = NOON) -> Message[Any]:
     actor = f"patient:{person_id}"
-    return envelope(type(data))(
-        id=f"s-{next(numbers)}", source="test", type=data.TYPE, time=at, subject=person_id, actor=actor, data=data
+    return message_of(
+        data,
+        id=f"s-{next(numbers)}",
+        source="test",
+        time=at,
+        subject=person_id,
+        actor=actor,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from services.inbox.domain import State, decide
 from services.inbox.domain.item import Desk, Item
 from services.inbox.domain.patient import Patient
-from shared.events.envelope import Data, Message, envelope
+from shared.events.envelope import Data, Message, message_of
 from shared.events.inbox import RaiseWork, SendMessage
 from shared.events.registration import PatientRegistered
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled, DocumentRequested
@@ -23,14 +23,13 @@ SECOND = timedelta(seconds=1)
 
 
 def message(data: Data, at: datetime = NOW, actor: str = "patient:P-1") -> Message[Data]:
-    return envelope(type(data))(
+    return message_of(
+        data,
         id=f"{data.TYPE}@{at.isoformat()}",
         source="test",
-        type=data.TYPE,
         time=at,
         subject=PATIENT,
         actor=actor,
-        data=data,
     )
 
 

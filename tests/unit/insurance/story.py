@@ -12,7 +12,7 @@ from services.insurance.domain.patient import Coverage, Patient
 from services.insurance.domain.session import Session
 from services.insurance.handlers import INSURANCE
 from services.insurance.store import state_key
-from shared.events.envelope import Command, Data, Message, envelope
+from shared.events.envelope import Command, Data, Message, message_of
 from shared.events.insurance import (
     AddCoverage,
     Benefit,
@@ -43,8 +43,8 @@ _ids = count(1)
 
 def message(data: Data, *, at: datetime = NOW, actor: str = SELF, **envelope_: Any) -> Message[Data]:
     subject = getattr(data, "patient_id", None) or getattr(data, "person_id", PERSON)
-    told = {"id": f"m-{next(_ids)}", "source": "test", "subject": subject} | envelope_
-    return envelope(type(data))(type=data.TYPE, time=at, actor=actor, data=data, **told)
+    told: dict[str, Any] = {"id": f"m-{next(_ids)}", "source": "test", "subject": subject} | envelope_
+    return message_of(data, time=at, actor=actor, **told)
 
 
 def registered(**changes: Any) -> PatientRegistered:

@@ -10,7 +10,7 @@ from services.notifications.domain.account import Account, Alert, Subscriber
 from services.notifications.domain.messages import AlertAnswered, HearReceipt, SendAlert, SendCode
 from services.notifications.domain.person import Crowd, Person
 from services.notifications.domain.terms import Terms
-from shared.events.envelope import Data, Message, envelope
+from shared.events.envelope import Data, Message, message_of
 from shared.events.notifications import (
     AddContact,
     Alerts,
@@ -36,8 +36,13 @@ _numbers = count(1)
 
 
 def message(data: Data, *, at: datetime = NOON, actor: str = f"patient:{WHO}") -> Message[Any]:
-    return envelope(type(data))(
-        id=f"m-{next(_numbers)}", source="test", type=data.TYPE, time=at, subject=WHO, actor=actor, data=data
+    return message_of(
+        data,
+        id=f"m-{next(_numbers)}",
+        source="test",
+        time=at,
+        subject=WHO,
+        actor=actor,
     )
 
 

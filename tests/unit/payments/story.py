@@ -18,7 +18,7 @@ from shared.events.billing import (
     VisitAccountClosed,
     VisitAccountOpened,
 )
-from shared.events.envelope import Data, Message, envelope
+from shared.events.envelope import Data, Message, message_of
 from shared.events.payments import CommandRefused, Share, SubmitPayment
 from shared.events.plans import Authorization, StartPlan
 from shared.events.vocabulary import Method
@@ -33,14 +33,13 @@ RULES = Rules(Proofs("a secret of the tests"))
 
 
 def message(data: Data, *, at: datetime = NOW, actor: str = "host:billing") -> Message[Data]:
-    return envelope(type(data))(
+    return message_of(
+        data,
         id=f"{data.TYPE}@{at.isoformat()}",
         source="test",
-        type=data.TYPE,
         time=at,
         subject=NUMBER,
         actor=actor,
-        data=data,
     )
 
 
