@@ -1,7 +1,7 @@
 """The outbox: what a transaction has to say, sent to Kafka after it committed, in order for each key.
 
 A transaction writes what it has to say in few rows: one for each shard of keys and topic, which holds all its
-records one behind the other (see docs/adr/0004). A relay sends them: it reads the oldest rows of its shards, sends
+records in MessagePack (see docs/adr/0004). A relay sends them: it reads the oldest rows of its shards, sends
 their records as whole record batches, awaits the broker's acknowledgement, and only then deletes the rows; a
 relay that dies in between sends again, and the events' ids say that it is the same event.
 
@@ -15,10 +15,10 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from struct import Struct
 from typing import Final
 
 import asyncpg
+import msgpack
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -30,10 +30,11 @@ from shared.messaging.tables import OutboxRow
 
 SHARDS: Final = 8
 CHANNEL: Final = "outbox"
+ROW_BYTES_MAX: Final = 512 * 1024
+"""A row is no larger, unless it is one record that is."""
 _LOCK_CLASS: Final = 0x0B0C
 _PRESENCE: Final = 0x0B0D
 _ROWS_MAX: Final = 32
-_ROW_BYTES_MAX: Final = 512 * 1024
 _IDLE_S: Final = 1.0
 _SESSION_IDLE_MAX_S: Final = 15
 
@@ -41,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 Outgoing = tuple[int, str, bytes | None, bytes]
 """shard, topic, key, value"""
+_KeyValue = tuple[bytes | None, bytes]
 
 _PUT = (
     f"with put as ({insert_statement(OutboxRow, ('shard', 'topic', 'count', 'records'))}) "
@@ -52,8 +54,6 @@ _SENT_AND_NEXT = """
     select seq, topic, records from outbox
     where shard = any($1::smallint[]) and seq <> all($3::bigint[]) order by seq limit $2
 """
-_FRAME = Struct(">iI")
-"""Before each record: the length of its key, -1 for none, and of its value."""
 
 
 def outgoing(topic: str, key: bytes | None, value: bytes) -> Outgoing:
@@ -64,33 +64,28 @@ def outgoing(topic: str, key: bytes | None, value: bytes) -> Outgoing:
 async def put(connection: Connection, records: Sequence[Outgoing]) -> None:
     """Write records within the caller's transaction, and wake the relays when it commits."""
     if records:
-        await connection.execute(_PUT, *arrays(list(_rows(records))))
+        await connection.execute(_PUT, *arrays(list(rows(records))))
 
 
-def _rows(records: Sequence[Outgoing]) -> Iterator[tuple[int, str, int, bytes]]:
-    """Put the records of each shard and topic together, up to a bounded size."""
-    gathered: dict[tuple[int, str], list[bytes]] = defaultdict(list)
-    sizes: dict[tuple[int, str], int] = defaultdict(int)
+def rows(records: Sequence[Outgoing]) -> Iterator[tuple[int, str, int, bytes]]:
+    """Put the records of each shard and topic together in rows of a bounded size."""
+    gathered: dict[tuple[int, str], list[_KeyValue]] = defaultdict(list)
     for shard, topic, key, value in records:
-        place = (shard, topic)
-        if sizes[place] > _ROW_BYTES_MAX:
-            yield shard, topic, len(gathered[place]) // 3, b"".join(gathered[place])
-            gathered[place], sizes[place] = [], 0
-        gathered[place] += (_FRAME.pack(-1 if key is None else len(key), len(value)), key or b"", value)
-        sizes[place] += len(value)
-    for (shard, topic), parts in gathered.items():
-        yield shard, topic, len(parts) // 3, b"".join(parts)
+        gathered[shard, topic].append((key, value))
+    for (shard, topic), those in gathered.items():
+        for count, packed in _packed(those):
+            yield shard, topic, count, packed
 
 
-def _records(row: bytes) -> Iterator[tuple[bytes | None, bytes]]:
-    """Take the records of a row apart again."""
-    at, end = 0, len(row)
-    while at < end:
-        key_length, value_length = _FRAME.unpack_from(row, at)
-        start = at + _FRAME.size
-        middle = start + max(key_length, 0)
-        at = middle + value_length
-        yield None if key_length < 0 else row[start:middle], row[middle:at]
+def _packed(records: Sequence[_KeyValue]) -> Iterator[tuple[int, bytes]]:
+    """Pack records, and how many they are; halved until they are no larger than a row may be."""
+    packed = msgpack.packb(records)
+    if len(packed) <= ROW_BYTES_MAX or len(records) == 1:
+        yield len(records), packed
+        return
+    middle = len(records) // 2
+    yield from _packed(records[:middle])
+    yield from _packed(records[middle:])
 
 
 @lru_cache(maxsize=65536)
@@ -184,19 +179,17 @@ class Relay:
 
     async def _send(self, rows: Sequence[asyncpg.Record]) -> int:
         """Send the records of rows in their order for each partition, await all acknowledgements, count."""
-        by_partition: dict[tuple[str, int], list[tuple[bytes | None, bytes]]] = defaultdict(list)
+        by_partition: dict[tuple[str, int], list[_KeyValue]] = defaultdict(list)
         for _, topic, records in rows:
             count = self._partitions.get(topic) or await self._count(topic)
-            for key, value in _records(records):
+            for key, value in msgpack.unpackb(records):
                 by_partition[topic, _hash(key or b"") % count].append((key, value))
         async with asyncio.TaskGroup() as sending:
             for (topic, partition), those in by_partition.items():
                 sending.create_task(self._send_partition(topic, partition, those))
         return sum(map(len, by_partition.values()))
 
-    async def _send_partition(
-        self, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes]]
-    ) -> None:
+    async def _send_partition(self, topic: str, partition: int, records: Sequence[_KeyValue]) -> None:
         """Send the records of one partition, the next batch only once the last is acknowledged.
 
         So a batch that fails leaves none behind it on the topic, and sending again keeps the order.
