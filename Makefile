@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo up test test-containers chromium check bench faults docs clean
+.PHONY: help install demo up test test-containers chromium clamav check bench faults docs clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,7 +24,7 @@ demo: $(INSTALLED) ## Start everything, play the stories, and show what happened
 up: $(INSTALLED) ## Start everything and stay, until Ctrl-C.
 	@$(BIN)/python -m local up
 
-test: check chromium ## Every test that proves the system, on real Kafka and PostgreSQL and in a real browser.
+test: check chromium clamav ## Every test that proves the system, on real Kafka and PostgreSQL and in a real browser.
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/browser tests/system tests/flow tests/outside
 	$(BIN)/python -m pytest tests/faults
 
@@ -35,6 +35,11 @@ chromium:
 	@command -v chromium > /dev/null \
 		|| { apt-get update --quiet=2 && apt-get install --yes --quiet=2 --no-install-recommends chromium; } \
 		|| { echo "The browser tests need Chromium: install the package chromium" >&2; exit 1; }
+
+clamav:
+	@test -x "$$(PATH=$$PATH:/usr/sbin command -v clamd)" \
+		|| { apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends clamav-daemon; } \
+		|| { echo "The tests of files need ClamAV: install the package clamav-daemon" >&2; exit 1; }
 
 check: $(INSTALLED) ## Lint, types, import contracts, tidiness and unit tests, in seconds.
 	@$(BIN)/ruff format --check --quiet .

@@ -98,6 +98,7 @@ def _sandbox(at: Addresses) -> Environment:
         "SANDBOX_PORTAL_CLIENT_SECRET": at.secret("portal-client"),
         "SANDBOX_SMTP_PORT": str(at.ports["sandbox-smtp"]),
         "SANDBOX_SMPP_PORT": str(at.ports["sandbox-smpp"]),
+        "SANDBOX_CLAMD_PORT": str(at.ports["sandbox-clamd"]),
         "SANDBOX_MAIL_SECRET": at.secret("mail"),
         "SANDBOX_MAIL_EVENTS_URL": f"{at.url('notifications')}/v1/email/events",
         "SANDBOX_SMS_SECRET": at.secret("sms"),
@@ -130,8 +131,7 @@ def _insurance(at: Addresses) -> Environment:
 def _inbox(at: Addresses) -> Environment:
     return {
         "INBOX_ATTACHMENTS_URL": (at.directory / "attachments").as_uri(),
-        # There is no scanner on this machine: what nobody can scan is let through, as in no other place.
-        "INBOX_UNSCANNED": "allow",
+        "INBOX_CLAMD_URL": f"tcp://127.0.0.1:{at.ports['sandbox-clamd']}",
     }
 
 
@@ -178,7 +178,7 @@ PLAN = Plan(
         ),
     ),
     stages=(
-        (Program("sandbox", "sandbox", _sandbox, listens=("smtp", "smpp")),),
+        (Program("sandbox", "sandbox", _sandbox, listens=("smtp", "smpp", "clamd")),),
         tuple(Program(name, f"services.{name}", partial(_service, name)) for name in SERVICES),
         (Program("portal", "portal", _portal),),
     ),

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import State
 
 import sandbox
-from sandbox import card_form, clearinghouse, clock, database, host, identity, mail, processor, sms
+from sandbox import card_form, clearinghouse, clock, database, host, identity, mail, processor, scanner, sms
 from sandbox.arrivals import Arrivals
 from sandbox.clearinghouse import MEMBERS, Clearinghouse
 from sandbox.clock import WorldClock
@@ -25,6 +25,7 @@ from sandbox.ledger import Ledger
 from sandbox.mail import MailServer
 from sandbox.people import USERS
 from sandbox.receipts import Receipts, Signer
+from sandbox.scanner import ScannerServer
 from sandbox.scenarios import SCENARIOS
 from sandbox.settings import Settings
 from sandbox.smpp import SmppServer
@@ -59,12 +60,15 @@ def create_app(settings: Settings, kafka: KafkaSettings | None) -> FastAPI:
         )
         state.hosts = Hosts(db, kafka)
         state.clearinghouse = Clearinghouse(db)
+        state.scanner = ScannerServer()
+        await state.scanner.start(settings.http_host, settings.clamd_port)
         mail_server, running = await _mail_and_texts(state, db, settings)
         url = settings.webhook_url
         running += [state.webhooks.run(url)] if url else []
         state.background = [asyncio.create_task(one) for one in running]
         yield
         await mail_server.stop()
+        await state.scanner.stop()
         for task in state.background:
             task.cancel()
         await asyncio.gather(*state.background, return_exceptions=True)
@@ -78,7 +82,7 @@ def create_app(settings: Settings, kafka: KafkaSettings | None) -> FastAPI:
         lifespan=lifespan,
         exception_handlers=problems.HANDLERS,
     )
-    for part in (processor, card_form, clearinghouse, mail, sms, identity, clock, host):
+    for part in (processor, card_form, clearinghouse, mail, sms, scanner, identity, clock, host):
         app.include_router(part.router)
 
     @app.get("/", tags=["sandbox"])
@@ -128,6 +132,7 @@ def _overview(app: FastAPI, settings: Settings) -> dict[str, Any]:
         "listens": {
             "smtp": f"smtp://{settings.http_host}:{settings.smtp_port}",
             "smpp": f"smpp://{settings.http_host}:{settings.smpp_port}",
+            "clamd": f"tcp://{settings.http_host}:{settings.clamd_port}",
         },
         "tokens": {name: token.does for name, token in TOKENS.items()},
         "members": MEMBERS,

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     http_port: Port = 8090
     smtp_port: Port = 8025
     smpp_port: Port = 2775
+    clamd_port: Port = 3310
     dir: Path
     processor_secret: Annotated[SecretStr, Field(min_length=1)]
     webhook_url: WebAddress | None = None

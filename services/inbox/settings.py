@@ -1,7 +1,5 @@
 """What the inbox is told by its environment, beside what every service is."""
 
-from typing import Literal
-
 from pydantic import AnyUrl, Field
 from pydantic_settings import SettingsConfigDict
 
@@ -13,8 +11,7 @@ class Settings(ServiceSettings):
 
     Attributes:
         attachments_url: an object store: `s3://`, `gs://`, `az://` or `file:///…`.
-        clamd_url: a ClamAV daemon, `tcp://host:3310`; without one, nothing is scanned.
-        unscanned: whether files that nobody scans are held for ever, or let through (only for a made-up world).
+        clamd_url: a ClamAV daemon, `tcp://host:3310`; without one, nothing is scanned, and files stay held.
     """
 
     model_config = SettingsConfigDict(env_prefix="INBOX_", frozen=True)
@@ -22,4 +19,3 @@ class Settings(ServiceSettings):
     attachments_url: AnyUrl
     clamd_url: AnyUrl | None = None
     clamd_timeout_s: float = Field(default=60.0, gt=0, le=600)
-    unscanned: Literal["allow", "hold"] = "hold"

@@ -9,20 +9,26 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Page, expect
 
+from sandbox.scanner import EICAR
 from tests.browser.conftest import Endpoints, OpenPage
 from tests.browser.looking import look
 
 FAST_MS = 10_000
 
 
-async def write(patient: Page, subject: str, body: str, *files: Path) -> None:
-    """Send a billing question by the guided way."""
+async def begin(patient: Page, subject: str, body: str) -> None:
+    """Write a billing question by the guided way, up to its files."""
     await patient.goto("/messages/new")
     await patient.get_by_role("link", name="Maria Sandoval").click()
     await patient.get_by_role("link", name="Non-medical").click()
     await patient.get_by_role("link", name="Billing question").click()
     await patient.fill("#subject", subject)
     await patient.locator("#body").press_sequentially(body)
+
+
+async def write(patient: Page, subject: str, body: str, *files: Path) -> None:
+    """Send a billing question by the guided way."""
+    await begin(patient, subject, body)
     if files:
         await patient.set_input_files("#files", files)
         await expect(patient.locator(".file-clean, .file-held")).to_have_count(len(files))
@@ -77,6 +83,24 @@ async def test_a_message_goes_to_the_basket_and_its_answer_comes_back_without_a_
     await ann.keyboard.press("Escape")
     await ann.keyboard.press("e")
     await expect(ann.locator("#item-facts")).to_contain_text("Done")
+
+
+async def test_a_file_with_a_virus_is_refused_where_it_is_chosen_and_the_message_goes_without_it(
+    open_page: OpenPage, subject: str, tmp_path: Path, artefacts: Path
+) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_bytes(EICAR)
+    maria = await open_page("maria")
+    await begin(maria, subject, "Why was I charged twice?")
+
+    await maria.set_input_files("#files", letter)
+
+    row = maria.locator(".file-refused")
+    await expect(row).to_contain_text("Our scanner found something harmful in this file.", timeout=FAST_MS)
+    await look(maria, artefacts, "file-refused")
+    await maria.get_by_role("button", name="Send").click()
+    await expect(maria.get_by_text("Sent to our billing team.")).to_be_visible(timeout=FAST_MS)
+    await expect(maria.get_by_text("letter.txt")).to_have_count(0)
 
 
 async def test_words_of_an_emergency_are_warned_of_before_sending(open_page: OpenPage) -> None:

@@ -13,6 +13,7 @@ from aiohttp import ClientSession, FormData
 from pydantic import AnyUrl, SecretStr
 
 from local.infrastructure import Endpoints
+from sandbox.scanner import ScannerServer
 from services.inbox.app import APPLICATION
 from services.inbox.settings import Settings
 from shared.events.topics import HOST_REGISTRATION, HOST_SCHEDULING, INBOX_COMMANDS
@@ -184,15 +185,19 @@ class Inbox(Around):
 
 
 @asynccontextmanager
-async def running_inbox(infrastructure: Endpoints, folder: Path, clamd: str | None = None) -> AsyncIterator[Inbox]:
+async def running_inbox(
+    infrastructure: Endpoints, folder: Path, scanner: ScannerServer | None = None
+) -> AsyncIterator[Inbox]:
     """Run a process of the inbox; files are kept in `folder`."""
-    settings = Settings(
-        database_url=SecretStr(infrastructure.databases["inbox"]),
-        attachments_url=AnyUrl(folder.as_uri()),
-        clamd_url=AnyUrl(clamd) if clamd else None,
-        unscanned="allow",
-    )
+    scanner = scanner or ScannerServer()
     async with AsyncExitStack() as stack:
+        await scanner.start("127.0.0.1", 0)
+        stack.push_async_callback(scanner.stop)
+        settings = Settings(
+            database_url=SecretStr(infrastructure.databases["inbox"]),
+            attachments_url=AnyUrl(folder.as_uri()),
+            clamd_url=AnyUrl(f"tcp://127.0.0.1:{scanner.port}"),
+        )
         provider = await stack.enter_async_context(identity())
         process = await stack.enter_async_context(
             running(APPLICATION, settings, infrastructure, provider.settings)

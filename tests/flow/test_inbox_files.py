@@ -1,8 +1,6 @@
 """Files of messages: judged by their content, scanned before they open, shown without what is hidden."""
 
-import asyncio
 import io
-import struct
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -11,45 +9,24 @@ from aiohttp import FormData
 from PIL import Image
 
 from local.infrastructure import Endpoints
+from sandbox.scanner import EICAR, ScannerServer
 from services.inbox.inspection import FILE_BYTES_MAX
 from tests.flow.inbox_world import Answer, Inbox, running_inbox
 from tests.flow.kit import eventually
 
-EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-" + b"TEST-FILE!$H+H*"
 LIMIT = 64 * 1024
 
 
-class Scanner:
-    """A daemon that speaks ClamAV's protocol, knows one virus, and can be away."""
-
-    def __init__(self) -> None:
-        self.away = False
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self.away:
-            assert await reader.readexactly(10) == b"zINSTREAM\0"
-            content = b""
-            while length := struct.unpack(">I", await reader.readexactly(4))[0]:
-                content += await reader.readexactly(length)
-            virus = b"stream: Eicar-Test-Signature FOUND\0" if EICAR in content else b"stream: OK\0"
-            writer.write(b"INSTREAM size limit exceeded. ERROR\0" if len(content) > LIMIT else virus)
-            await writer.drain()
-        writer.close()
-
-
 @pytest.fixture(scope="module", name="scanner")
-async def the_scanner() -> Scanner:
-    return Scanner()
+async def the_scanner() -> ScannerServer:
+    return ScannerServer(bytes_max=LIMIT)
 
 
 @pytest.fixture(scope="module", name="inbox")
 async def the_inbox(
-    infrastructure: Endpoints, tmp_path_factory: pytest.TempPathFactory, scanner: Scanner
+    infrastructure: Endpoints, tmp_path_factory: pytest.TempPathFactory, scanner: ScannerServer
 ) -> AsyncIterator[Inbox]:
-    server = await asyncio.start_server(scanner.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    folder = tmp_path_factory.mktemp("files")
-    async with server, running_inbox(infrastructure, folder, f"tcp://127.0.0.1:{port}") as inbox:
+    async with running_inbox(infrastructure, tmp_path_factory.mktemp("files"), scanner) as inbox:
         yield inbox
 
 
@@ -71,7 +48,7 @@ async def scanned(inbox: Inbox, attachment: str, state: str) -> None:
     await eventually(lambda: inbox.pool.fetchval(found, attachment, state), f"the file is {state}")
 
 
-async def test_a_picture_is_held_then_clean_then_read_by_those_who_see_its_message(inbox: Inbox) -> None:
+async def test_a_picture_is_scanned_then_read_by_those_who_see_its_message(inbox: Inbox) -> None:
     patient = await inbox.patient()
     exif = Image.Exif()
     exif[0x010F] = "SECRET-CAMERA"
@@ -79,12 +56,11 @@ async def test_a_picture_is_held_then_clean_then_read_by_those_who_see_its_messa
 
     taken = await upload(inbox, patient, "Röntgen 1.jpg", content)
 
-    assert (taken.status, taken.body["state"], taken.body["content_type"]) == (201, "held", "image/jpeg")
+    assert (taken.status, taken.body["state"], taken.body["content_type"]) == (201, "clean", "image/jpeg")
     assert (taken.body["name"], taken.body["size"]) == ("Röntgen 1.jpg", len(content))
     attachment = taken.body["attachment_id"]
     routed = await inbox.sent(patient, attachment_ids=[attachment])
     assert routed["pool"] == "billing"
-    await scanned(inbox, attachment, "clean")
     assert (await inbox.said("attachment-cleared", attachment_id=attachment))["patient_id"] == patient
     path = f"/v1/attachments/{attachment}"
     got = await inbox.get(path)
@@ -110,33 +86,35 @@ async def test_a_picture_is_held_then_clean_then_read_by_those_who_see_its_messa
 
 async def test_a_virus_is_refused_and_nobody_can_open_or_send_it(inbox: Inbox) -> None:
     patient = await inbox.patient()
-    attachment = (await upload(inbox, patient, "letter.txt", EICAR)).body["attachment_id"]
 
-    told = await inbox.said("attachment-refused", attachment_id=attachment)
+    refused = await upload(inbox, patient, "letter.txt", b"Dear doctor\n" + EICAR)
 
-    assert told["reason"] == "infected"
+    assert (refused.status, refused.body["reason"], refused.body["name"]) == (422, "infected", "letter.txt")
+    attachment = await inbox.pool.fetchval("select attachment_id from attachment where patient_id = $1", patient)
+    assert (await inbox.said("attachment-refused", attachment_id=attachment))["reason"] == "infected"
     opened = await inbox.get(f"/v1/attachments/{attachment}", f"person-{patient}", "gateway")
     assert (opened.status, opened.body["reason"]) == (409, "attachment_refused")
-    refused = await inbox.sent(patient, attachment_ids=[attachment])
-    assert refused["reason"] == "attachment_refused"
+    sent = await inbox.sent(patient, attachment_ids=[attachment])
+    assert sent["reason"] == "attachment_refused"
 
 
-async def test_while_the_scanner_is_away_or_cannot_scan_a_file_stays_shut(inbox: Inbox, scanner: Scanner) -> None:
+async def test_while_the_scanner_is_away_or_cannot_scan_a_file_stays_shut(
+    inbox: Inbox, scanner: ScannerServer
+) -> None:
     patient = await inbox.patient()
-    scanner.away = True
-    attachment = (await upload(inbox, patient, "note.txt", b"Good day")).body["attachment_id"]
-    await eventually(
-        lambda: inbox.pool.fetchval("select max(attempts) > 1 from task where data like $1", f'%"{attachment}"%'),
-        "the scan was tried",
-    )
+    scanner.is_away = True
+    taken = (await upload(inbox, patient, "note.txt", b"Good day")).body
+    attachment = taken["attachment_id"]
+    assert taken["state"] == "held"
+    assert (await inbox.sent(patient, attachment_ids=[attachment]))["pool"] == "billing"
     held = await inbox.get(f"/v1/attachments/{attachment}", f"person-{patient}", "gateway")
     assert (held.status, held.body["reason"]) == (409, "attachment_held")
 
-    scanner.away = False
+    scanner.is_away = False
     inbox.advance(timedelta(minutes=1))
     await scanned(inbox, attachment, "clean")
-    large = (await upload(inbox, patient, "long.txt", b"a " * LIMIT)).body["attachment_id"]
-    assert (await inbox.said("attachment-refused", attachment_id=large))["reason"] == "not_scannable"
+    large = await upload(inbox, patient, "long.txt", b"a " * LIMIT)
+    assert (large.status, large.body["reason"]) == (422, "not_scannable")
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ async def test_a_whole_file_becomes_one_attachment_whoever_finds_it_so(
 
     assert {answer.status for answer in answers} <= {200, 409}
     attachment = (await phone.ask("HEAD", at, {})).headers["attachment-id"]
-    stored = "select count(*) from attachment where attachment_id = $1 and state = 'clean'"
+    stored = "select count(*) from attachment where attachment_id = $1"
     assert await inbox.pool.fetchval(stored, attachment) == 1
     assert not list(parts(folder, at))
 

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from services.inbox.api.callers import Id, not_found
 from services.inbox.api.intake import (
     AT_ONCE,
+    REFUSED,
     PersonOrStaff,
     TheIntake,
     TheUploader,
@@ -58,7 +59,8 @@ async def upload(
         check(name, file.size or 0)
     attachment_id = uuid.uuid4().hex  # noqa: TID251  # an upload begins a chain, nothing caused it
     async with AT_ONCE:
-        return await uploader.take_in(attachment_id, patient_id, name, await file.read())
+        uploaded = await uploader.take_in(attachment_id, patient_id, name, await file.read())
+    return await uploader.scanned(uploaded)
 
 
 @router.get("/attachments/{attachment_id}", response_class=StreamingResponse)
@@ -112,7 +114,7 @@ async def _readable(pool: Pool, caller: Caller, attachment_id: str, now: Now) ->
     if attachment.state != "clean":
         reason = f"attachment_{attachment.state}"
         held = attachment.state == "held"
-        said = "The file has not been scanned yet." if held else "The file was refused when it was scanned."
+        said = "The file has not been scanned yet." if held else REFUSED
         raise Problem(HTTPStatus.CONFLICT, said, reason=reason, name=attachment.name)
     who = caller.on_behalf_of
     reader = f"person:{who}" if who else caller.staff_actor

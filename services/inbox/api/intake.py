@@ -1,12 +1,13 @@
 """How files are taken in, whether they come at once or in parts: looked at, kept, and held until scanned."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import structlog
 from fastapi import Depends
@@ -19,7 +20,7 @@ from services.inbox.api.callers import not_found
 from services.inbox.domain.attachment import AddAttachment, AttachmentState
 from services.inbox.domain.routing import ROLES
 from services.inbox.inspection import NAME_MAX, RefusedFileError, inspect
-from services.inbox.reads import may_act, patient_exists
+from services.inbox.reads import find_attachment, may_act, patient_exists
 from services.inbox.settings import Settings
 from shared.auth import Caller, person_or_staff
 from shared.database import Pool
@@ -33,26 +34,30 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = asyncio.Semaphore(4)
 """Each file that is looked at, and each preview that is drawn, is in memory."""
 
-Scan = Literal["scan", "hold", "allow"]
+_VERDICT_S: Final = 1.0
+_LOOK_S: Final = 0.05
+
+REFUSED: Final = "The file was refused when it was scanned."
+
 PersonOrStaff = Annotated[Caller, Depends(person_or_staff(*ROLES))]
 
 
 class Intake:
-    """Where files are kept, and what becomes of them until somebody has scanned them."""
+    """Where files are kept, and whether there is a scanner."""
 
-    def __init__(self, url: str, scan: Scan) -> None:
+    def __init__(self, url: str, scan: bool) -> None:
         store = open_store(url)
         self.files, self.parts, self.scan = Files(store), Parts(store), scan
 
 
 @cache
-def _intake(url: str, scan: Scan) -> Intake:
+def _intake(url: str, scan: bool) -> Intake:
     return Intake(url, scan)
 
 
 async def _own(settings: Annotated[Settings, Depends(own_settings)]) -> Intake:
     """Return the process's own, by its settings."""
-    return _intake(str(settings.attachments_url), "scan" if settings.clamd_url else settings.unscanned)
+    return _intake(str(settings.attachments_url), settings.clamd_url is not None)
 
 
 TheIntake = Annotated[Intake, Depends(_own)]
@@ -121,6 +126,25 @@ class Uploader:
         who = self.caller.on_behalf_of
         told = await self.rules(command, patient_id, f"patient:{who}" if who else self.caller.staff_actor)
         return Uploaded(**command.model_dump(include=set(Uploaded.model_fields)), state=_STATES[type(told)])
+
+    async def scanned(self, uploaded: Uploaded) -> Uploaded:
+        """Wait a moment for the scanner, so that who uploads hears at once what it says; then the file stays held.
+
+        Raises:
+            Problem: the scanner refused it.
+        """
+        until = time.monotonic() + _VERDICT_S
+        while self.kept.scan:
+            attachment = await find_attachment(self.pool, uploaded.attachment_id)
+            assert attachment is not None  # noqa: S101  # files that were taken in stay
+            if attachment.state == "refused":
+                raise Problem(
+                    HTTPStatus.UNPROCESSABLE_ENTITY, REFUSED, reason=attachment.reason, name=attachment.name
+                )
+            if attachment.state == "clean" or time.monotonic() > until:
+                return uploaded.model_copy(update={"state": attachment.state})
+            await asyncio.sleep(_LOOK_S)
+        return uploaded
 
 
 async def _uploader(caller: PersonOrStaff, pool: ThePool, rules: TheAsk, kept: TheIntake) -> Uploader:

@@ -244,7 +244,7 @@ async def _taken_in(uploader: Uploader, upload: _Upload) -> _Upload:
             raise
     with store_answers():
         await parts.remove(upload.upload_id)
-    return replace(upload, state=uploaded.state)
+    return replace(upload, state=(await uploader.scanned(uploaded)).state)
 
 
 def _metadata(told: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ class AddAttachment(Command):
     content_type: Code
     size: int
     sha256: Code
-    scan: Literal["scan", "hold", "allow"]
+    scan: bool
 
 
 class ScanAttachment(Data):
@@ -63,10 +63,9 @@ class Attachment:
 
 
 def add(known: Attachment | None, command: AddAttachment, now: datetime) -> Decision[Attachment]:
-    """Take a file in: held until scanned, unless this place lets unscanned files through."""
+    """Take a file in, held until it is scanned, for ever where there is no scanner."""
     if known is not None:
         return Decision(known, (Event(_present(known), "done", known.patient_id),))
-    held = command.scan != "allow"
     attachment = Attachment(
         command.attachment_id,
         command.patient_id,
@@ -75,11 +74,11 @@ def add(known: Attachment | None, command: AddAttachment, now: datetime) -> Deci
         command.content_type,
         command.size,
         command.sha256,
-        "held" if held else "clean",
+        "held",
         None,
         now,
     )
-    tasks = (_scan(attachment),) if command.scan == "scan" else ()
+    tasks = (_scan(attachment),) if command.scan else ()
     return Decision(attachment, (Event(_present(attachment), "done", command.patient_id),), tasks)
 
 

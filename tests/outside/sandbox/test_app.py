@@ -56,6 +56,7 @@ async def running(folder: Path, end: signal.Signals) -> AsyncIterator[World]:
         "SANDBOX_HTTP_PORT": str(port),
         "SANDBOX_SMTP_PORT": str(free_port()),
         "SANDBOX_SMPP_PORT": str(free_port()),
+        "SANDBOX_CLAMD_PORT": str(free_port()),
         "SANDBOX_DIR": str(folder),
         "SANDBOX_PROCESSOR_SECRET": SECRET,
     }

@@ -127,7 +127,7 @@ async def served(folder: Path, kafka: KafkaSettings | None = None, **told: Any) 
             processor_secret=SecretStr(SECRET),
             portal_client_secret=SecretStr(PORTAL_SECRET),
             webhook_url=str(receiver.server.make_url("/webhooks")),
-            **{"smtp_port": free_port(), "smpp_port": free_port(), **told},
+            **{name: free_port() for name in ("smtp_port", "smpp_port", "clamd_port")} | told,
         )
         app = create_app(settings, kafka)
         # As its own process: who was never to be answered is not waited for.

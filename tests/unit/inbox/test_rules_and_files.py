@@ -127,7 +127,7 @@ def test_what_is_taken_back_is_no_danger(text: str) -> None:
 def test_a_file_that_is_added_again_is_what_it_became_and_is_not_scanned_again() -> None:
     told: dict[str, Any] = {"attachment_id": "F-1", "sha256": "abc"}
     add = AddAttachment(
-        **told, patient_id="PT-1", uploaded_by="P-1", name="a", content_type="text/plain", size=1, scan="scan"
+        **told, patient_id="PT-1", uploaded_by="P-1", name="a", content_type="text/plain", size=1, scan=True
     )
     added = when(None, add)
     cleared = when(added.state, AttachmentScanned(**told, result="clean"))

@@ -87,6 +87,7 @@ def test_the_sandbox_is_told_where_its_calls_go(told: dict[str, Environment], at
     assert sandbox["SANDBOX_MAIL_EVENTS_URL"] == f"{at.url('notifications')}/v1/email/events"
     assert sandbox["SANDBOX_SMS_INBOUND_URL"] == f"{at.url('notifications')}/v1/sms/inbound"
     assert told["notifications"]["NOTIFICATIONS_SMTP_URL"] == f"smtp://127.0.0.1:{sandbox['SANDBOX_SMTP_PORT']}"
+    assert told["inbox"]["INBOX_CLAMD_URL"] == f"tcp://127.0.0.1:{sandbox['SANDBOX_CLAMD_PORT']}"
 
 
 def test_topics_and_tables_are_made_before_anything_stays() -> None:
