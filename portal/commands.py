@@ -16,7 +16,7 @@ from prometheus_client import Histogram
 
 from portal.events import Events, Heard
 from shared.clock import Clock
-from shared.events.envelope import Command, Data, message_of, write
+from shared.events.envelope import HEADERS, Command, Data, message_of, write
 from shared.events.topics import TOPICS
 
 SOURCE: Final = "portal"
@@ -107,6 +107,8 @@ class Commands:
         )
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._producer.send_and_wait(_TOPIC[type(data)], write(message), key=subject.encode())
+                await self._producer.send_and_wait(
+                    _TOPIC[type(data)], write(message), key=subject.encode(), headers=HEADERS
+                )
         except (KafkaError, TimeoutError) as error:
             raise NotSentError from error

@@ -24,7 +24,7 @@ from sandbox.patients import registration, scheduling
 from sandbox.scenarios import SCENARIOS, scenario
 from sandbox.told import Told
 from shared.events.billing import BillingFact
-from shared.events.envelope import Data, Message, message_of, write
+from shared.events.envelope import HEADERS, Data, Message, message_of, write
 from shared.events.registration import RegistrationFact
 from shared.events.scheduling import SchedulingFact
 from shared.events.topics import HOST_BILLING, HOST_REGISTRATION, HOST_SCHEDULING, Topic
@@ -35,7 +35,6 @@ HostFact: TypeAlias = BillingFact | RegistrationFact | SchedulingFact
 
 ACCOUNTS_AT_ONCE = 50
 KAFKA_TIMEOUT_MS = 10_000
-HEADERS = [("content-type", b"application/cloudevents+json")]
 
 TABLE = """
 create table if not exists scenarios (

@@ -67,6 +67,10 @@ class Caller:
         return self.subject if self.subject.startswith("staff:") else f"staff:{self.subject}"
 
 
+_NAME = re.compile(r"[!-~]{1,120}")
+"""What may stand in a message's actor behind the colon."""
+
+
 class InvalidTokenError(Exception):
     """The token is not one of ours, or not any more."""
 
@@ -159,10 +163,12 @@ class TokenVerifier:
             self._claims.validate(claims)
         except (JoseError, ValueError, TypeError) as error:  # TypeError: a header that is not an object
             raise InvalidTokenError from error
-        roles = claims.get("roles", [])
-        if not isinstance(roles, list):
+        subject, roles = claims["sub"], claims.get("roles", [])
+        # Whom no message can name as its actor can do nothing here.
+        named = isinstance(subject, str) and _NAME.fullmatch(subject.removeprefix("staff:"))
+        if not named or not isinstance(roles, list):
             raise InvalidTokenError
-        return Caller(claims["sub"], frozenset(role for role in roles if isinstance(role, str)))
+        return Caller(subject, frozenset(role for role in roles if isinstance(role, str)))
 
 
 _bearer = HTTPBearer(
@@ -173,7 +179,6 @@ _bearer = HTTPBearer(
 )
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 OnBehalfOf = Annotated[str | None, Header(description="The person that the gateway calls for.")]
-_PERSON_ID = re.compile(r"[!-~]{1,120}")
 
 
 @dataclass(frozen=True)
@@ -221,7 +226,7 @@ class PersonCheck(RoleCheck):
         caller = await super().__call__(request, credentials)
         if GATEWAY not in caller.roles:
             return caller
-        if on_behalf_of is None or not _PERSON_ID.fullmatch(on_behalf_of):
+        if on_behalf_of is None or not _NAME.fullmatch(on_behalf_of):
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
                 "A gateway names the person it calls for in the header on-behalf-of.",

@@ -46,12 +46,13 @@ Readers ignore fields that they do not know; a field that is absent may also be 
 | `subject` | the key, as of the Kafka record |
 | `actor` | `patient:PERSON_ID` (oneself), `proxy:PERSON_ID`, `guest`, `staff:ID`, `host:NAME`, `service:NAME` |
 | `causationid` | the id of the message that led to this one |
-| `correlationid` | the id of the first message of the chain |
+| `correlationid` | the id of the first message of the chain; later progress of a command has the command's |
 | `outcome` | only on the one event that ends a command: `done` or `refused` |
 | `traceparent` | W3C trace context |
 
-Every command ends in exactly one event with its id as `causationid` and an `outcome`. A type grows only by
-what breaks nobody; anything else is a new type, `….v2`, told beside the old one for a while.
+An event has the actor of the message that led to it. Every command ends in exactly one event with its id as
+`causationid` and an `outcome`. A type grows only by what breaks nobody; anything else is a new type, `….v2`, told
+beside the old one for a while.
 
 The samples are written by hand, read by the tests, and stay for ever: a message that gains a field gains another
 sample, `samples/<type>.<what it shows>.json`.

@@ -70,10 +70,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--all", action="store_true", help="all of them")
         command.add_argument("--dry-run", action="store_true", help="only say which they would be")
         if name == "discard":
-            command.add_argument("--why", required=True, help="kept with them")
+            command.add_argument("--why", required=True, type=_words, help="kept with them")
     create = commands.add_parser("create-topics", help="make the contract's topics that are missing")
     create.add_argument("--replication", type=int, default=1)
     return parser
+
+
+def _words(told: str) -> str:
+    if not told.strip():
+        raise argparse.ArgumentTypeError("say why")
+    return told
 
 
 async def _create_topics(replication: int) -> None:

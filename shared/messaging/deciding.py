@@ -178,10 +178,12 @@ class Deciding(Generic[S]):
     ) -> None:
         """Add events; their ids follow from their cause, so that deciding again tells the same events."""
         said = identity.hex()
-        for number, (data, outcome, key) in enumerate(events):
+        for number, (data, outcome, key, chain) in enumerate(events):
             subject = key or cause.subject
             event_id = f"{said}-{number}"
-            value = write_event(event_id, self._source, effects.told_at, subject, cause, trace, outcome, data)
+            value = write_event(
+                event_id, self._source, effects.told_at, subject, cause, trace, outcome, chain, data
+            )
             effects.rows.append(outbox.outgoing(self._topic, subject.encode(), value))
 
     def _do(
@@ -192,8 +194,8 @@ class Deciding(Generic[S]):
         trace: str | None,
         wanted: Sequence[decision.Task],
     ) -> None:
-        origin = Cause(cause.id, cause.correlation, trace)
-        for data, due_at, name in wanted:
+        for data, due_at, name, chain in wanted:
+            origin = Cause(cause.id, chain or cause.correlation, trace)
             row_id = digest(identity.hex(), f"{data.TYPE}\0{name}")
             effects.tasks.append(new_task(row_id, data, cause.subject, due_at or effects.now, origin))
 

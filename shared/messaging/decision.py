@@ -20,11 +20,14 @@ class Event(NamedTuple):
         data: what it says.
         outcome: set on the one event that ends a command.
         key: subject and record key; the message's own when absent.
+        correlationid: the chain that it belongs to, where that is not the message's: later progress of a
+            command belongs to the command's, whatever brings it about.
     """
 
     data: Data
     outcome: Outcome | None = None
     key: str | None = None
+    correlationid: str | None = None
 
 
 class Task(NamedTuple):
@@ -37,11 +40,13 @@ class Task(NamedTuple):
         data: what to do; kept in the database, so no card or contact data.
         due_at: the earliest time; at once when absent.
         name: tells tasks of one kind and one cause apart.
+        correlationid: as an event's.
     """
 
     data: Data
     due_at: datetime | None = None
     name: str = ""
+    correlationid: str | None = None
 
 
 class Decision(NamedTuple, Generic[S_co]):

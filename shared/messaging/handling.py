@@ -15,7 +15,7 @@ from typing import Any, Final, Generic
 import structlog
 
 from shared.database import AWAY, Connection, Pool, insert, is_misuse
-from shared.events.envelope import Command, Data, Message, message_of
+from shared.events.envelope import Command, Data, Message, message_of, write
 from shared.messaging import metrics, offsets, outbox, tasks
 from shared.messaging.dead_letters import REPLAY, bury
 from shared.messaging.deciding import BEHIND, Deciding, Effects, count
@@ -207,6 +207,7 @@ class Handling(Generic[S]):
         """Decide about a command whose sender waits, and return the event that ends it.
 
         The same as for a command on a topic: one transaction, and the event is told on the service's topic too.
+        What the service's screen finds something in is refused before that, and neither kept nor told.
 
         Raises:
             TryLaterError: the rules cannot decide yet.
@@ -221,6 +222,8 @@ class Handling(Generic[S]):
             subject=subject,
             actor=actor,
         )
+        if (found := self._handlers.screen(write(message))) is not None:
+            return self._handlers.refusal(command_type=command.TYPE, reason=found.reason, detail=found.detail)
         async with self._pool.acquire() as connection, connection.transaction():
             effects: Effects[S] = Effects(await self._handlers.load(connection, [message]), now)
             decided = self._deciding.apply(effects, message, digest(message.source, message.id))

@@ -25,6 +25,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from shared.database import AWAY, SESSION, Connection, arrays, insert_statement
+from shared.events.envelope import HEADERS
 from shared.messaging import metrics
 from shared.messaging.tables import OutboxRow
 
@@ -96,8 +97,11 @@ def _hash(key: bytes) -> int:
 class Relay:
     """Sends the outbox rows of the shards that this process holds."""
 
-    def __init__(self, database_url: str, producer: AIOKafkaProducer, progress: Callable[[], None]) -> None:
+    def __init__(
+        self, database_url: str, producer: AIOKafkaProducer, events: str, progress: Callable[[], None]
+    ) -> None:
         self._url = database_url
+        self._events = events
         self._producer = producer
         self._progress = progress
         self._woken = asyncio.Event()
@@ -194,12 +198,14 @@ class Relay:
 
         So a batch that fails leaves none behind it on the topic, and sending again keeps the order.
         """
+        # A dead letter is no event.
+        headers = HEADERS if topic == self._events else []
         batch = self._producer.create_batch()
         for key, value in records:
-            if batch.append(key=key, value=value, timestamp=None) is None:
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
                 await (await self._producer.send_batch(batch, topic, partition=partition))
                 batch = self._producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)
+                batch.append(key=key, value=value, timestamp=None, headers=headers)
         await (await self._producer.send_batch(batch, topic, partition=partition))
 
     async def _count(self, topic: str) -> int:

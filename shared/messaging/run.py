@@ -102,7 +102,7 @@ class Messaging:
             max_batch_size=_BATCH_BYTES_MAX,
             max_request_size=_REQUEST_BYTES_MAX,
         )
-        relay = Relay(self._database_url, producer, self._note("relay"))
+        relay = Relay(self._database_url, producer, self._handlers.service.events.name, self._note("relay"))
         self._clock.when_moved(self._worker.wake)
         try:
             await producer.start()

@@ -21,6 +21,7 @@ from prometheus_client import REGISTRY
 from local.infrastructure import Endpoints
 from shared.clock import Clock
 from shared.database import Pool, connect
+from shared.events.envelope import HEADERS
 from shared.events.topics import Service
 from shared.messaging import topics
 from shared.messaging.handlers import Handlers
@@ -199,9 +200,11 @@ class Feedback:
         self._reader.assign(partitions)
         await self._reader.seek_to_beginning()
         ends = await self._reader.end_offsets(partitions)
+        headers = tuple(HEADERS) if name == self.service.events.name else ()
         found: list[dict[str, Any]] = []
         while any([await self._reader.position(one) < end for one, end in ends.items()]):
             for records in (await self._reader.getmany(timeout_ms=100)).values():
+                assert {record.headers for record in records} == {headers}
                 found += [json.loads(record.value) for record in records if record.value]
         return found
 

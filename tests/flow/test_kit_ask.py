@@ -1,12 +1,14 @@
 """Commands whose sender waits for the answer pass through the same rules, transaction and outbox as any other."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from local.infrastructure import Endpoints
 from shared.events.envelope import Data
 from shared.messaging.decision import TryLaterError
+from shared.messaging.records import Fault
 from shared.messaging.run import Messaging
 from tests.example.messages import CommandRefused, FeedbackLeft, LeaveFeedback
 from tests.flow.kit import Feedback, feedback
@@ -51,6 +53,25 @@ async def test_of_many_who_ask_at_once_one_wins_and_the_others_are_told_so(infra
         assert {await world.pool.fetchval("select stars from feedback")} == left
         await world.settled()
         assert len(await told(world)) == 20
+
+
+async def test_what_the_screen_finds_something_in_is_refused_and_neither_kept_nor_told(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(world.ended("visit-1"))
+        secret = Fault("secret_refused", "a field holds a secret", refusable=True)
+        screen = replace(world.handlers(), screen=lambda value: secret if b"secret" in value else None)
+        messaging = await world.start(screen)
+        await world.settled()
+
+        refused, taken = await asked(messaging, 5, "a secret"), await asked(messaging, 5)
+
+        await world.settled()
+        assert isinstance(refused, CommandRefused)
+        assert refused.reason == "secret_refused"
+        assert isinstance(taken, FeedbackLeft)
+        assert await told(world) == [("visit-1", "done")]
 
 
 async def test_what_cannot_be_decided_yet_leaves_nothing_behind(infrastructure: Endpoints) -> None:

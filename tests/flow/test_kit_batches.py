@@ -24,7 +24,8 @@ async def test_a_command_has_one_outcome_under_its_own_key(infrastructure: Endpo
         assert outcome["causationid"] == command["id"]
         assert outcome["correlationid"] == "chain-1"
         assert outcome["subject"] == "visit-1"
-        assert outcome["actor"] == f"service:{world.service.name}"
+        assert outcome["source"] == f"service:{world.service.name}"
+        assert outcome["actor"] == command["actor"]
         assert outcome["traceparent"] == command["traceparent"]
         assert outcome["data"] == {"feedback_id": "f-1", "visit_id": "visit-1", "stars": 5}
 

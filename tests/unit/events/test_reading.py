@@ -169,6 +169,18 @@ def test_what_is_no_object_in_json_is_unreadable(raw: bytes) -> None:
         READER.read(raw)
 
 
+def test_half_a_character_in_the_data_leaves_the_envelope_to_answer_to() -> None:
+    raw = payment(payment_id="a cut emoji: HALF").replace(b"HALF", rb"\ud83d")
+    with pytest.raises(InvalidDataError) as caught:
+        READER.read(raw)
+    assert caught.value.header.id == sample(SubmitPayment)["id"]
+    header = READER.header(raw)
+    assert header is not None
+    assert header.subject == sample(SubmitPayment)["subject"]
+    with pytest.raises(UnreadableError):
+        READER.read(json.dumps({**sample(SubmitPayment), "subject": "\ud83d"}).encode())
+
+
 def test_another_version_of_the_envelope_is_unreadable() -> None:
     with pytest.raises(UnreadableError, match=r"^no envelope: specversion$"):
         READER.read(json.dumps({**sample(SubmitPayment), "specversion": "2.0"}).encode())
@@ -268,14 +280,15 @@ def test_what_is_absent_is_not_written() -> None:
 @pytest.mark.parametrize("outcome", [None, "done", "refused"])
 @pytest.mark.parametrize("traceparent", [None, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
 @pytest.mark.parametrize("correlationid", [None, "the first"])
+@pytest.mark.parametrize("chain", [None, "another"])
 def test_what_a_service_says_is_written_as_any_message_is(
-    outcome: Outcome | None, traceparent: str | None, correlationid: str | None
+    outcome: Outcome | None, traceparent: str | None, correlationid: str | None, chain: str | None
 ) -> None:
     told = {**sample(SubmitPayment), "id": 'a "quoted" \\ id é', "correlationid": correlationid}
     cause = READER.read(json.dumps(told).encode())
     data = CommandRefused(command_type=cause.type, reason="not_found", detail='"é"')
     subject, source, time = "G-1 🙂", "service:payments", "2026-03-02T14:05:00+00:00"
-    written = write_event("id 1", source, time, subject, cause, traceparent, outcome, data)
+    written = write_event("id 1", source, time, subject, cause, traceparent, outcome, chain, data)
     message = Reader(CommandRefused).read(written)
     assert message == message_of(
         data,
@@ -283,9 +296,9 @@ def test_what_a_service_says_is_written_as_any_message_is(
         source=source,
         time=datetime.fromisoformat(time),
         subject=subject,
-        actor=source,
+        actor=cause.actor,
         causationid=cause.id,
-        correlationid=correlationid or cause.id,
+        correlationid=chain or correlationid or cause.id,
         outcome=outcome,
         traceparent=traceparent,
     )

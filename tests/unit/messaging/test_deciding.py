@@ -1,14 +1,15 @@
 """Each arrival of a batch ends in one place, in the order of its lane, and the same again when decided again."""
 
+import json
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from shared.events.envelope import Message
-from shared.messaging.decision import Decision, Event
+from shared.messaging.decision import Decision, Event, Task
 from shared.messaging.records import Arrival, Fault, Reading
-from tests.example.domain import OPEN_FOR, Visit
+from tests.example.domain import OPEN_FOR, ThankVisitor, Visit
 from tests.example.messages import FeedbackLeft
 from tests.unit.messaging.given import (
     COMMANDS,
@@ -45,12 +46,26 @@ def test_an_event_answers_its_command_and_continues_its_chain() -> None:
         "type": "feedback.feedback-left.v1",
         "time": NOW.isoformat(),
         "subject": "visit-1",
-        "actor": "service:feedback",
+        "actor": "patient:p-1",
         "causationid": "m-1",
         "correlationid": "m-1",
         "outcome": "done",
         "data": {"feedback_id": "m-1", "visit_id": "visit-1", "stars": 5},
     }
+
+
+def test_what_a_message_brings_about_for_an_earlier_one_continues_the_chain_of_that() -> None:
+    def decide(visit: Visit | None, _message: Message[Any], _now: datetime) -> Decision[Visit]:
+        late = Task(ThankVisitor(visit_id="visit-1"), correlationid="m-0")
+        return Decision(
+            visit or OVER, (Event(LEFT, "done", correlationid="m-0"),), (late, late._replace(name="2"))
+        )
+
+    effects = decided(arrivals(leave("m-1")), made=the_handlers(decide=decide))
+
+    (event,) = told(effects)
+    assert (event["causationid"], event["correlationid"]) == ("m-1", "m-0")
+    assert {json.loads(cause)["correlation"] for *_, cause in effects.tasks} == {"m-0"}
 
 
 def test_deciding_again_tells_the_same_events_and_sets_the_same_tasks() -> None:

@@ -111,9 +111,9 @@ def test_a_review_is_used_once_and_expires_but_a_repeat_is_the_payment_itself() 
 def test_a_guest_pays_the_bill_that_they_looked_up() -> None:
     decision = as_guest(owing(V1=15_000), submit(15_000, guest_token=guest_token()))
 
-    ((accepted, how, key),) = decision.events
-    assert isinstance(accepted, PaymentAccepted)
-    assert (how, key) == ("done", NUMBER)
+    (accepted,) = decision.events
+    assert isinstance(accepted.data, PaymentAccepted)
+    assert (accepted.outcome, accepted.key) == ("done", NUMBER)
 
 
 def test_a_guest_of_one_visit_pays_no_other() -> None:

@@ -86,7 +86,8 @@ class Producer:
         self.outcome: tuple[str, str, dict[str, Any]] | None = ("done", "a.done.v1", {})
         self._events = events
 
-    async def send_and_wait(self, topic: str, value: bytes, key: bytes) -> None:
+    async def send_and_wait(self, topic: str, value: bytes, key: bytes, headers: list[tuple[str, bytes]]) -> None:
+        assert headers == [("content-type", b"application/cloudevents+json")]
         command = json.loads(value)
         self.sent.append(command)
         if self.outcome is None:

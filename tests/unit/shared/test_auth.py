@@ -58,6 +58,9 @@ async def test_a_token_for_several_audiences_is_good_for_each(provider: Identity
         {"exp": None},
         {"sub": None},
         {"sub": ""},
+        {"sub": 5},
+        {"sub": "ann smith"},
+        {"sub": "staff:zoë"},
         {"roles": "billing"},
     ],
     # Not their values: those with times differ from process to process.
