@@ -1,15 +1,20 @@
-"""What all tests with real Kafka and PostgreSQL share: one of each for the whole run."""
+"""What all tests share: one real Kafka and PostgreSQL for the whole run, and how examples are tried."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from local.infrastructure import Endpoints
 from local.infrastructure import infrastructure as start
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 class _Together(LoadScopeScheduling):  # type: ignore[misc]  # untyped

@@ -121,7 +121,7 @@ def test_the_last_word_of_a_name_is_no_label() -> None:
     assert read_card([lines], DIRECTORY).plan_name is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(degrees=some.floats(0, 360), scale=some.floats(0.2, 4), sideways=some.integers(-900, 900))
 def test_a_card_says_the_same_whichever_way_it_lies(degrees: float, scale: float, sideways: int) -> None:
     c, s = scale * cos(radians(degrees)), scale * sin(radians(degrees))
@@ -198,7 +198,7 @@ _words = some.text("O0I1lS5B8Z2A-.:# \u0130ß", max_size=24)
 _texts = some.tuples(some.sampled_from(["", "Member ID", "Group", "RxBIN", "Name:", "Phone", "Plan:"]), _words)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(some.lists(some.tuples(_texts, some.integers(0, 900), some.integers(0, 600)), max_size=8))
 def test_whatever_is_read_each_mark_is_in_its_value_and_a_value_is_in_the_text(
     pieces: list[tuple[tuple[str, str], int, int]],

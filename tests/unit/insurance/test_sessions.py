@@ -107,7 +107,7 @@ def batches(draw: st.DrawFn) -> list[list[Data]]:
 
 
 @given(batches(), st.booleans(), st.booleans())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_in_any_order_and_any_batches_each_coverage_is_submitted_once(
     told: list[list[Data]], between: bool, settled: bool
 ) -> None:

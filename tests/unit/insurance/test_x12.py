@@ -99,7 +99,7 @@ def test_an_answer_about_the_subscriber_is_none_about_the_dependent() -> None:
 
 
 @given(people, st.none() | people, st.sampled_from(["ACTIVE1", "a b*c~d", "ÄÖ-1"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whoever_is_asked_about_a_strict_reader_takes_the_question(
     subscriber: Subscriber, dependent: Subscriber | None, member_id: str
 ) -> None:
@@ -120,7 +120,7 @@ def test_whoever_is_asked_about_a_strict_reader_takes_the_question(
 
 
 @given(st.sampled_from(ANSWERS), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_damage_to_an_answer_makes_the_reader_fail_or_an_active_coverage_inactive(
     path: Path, data: st.DataObject
 ) -> None:
@@ -137,6 +137,6 @@ def test_no_damage_to_an_answer_makes_the_reader_fail_or_an_active_coverage_inac
 
 
 @given(texts)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_at_all_is_an_answer_or_none(text: str) -> None:
     assert understand(f"ISA{text}", ABOUT_ANA, TRACE).result == "unanswered"

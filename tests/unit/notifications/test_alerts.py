@@ -229,7 +229,7 @@ RANK = ["created", "unknown", "sent", "delivered", "failed"]
 
 
 @given(st.lists(st.sampled_from([*get_args(ReceiptStatus), "answer:sent", "answer:unknown"]), max_size=12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_order_receipts_come_in_an_alert_only_moves_forward_and_each_step_is_told_once(
     heard: list[str],
 ) -> None:

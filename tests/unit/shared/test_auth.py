@@ -109,7 +109,7 @@ async def test_an_unsigned_token_is_refused(provider: Identity, verifier: TokenV
 
 @example(header=["alg"], rest="e30.c2ln")
 @example(header={"alg": "RS256", "kid": ["first"]}, rest="e30.c2ln")
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     header=st.recursive(
         st.none() | st.integers() | st.text(),
