@@ -80,6 +80,11 @@ class Account:
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     subscribers: Mapping[str, Subscriber] = field(default_factory=dict)
 
+    @property
+    def guarantor(self) -> str | None:
+        """The guarantor, as the billing host told last."""
+        return next(iter(self.persons), None)
+
     def with_statement(self, statement: Statement) -> "Account":
         """Return the account with a statement as it is now."""
         return replace(self, statements={**self.statements, statement.statement_id: statement})

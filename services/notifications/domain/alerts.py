@@ -57,15 +57,12 @@ def announce(account: Account, statement: StatementAvailable, now: datetime) -> 
     readers = set(statement.person_ids)
     subscribers = [one for one in account.subscribers.values() if one.person_id in readers]
     enrolled = [one for one in subscribers if one.enrolment.in_force]
-    if not enrolled:
-        last = max(subscribers, key=lambda one: one.enrolment.ended_at or now, default=None)
-        if last is None:
-            return Decision(account)
-        reason = last.enrolment.ended_reason or "withdrawn"
-        return Decision(*_on_paper(account, statement.statement_id, last.person_id, reason))
     alerts: list[Alert] = []
     tasks: list[Task] = []
     events: tuple[Event, ...] = ()
+    if (last := _last_ended(account, subscribers)) is not None:
+        reason = last.enrolment.ended_reason or "withdrawn"
+        account, events = _on_paper(account, statement.statement_id, last.person_id, reason)
     for subscriber in enrolled:
         chosen = _chosen(subscriber)
         healthy = [contact for contact in chosen if contact.status == "verified"]
@@ -120,6 +117,18 @@ def hear_receipt(account: Account, receipt: HearReceipt, now: datetime) -> Decis
 
 
 # What an alert comes to
+
+
+def _last_ended(account: Account, subscribers: list[Subscriber]) -> Subscriber | None:
+    """Return whose enrolment's end brings paper, if anybody's does.
+
+    Paper is the guarantor's: the end of theirs brings it though a viewer is enrolled, and while somebody is
+    enrolled the end of a viewer's brings none.
+    """
+    ended = [one for one in subscribers if not one.enrolment.in_force]
+    if len(ended) < len(subscribers):
+        ended = [one for one in ended if one.person_id == account.guarantor]
+    return max(ended, key=lambda one: one.enrolment.ended_at or one.enrolment.consented_at, default=None)
 
 
 def _chosen(subscriber: Subscriber) -> list[Contact]:

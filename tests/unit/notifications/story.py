@@ -24,7 +24,7 @@ from shared.events.notifications import (
 from shared.events.payments import StatementAvailable
 from shared.messaging.decision import Decision
 
-WHO, ACCOUNT, EMAIL, TEXT = "P-1", "G-1", "C-email", "C-text"
+WHO, VIEWER, ACCOUNT, EMAIL, TEXT = "P-1", "P-2", "G-1", "C-email", "C-text"
 NUMBER = "+12025550123"
 NOON = datetime(2026, 3, 2, 17, tzinfo=UTC)
 """Noon in New York, nine in the morning in Los Angeles."""
@@ -133,13 +133,13 @@ def enrolled(email: str | None = EMAIL, text: str | None = None) -> Person:
 
 
 def account_of(*persons: Person, zones: tuple[str, ...] = ("America/New_York",)) -> Account:
-    """Return an account with those who are, or were, enrolled for it."""
+    """Return an account of these persons, the guarantor first, some of whom are, or were, enrolled for it."""
     subscribers = {
         one.person_id: Subscriber(one.person_id, one.enrolments[ACCOUNT], one.contacts, zones)
         for one in persons
         if ACCOUNT in one.enrolments
     }
-    return Account(ACCOUNT, subscribers=subscribers)
+    return Account(ACCOUNT, tuple(one.person_id for one in persons), subscribers=subscribers)
 
 
 def statement(statement_id: str = "S-1", *persons: str) -> StatementAvailable:

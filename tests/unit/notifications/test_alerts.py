@@ -23,6 +23,7 @@ from tests.unit.notifications.story import (
     EMAIL,
     NOON,
     TEXT,
+    VIEWER,
     WHO,
     account_of,
     alerted,
@@ -34,6 +35,7 @@ from tests.unit.notifications.story import (
     events,
     names,
     receipt,
+    remove,
     statement,
     tasks,
     the_alert,
@@ -42,6 +44,7 @@ from tests.unit.notifications.story import (
 )
 
 HOUR = timedelta(hours=1)
+UNSUBSCRIBE = Unsubscribe(person_id=WHO, contact_id=EMAIL)
 
 
 def paper(decision: Any) -> list[str]:
@@ -74,7 +77,7 @@ def test_nobody_enrolled_nothing_said_and_without_alerts_it_is_still_not_paper()
     ("heard", "reason"),
     [
         (withdraw(), "withdrawn"),
-        (Unsubscribe(person_id=WHO, contact_id=EMAIL), "unsubscribed"),
+        (UNSUBSCRIBE, "unsubscribed"),
     ],
 )
 def test_after_the_end_of_an_enrolment_each_statement_is_told_to_be_printed(heard: Any, reason: str) -> None:
@@ -83,8 +86,44 @@ def test_after_the_end_of_an_enrolment_each_statement_is_told_to_be_printed(hear
     assert (paper(decision), tasks(decision)) == ([reason], [])
 
 
+def viewing(person: Person) -> Person:
+    """Return somebody who may see the account, with the contacts and enrolments of another."""
+    return replace(person, person_id=VIEWER)
+
+
+@pytest.mark.parametrize(
+    ("heard", "reason"),
+    [
+        (withdraw(), "withdrawn"),
+        (UNSUBSCRIBE, "unsubscribed"),
+        (remove(), "contact_removed"),
+        (ContactHarmed(person_id=WHO, contact_id=EMAIL, contact_version=1, reason="complained"), "complained"),
+    ],
+)
+def test_paper_is_the_guarantors_and_comes_back_though_a_viewer_is_still_alerted(heard: Any, reason: str) -> None:
+    guarantor = when(enrolled(), heard).state
+    decision = when(account_of(guarantor, viewing(enrolled())), statement("S-1", WHO, VIEWER))
+    assert paper(decision) == [reason]
+    assert [event.key for event in decision.events] == [WHO]
+    assert [alert.person_id for alert in decision.state.alerts.values()] == [VIEWER]
+
+
+def test_a_viewer_who_has_ended_brings_no_paper_while_somebody_else_is_enrolled() -> None:
+    viewer = viewing(when(enrolled(), withdraw()).state)
+    for account in (account_of(enrolled(), viewer), account_of(Person("P-9"), enrolled(), viewer)):
+        decision = when(account, statement("S-1", "P-9", WHO, VIEWER))
+        assert paper(decision) == []
+        assert [alert.person_id for alert in decision.state.alerts.values()] == [WHO]
+
+
+def test_once_nobody_is_enrolled_any_more_whoever_ended_last_says_why() -> None:
+    viewer = viewing(when(enrolled(), UNSUBSCRIBE, at=NOON + HOUR).state)
+    account = account_of(when(enrolled(), withdraw()).state, viewer)
+    assert paper(when(account, statement("S-1", WHO, VIEWER))) == ["unsubscribed"]
+
+
 def test_who_can_no_longer_see_the_account_is_not_alerted() -> None:
-    decision = when(account_of(enrolled()), statement("S-1", "P-2"))
+    decision = when(account_of(enrolled()), statement("S-1", VIEWER))
     assert (decision.events, decision.tasks) == ((), ())
 
 
