@@ -6,6 +6,7 @@ from functools import partial
 
 from services.notifications.domain import State, decide, key
 from services.notifications.domain.messages import (
+    AccountLeft,
     ContactHarmed,
     HearCodeReceipt,
     HearReceipt,
@@ -29,7 +30,7 @@ def handlers(terms: Terms, now: Callable[[], datetime]) -> Handlers[State]:
         decide=partial(decide, terms),
         save=partial(save, terms),
         refusal=CommandRefused,
-        timers=(ContactHarmed, StopTexts, StartTexts),
+        timers=(AccountLeft, ContactHarmed, StopTexts, StartTexts),
         asked=(HearReceipt, HearCodeReceipt, HearText, Unsubscribe),
         key=key,
     )

@@ -126,7 +126,11 @@ class PaperlessEnrolled(Event):
 
 
 class PaperlessEnded(Event):
-    """Notifications says that statements come on paper again, and why."""
+    """Notifications says that statements come on paper again, and why.
+
+    `reason` is `withdrawn`, `unsubscribed`, `texts_stopped`, `contact_removed`, `complained`, or
+    `no_longer_on_account` where the billing host names the person as guarantor or viewer no more.
+    """
 
     TYPE: ClassVar[str] = "notifications.paperless-ended.v1"
     person_id: Id

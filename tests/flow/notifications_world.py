@@ -95,8 +95,9 @@ class Hospital(Around):
         }
         kind = "billing.guarantor-account-opened.v1"
         await self.tell(HOST_BILLING.name, kind, number, "host:billing", data)
-        known = "select exists (select from account where number = $1 and told_at is not null)"
-        await eventually(lambda: self.pool.fetchval(known, number), f"{number} is known")
+        known = "select exists (select from account where number = $1 and persons = $2)"
+        named = json.dumps([person.person_id for person in persons])
+        await eventually(lambda: self.pool.fetchval(known, number, named), f"{number} is known")
         return number
 
     async def register(self, person: Person, time_zone: str, language: str = "en") -> None:

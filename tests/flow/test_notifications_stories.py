@@ -134,6 +134,42 @@ async def test_the_link_in_an_alert_ends_it_by_one_click_and_looking_at_it_chang
             assert answer.status == 404
 
 
+async def test_who_is_on_the_account_no_longer_is_enrolled_no_longer_and_comes_back_without_consent(
+    world: Hospital,
+) -> None:
+    guarantor, viewer = Person(), Person()
+    account = await world.open_account(guarantor, viewer)
+    await world.enrol(viewer, "email", account=account)
+
+    await world.open_account(guarantor)
+
+    assert (await world.said("paperless-ended", viewer))["data"]["reason"] == "no_longer_on_account"
+    await world.statement(account, "S-1", guarantor)
+    await world.said("paper-statement-due", viewer, reason="no_longer_on_account", statement_id="S-1")
+    await world.open_account(guarantor, viewer)
+    await world.statement(account, "S-2", guarantor, viewer)
+    await world.said("paper-statement-due", viewer, statement_id="S-2")
+    enrolled = await world.enrol_with(viewer, {"email": f"{viewer.person_id}-email"}, account)
+    assert enrolled["outcome"] == "done"
+    await world.statement(account, "S-3", guarantor, viewer)
+    assert (await world.said("alert-delivered", viewer))["data"]["statement_id"] == "S-3"
+    assert world.told("paper-statement-due", guarantor) == []
+
+
+async def test_the_guarantor_who_withdrew_gets_paper_though_a_viewer_is_alerted(world: Hospital) -> None:
+    guarantor, viewer = Person(), Person()
+    account = await world.open_account(guarantor, viewer)
+    for one in (guarantor, viewer):
+        await world.enrol(one, "email", account=account)
+    await world.command(guarantor, "end-paperless", account_number=account)
+
+    await world.statement(account, "S-1", guarantor, viewer)
+
+    await world.said("alert-delivered", viewer)
+    assert (await world.said("paper-statement-due", guarantor))["data"]["reason"] == "withdrawn"
+    assert world.told("alert-sent", guarantor) == []
+
+
 async def test_stop_ends_texts_for_all_who_share_a_number_with_one_confirmation_and_start_begins_again(
     world: Hospital,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, assert_never
 from services.notifications.domain import alerts, contacts, paperless, texting
 from services.notifications.domain.account import Account, Patient, hear_account
 from services.notifications.domain.messages import (
+    AccountLeft,
     AlertAnswered,
     CodeAnswered,
     ContactHarmed,
@@ -39,7 +40,14 @@ State: TypeAlias = Person | Account | Destination | Patient
 """What a message is about; `key` says which."""
 
 AboutPerson = (
-    NotificationsCommand | CodeAnswered | ContactHarmed | HearCodeReceipt | StartTexts | StopTexts | Unsubscribe
+    NotificationsCommand
+    | AccountLeft
+    | CodeAnswered
+    | ContactHarmed
+    | HearCodeReceipt
+    | StartTexts
+    | StopTexts
+    | Unsubscribe
 )
 AboutAccount = GuarantorAccountOpened | StatementAvailable | AlertAnswered | HearReceipt
 AboutDestination = HearText | TextReplied
@@ -96,7 +104,7 @@ def _hear_patient(state: State | None, fact: PatientRegistered, told_at: datetim
 def _about_account(account: Account, heard: AboutAccount, told_at: datetime, now: datetime) -> Decision[State]:
     match heard:
         case GuarantorAccountOpened():
-            return hear_account(account, heard, told_at)
+            return hear_account(account, heard, told_at, now)
         case StatementAvailable():
             return alerts.announce(account, heard, now)
         case AlertAnswered():
@@ -112,7 +120,7 @@ def _about_person(terms: Terms, person: Person, message: Message[Any], now: date
     match heard:
         case AddContact() | ConfirmContact() | ResendCode() | RemoveContact():
             return contacts.decide(person, message, terms, now)
-        case EnrolPaperless() | EndPaperless() | Unsubscribe():
+        case EnrolPaperless() | EndPaperless() | Unsubscribe() | AccountLeft():
             return paperless.decide(person, message, terms, now)
         case CodeAnswered() | HearCodeReceipt() | ContactHarmed() | StopTexts() | StartTexts():
             return contacts.hear(person, heard, now)

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
+from services.notifications.domain.messages import AccountLeft
 from services.notifications.domain.person import Contact, Enrolment
 from shared.events.billing import GuarantorAccountOpened
 from shared.events.notifications import Channel
 from shared.frozen import replace
-from shared.messaging.decision import Decision
+from shared.messaging.decision import Decision, Task
 
 AlertStatus = Literal["created", "unknown", "sent", "delivered", "failed", "suppressed"]
 
@@ -67,7 +68,7 @@ class Account:
 
     Attributes:
         number: the account number.
-        persons: guarantor and viewers, as the billing host told last, at `told_at`.
+        persons: the guarantor, then the viewers, as the billing host told last, at `told_at`.
         statements: those that messages name, by id.
         alerts: those that messages name, by id.
         subscribers: by person id.
@@ -82,8 +83,13 @@ class Account:
 
     @property
     def guarantor(self) -> str | None:
-        """The guarantor, as the billing host told last."""
+        """Whose account it is, and whose paper."""
         return next(iter(self.persons), None)
+
+    @property
+    def viewers(self) -> tuple[str, ...]:
+        """Who else may see the account."""
+        return self.persons[1:]
 
     def with_statement(self, statement: Statement) -> "Account":
         """Return the account with a statement as it is now."""
@@ -106,12 +112,19 @@ class Patient:
     told_at: datetime
 
 
-def hear_account(account: Account, fact: GuarantorAccountOpened, told_at: datetime) -> Decision[Account]:
-    """Learn who may see an account; what was told later counts."""
+def hear_account(
+    account: Account, fact: GuarantorAccountOpened, told_at: datetime, now: datetime
+) -> Decision[Account]:
+    """Learn who may see an account; what was told later counts. Who no longer may is no longer enrolled."""
     if account.told_at is not None and told_at < account.told_at:
         return Decision(account)
     persons = tuple(dict.fromkeys((fact.guarantor.person_id, *fact.viewers)))
-    return Decision(replace(account, persons=persons, told_at=told_at))
+    left = tuple(
+        Task(AccountLeft(person_id=person_id, account_number=account.number, left_at=now), name=person_id)
+        for person_id in account.persons
+        if person_id not in persons
+    )
+    return Decision(replace(account, persons=persons, told_at=told_at), tasks=left)
 
 
 def alert_id(account_number: str, statement_id: str, person_id: str, contact: Contact) -> str:

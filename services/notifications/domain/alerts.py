@@ -54,14 +54,15 @@ def announce(account: Account, statement: StatementAvailable, now: datetime) -> 
     if statement.statement_id in account.statements:
         return Decision(account)
     account = account.with_statement(Statement(statement.statement_id, now))
-    readers = set(statement.person_ids)
-    subscribers = [one for one in account.subscribers.values() if one.person_id in readers]
-    enrolled = [one for one in subscribers if one.enrolment.in_force]
+    # Payments and we hear of who is on the account each in our own time: who is not for both reads nothing.
+    readers = set(account.persons).intersection(statement.person_ids)
+    in_force = [one for one in account.subscribers.values() if one.enrolment.in_force]
+    enrolled = [one for one in in_force if one.person_id in readers]
     alerts: list[Alert] = []
     tasks: list[Task] = []
     events: tuple[Event, ...] = ()
-    if (last := _last_ended(account, subscribers)) is not None:
-        reason = last.enrolment.ended_reason or "withdrawn"
+    if (last := _last_ended(account, enrolled, now)) is not None:
+        reason = last.enrolment.ended_reason or "no_longer_on_account"
         account, events = _on_paper(account, statement.statement_id, last.person_id, reason)
     for subscriber in enrolled:
         chosen = _chosen(subscriber)
@@ -119,16 +120,18 @@ def hear_receipt(account: Account, receipt: HearReceipt, now: datetime) -> Decis
 # What an alert comes to
 
 
-def _last_ended(account: Account, subscribers: list[Subscriber]) -> Subscriber | None:
+def _last_ended(account: Account, enrolled: list[Subscriber], now: datetime) -> Subscriber | None:
     """Return whose enrolment's end brings paper, if anybody's does.
 
-    Paper is the guarantor's: the end of theirs brings it though a viewer is enrolled, and while somebody is
-    enrolled the end of a viewer's brings none.
+    Paper is the guarantor's: nobody else's end brings it while they are enrolled. The end of theirs does though
+    a viewer is enrolled; so does that of who left the account, for they may have been its guarantor.
     """
-    ended = [one for one in subscribers if not one.enrolment.in_force]
-    if len(ended) < len(subscribers):
-        ended = [one for one in ended if one.person_id == account.guarantor]
-    return max(ended, key=lambda one: one.enrolment.ended_at or one.enrolment.consented_at, default=None)
+    reading = {one.person_id for one in enrolled}
+    if account.guarantor in reading:
+        return None
+    silent = reading.union(account.viewers if reading else ())
+    ended = [one for one in account.subscribers.values() if one.person_id not in silent]
+    return max(ended, key=lambda one: one.enrolment.ended_at or now, default=None)
 
 
 def _chosen(subscriber: Subscriber) -> list[Contact]:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.events.envelope import Command, Fact, Id
+from shared.events.envelope import Command, Fact, Id, Time
 from shared.events.vocabulary import Code
 
 Count = Annotated[int, Field(ge=0, le=10_000)]
@@ -104,6 +104,15 @@ class StartTexts(_AboutContact):
     """The number of a contact wants texts again."""
 
     TYPE: ClassVar[str] = "notifications.start-texts.v1"
+
+
+class AccountLeft(Fact):
+    """A person is on an account no longer, as we heard at `left_at`; what they consent to later stands."""
+
+    TYPE: ClassVar[str] = "notifications.account-left.v1"
+    person_id: Id
+    account_number: Id
+    left_at: Time
 
 
 class ReplyToText(Fact):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
-from services.notifications.domain.messages import Unsubscribe
+from services.notifications.domain.messages import AccountLeft, Unsubscribe
 from services.notifications.domain.person import Enrolment, Person
 from services.notifications.domain.refusal import refuse
 from services.notifications.domain.terms import Terms
@@ -20,24 +20,28 @@ from shared.events.notifications import (
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
-EndReason = Literal["withdrawn", "unsubscribed", "texts_stopped", "contact_removed", "complained"]
+EndReason = Literal[
+    "withdrawn", "unsubscribed", "texts_stopped", "contact_removed", "complained", "no_longer_on_account"
+]
 
 
-PaperlessCommand = EnrolPaperless | EndPaperless | Unsubscribe
+AboutPaperless = EnrolPaperless | EndPaperless | Unsubscribe | AccountLeft
 
 
 def decide(person: Person, message: Message[Any], terms: Terms, now: datetime) -> Decision[Person]:
-    """Decide about what a person asks for."""
-    asked: PaperlessCommand = message.data
-    match asked:
+    """Decide about what a person asks for, and about who is on an account no longer."""
+    heard: AboutPaperless = message.data
+    match heard:
         case EnrolPaperless():
             return enrol(person, message, terms, now)
         case EndPaperless():
             return withdraw(person, message, now)
         case Unsubscribe():
-            return unsubscribe(person, asked, now)
+            return unsubscribe(person, heard, now)
+        case AccountLeft():
+            return leave(person, heard, now)
         case _:
-            assert_never(asked)
+            assert_never(heard)
 
 
 def enrol(person: Person, message: Message[EnrolPaperless], terms: Terms, now: datetime) -> Decision[Person]:
@@ -87,6 +91,15 @@ def withdraw(person: Person, message: Message[EndPaperless], now: datetime) -> D
         return Decision(person, (_ended(person, enrolment, "done"),))
     ended = replace(enrolment, ended_at=now, ended_reason="withdrawn")
     return Decision(person.with_enrolment(ended), (_ended(person, ended, "done"),))
+
+
+def leave(person: Person, left: AccountLeft, now: datetime) -> Decision[Person]:
+    """End an enrolment for an account that is the person's no longer; who comes back has to consent anew."""
+    enrolment = person.enrolments.get(left.account_number)
+    if enrolment is None or not enrolment.in_force or enrolment.consented_at > left.left_at:
+        return Decision(person)
+    ended = replace(enrolment, ended_at=now, ended_reason="no_longer_on_account")
+    return Decision(person.with_enrolment(ended), (_ended(person, ended, None),))
 
 
 def unsubscribe(person: Person, asked: Unsubscribe, now: datetime) -> Decision[Person]:

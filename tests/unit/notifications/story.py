@@ -10,6 +10,7 @@ from services.notifications.domain.account import Account, Alert, Subscriber
 from services.notifications.domain.messages import AlertAnswered, HearReceipt, SendAlert, SendCode
 from services.notifications.domain.person import Crowd, Person
 from services.notifications.domain.terms import Terms
+from shared.events.billing import Guarantor, GuarantorAccountOpened
 from shared.events.envelope import Data, Message, message_of
 from shared.events.notifications import (
     AddContact,
@@ -93,6 +94,16 @@ def resend(contact_id: str = EMAIL) -> ResendCode:
 
 def remove(contact_id: str = EMAIL) -> RemoveContact:
     return RemoveContact(contact_id=contact_id, person_id=WHO)
+
+
+def opened(guarantor: str, *viewers: str) -> GuarantorAccountOpened:
+    return GuarantorAccountOpened(
+        account_number=ACCOUNT,
+        guarantor=Guarantor(person_id=guarantor, first_name="Ada", last_name="Reyes"),
+        viewers=viewers,
+        affiliate="north",
+        currency="USD",
+    )
 
 
 def enrol(email: str | None = EMAIL, text: str | None = None, **consent: Any) -> EnrolPaperless:

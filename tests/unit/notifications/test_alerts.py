@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.notifications.domain.account import Account
 from services.notifications.domain.alerts import FAILURE_WAITS, QUERY_WAITS
 from services.notifications.domain.messages import (
+    AccountLeft,
     ContactHarmed,
     QueryAlert,
     ReceiptStatus,
@@ -22,6 +23,7 @@ from tests.unit.notifications.story import (
     ACCOUNT,
     EMAIL,
     NOON,
+    SECOND,
     TEXT,
     VIEWER,
     WHO,
@@ -34,6 +36,7 @@ from tests.unit.notifications.story import (
     enrolled,
     events,
     names,
+    opened,
     receipt,
     remove,
     statement,
@@ -44,6 +47,7 @@ from tests.unit.notifications.story import (
 )
 
 HOUR = timedelta(hours=1)
+LEFT = AccountLeft(person_id=WHO, account_number=ACCOUNT, left_at=NOON + timedelta(hours=1))
 UNSUBSCRIBE = Unsubscribe(person_id=WHO, contact_id=EMAIL)
 
 
@@ -122,9 +126,41 @@ def test_once_nobody_is_enrolled_any_more_whoever_ended_last_says_why() -> None:
     assert paper(when(account, statement("S-1", WHO, VIEWER))) == ["unsubscribed"]
 
 
-def test_who_can_no_longer_see_the_account_is_not_alerted() -> None:
-    decision = when(account_of(enrolled()), statement("S-1", VIEWER))
-    assert (decision.events, decision.tasks) == ((), ())
+def test_who_is_no_longer_on_the_account_for_payments_or_for_us_is_not_alerted_and_paper_comes_back() -> None:
+    account = account_of(enrolled(), Person(VIEWER))
+    without = when(account, opened(VIEWER)).state
+    for decision in (when(account, statement("S-1", VIEWER)), when(without, statement("S-1", WHO, VIEWER))):
+        assert (paper(decision), decision.tasks) == (["no_longer_on_account"], ())
+
+
+def test_paper_comes_back_with_the_guarantor_who_left_though_a_viewer_is_alerted_until_the_next_one_enrols() -> (
+    None
+):
+    gone = when(enrolled(), LEFT).state
+    account = account_of(gone, viewing(enrolled()), Person("P-9"))
+    account = when(account, opened("P-9", VIEWER)).state
+    decision = when(account, statement("S-1", "P-9", VIEWER))
+    assert paper(decision) == ["no_longer_on_account"]
+    assert [alert.person_id for alert in decision.state.alerts.values()] == [VIEWER]
+    account = when(account_of(gone, replace(enrolled(), person_id="P-9")), opened("P-9")).state
+    assert paper(when(account, statement("S-1", "P-9"))) == []
+
+
+def test_a_viewer_who_left_brings_no_paper_while_the_guarantor_is_enrolled() -> None:
+    account = account_of(enrolled(), viewing(when(enrolled(), LEFT).state))
+    assert paper(when(when(account, opened(WHO)).state, statement())) == []
+
+
+def test_who_is_named_no_more_has_left_and_what_was_told_before_does_not_count() -> None:
+    account = when(Account(ACCOUNT), opened(WHO, VIEWER)).state
+    assert (account.guarantor, account.viewers) == (WHO, (VIEWER,))
+    decision = when(account, opened("P-9", "P-8"), at=NOON + SECOND)
+    assert decision.state.persons == ("P-9", "P-8")
+    assert tasks(decision) == [
+        AccountLeft(person_id=one, account_number=ACCOUNT, left_at=NOON + SECOND) for one in (WHO, VIEWER)
+    ]
+    late = when(decision.state, opened(WHO, VIEWER))
+    assert (late.state, late.tasks) == (decision.state, ())
 
 
 def test_a_chosen_contact_that_nothing_gets_to_brings_paper_and_the_other_its_alert() -> None:

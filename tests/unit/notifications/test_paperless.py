@@ -1,6 +1,6 @@
 import pytest
 
-from services.notifications.domain.messages import ContactHarmed, StartTexts, StopTexts, Unsubscribe
+from services.notifications.domain.messages import AccountLeft, ContactHarmed, StartTexts, StopTexts, Unsubscribe
 from services.notifications.domain.person import Person
 from shared.events.notifications import Alerts, PaperlessEnded, PaperlessEnrolled
 from tests.unit.notifications.story import (
@@ -124,6 +124,18 @@ def test_a_bounce_refuses_the_contact_and_leaves_the_enrolment() -> None:
 
 def test_a_bounce_of_what_was_sent_before_the_contact_was_confirmed_anew_is_no_news() -> None:
     assert when(enrolled(), harmed("hard_bounce", version=0)).events == ()
+
+
+def test_who_leaves_the_account_is_enrolled_no_longer_and_when_they_come_back_consents_anew() -> None:
+    left = AccountLeft(person_id=WHO, account_number=ACCOUNT, left_at=NOON)
+    decision = when(enrolled(), left)
+    assert events(decision) == [ended("no_longer_on_account")]
+    assert when(decision.state, left).events == ()
+    assert when(Person(WHO), left).events == ()
+    anew = when(decision.state, enrol(), at=NOON + SECOND)
+    assert (outcome(anew), anew.state.enrolments[ACCOUNT].consented_at) == (("done", None), NOON + SECOND)
+    late = when(anew.state, left, at=NOON + SECOND)
+    assert (late.events, late.state) == ((), anew.state)
 
 
 def test_unsubscribing_again_is_done_again() -> None:
