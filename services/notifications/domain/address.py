@@ -28,7 +28,7 @@ class AddressError(ValueError):
 
 @lru_cache(maxsize=4096)
 def normalise(channel: Channel, typed: str) -> str:
-    """Return an address as it is kept: an email address, or a number in E.164.
+    """Return an address as it is kept: an email address as mail servers write it, or a number in E.164.
 
     Raises:
         AddressError: `address_invalid`, or `address_not_supported` for landlines, premium numbers and the like.
@@ -38,13 +38,14 @@ def normalise(channel: Channel, typed: str) -> str:
 
 def _email(typed: str) -> str:
     try:
-        # Whether it can be delivered is learnt by sending the code, so nobody is asked here.
-        found = validate_email(
-            typed.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True
-        )
+        # `strict` minds how long a local part may be. Whether an address can be delivered to is learnt by sending
+        # the code, so nobody is asked here.
+        found = validate_email(typed.strip(), check_deliverability=False, strict=True, test_environment=True)
     except EmailNotValidError:
         raise AddressError("address_invalid") from None
-    return found.normalized
+    if found.ascii_email is None:  # only a domain has a spelling in ASCII, not what is before the @
+        raise AddressError("address_invalid")
+    return found.ascii_email
 
 
 def _number(typed: str) -> str:

@@ -132,6 +132,8 @@ def test_a_contact_that_is_added_again_is_the_same_and_with_another_address_a_co
     [
         (EMAIL, "ana", "address_invalid"),
         (EMAIL, "ana@localhost", "address_invalid"),
+        (EMAIL, "añá@mail.example", "address_invalid"),
+        (EMAIL, f"{'a' * 65}@mail.example", "address_invalid"),
         (TEXT, "12", "address_invalid"),
         (TEXT, "+15555550100", "address_invalid"),
         (TEXT, "+442079460000", "address_not_supported"),
@@ -142,6 +144,14 @@ def test_an_address_that_nothing_can_be_sent_to_is_refused(contact_id: str, addr
     decision = when(None, add(contact_id, address))
     assert (outcome(decision), tasks(decision)) == (("refused", reason), [])
     assert address not in str(decision.events)
+
+
+def test_a_domain_in_letters_of_any_language_is_kept_as_mail_servers_write_it() -> None:
+    added = when(None, add(address="ana@münchen.Mail.example"))
+    assert added.state.contacts[EMAIL].address == "ana@xn--mnchen-3ya.mail.example"
+    again = when(added.state, add(address="ana@xn--mnchen-3ya.mail.example"))
+    assert (outcome(again), again.state) == (("done", None), added.state)
+    assert outcome(when(None, add(address=f"{'a' * 64}@mail.example"))) == ("done", None)
 
 
 def test_somebody_else_finds_no_contact_whatever_they_ask() -> None:
