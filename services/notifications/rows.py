@@ -18,10 +18,9 @@ CONTACT: Final = (
     *("person_id", "contact_id", "channel", "address", "destination_id"),
     *("code_id", "code_sent_at", "code_tries", "status", "reason", "version", "verified_at"),
 )
-ENROLMENT: Final = (
-    *("person_id", "account_number", "email_contact_id", "text_contact_id", "text_version", "text_sha256"),
-    *("consented_at", "consented_by", "ended_at", "ended_reason"),
-)
+_CONSENTED: Final = ("text_version", "text_sha256", "consented_at", "consented_by", "ended_at", "ended_reason")
+ENROLMENT: Final = ("person_id", "account_number", "email_contact_id", "text_contact_id", *_CONSENTED)
+CONSENT: Final = ("person_id", "account_number", *_CONSENTED)
 CODE: Final = ("code_id", "person_id", "contact_id", "destination_id", "prefix_id", "sent_at")
 ACCOUNT: Final = ("number", "persons", "told_at")
 STATEMENT: Final = ("account_number", "statement_id", "available_at", "paper_reason")
@@ -40,6 +39,7 @@ class Rows:
     contacts: list[Row] = field(default_factory=list)
     codes: list[Row] = field(default_factory=list)
     enrolments: list[Row] = field(default_factory=list)
+    consents: list[Row] = field(default_factory=list)
     accounts: list[Row] = field(default_factory=list)
     statements: list[Row] = field(default_factory=list)
     new_alerts: list[Row] = field(default_factory=list)
@@ -62,6 +62,7 @@ class Rows:
             for enrolment in after.enrolments.values()
             if enrolment is not before.enrolments.get(enrolment.account_number)
         ]
+        self.consents += [(whose, one.account_number, *_consented(one)) for one in after.consents]
 
     def account(self, before: Account, after: Account) -> None:
         """Add what changed of an account."""
@@ -125,8 +126,11 @@ def to_enrolment(row: Sequence[Any]) -> Enrolment:
 def enrolment_row(person_id: str, enrolment: Enrolment) -> Row:
     """Return the row of an enrolment."""
     alerts = enrolment.alerts
+    return (person_id, enrolment.account_number, alerts.email, alerts.text, *_consented(enrolment))
+
+
+def _consented(enrolment: Enrolment) -> Row:
     return (
-        *(person_id, enrolment.account_number, alerts.email, alerts.text),
         *(enrolment.text_version, enrolment.text_sha256, enrolment.consented_at, enrolment.consented_by),
         *(enrolment.ended_at, enrolment.ended_reason),
     )

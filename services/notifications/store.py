@@ -25,6 +25,7 @@ from services.notifications.rows import (
     ACCOUNT,
     ALERT,
     CODE,
+    CONSENT,
     CONTACT,
     ENROLMENT,
     PATIENT,
@@ -38,6 +39,7 @@ from services.notifications.tables import (
     AccountRow,
     AlertRow,
     CodeRow,
+    ConsentRow,
     ContactRow,
     DestinationRow,
     EnrolmentRow,
@@ -360,6 +362,7 @@ async def save(terms: Terms, connection: Connection, changes: Sequence[Change[St
                 assert_never(after)
     await upsert(connection, ContactRow, CONTACT, rows.contacts)
     await upsert(connection, EnrolmentRow, ENROLMENT, rows.enrolments)
+    await insert(connection, ConsentRow, CONSENT, rows.consents)
     if rows.codes:
         newest = max(sent_at for *_, sent_at in rows.codes)
         await connection.execute(_FORGET_CODES, newest - CODES_COUNTED)

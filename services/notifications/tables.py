@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, Index, SmallInteger, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -71,7 +71,7 @@ class CodeRow(Table, table=True):
 
 
 class EnrolmentRow(Table, table=True):
-    """A person's consent to statements of an account without paper."""
+    """A person's latest consent to statements of an account without paper, and where alerts go."""
 
     __tablename__ = "enrolment"
     __table_args__ = (Index("enrolment_account", "account_number"),)
@@ -80,6 +80,22 @@ class EnrolmentRow(Table, table=True):
     account_number: str = Field(sa_column=columns.key())
     email_contact_id: str | None = Field(sa_column=columns.text(nullable=True))
     text_contact_id: str | None = Field(sa_column=columns.text(nullable=True))
+    text_version: str = Field(sa_column=columns.text())
+    text_sha256: str = Field(sa_column=columns.text())
+    consented_at: datetime = Field(sa_column=columns.moment())
+    consented_by: str = Field(sa_column=columns.text())
+    ended_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    ended_reason: str | None = Field(sa_column=columns.text(nullable=True))
+
+
+class ConsentRow(Table, table=True):
+    """A consent as it was given, or as it ended. The database refuses any change of it."""
+
+    __tablename__ = "consent"
+
+    person_id: str = Field(sa_column=columns.key())
+    account_number: str = Field(sa_column=columns.key())
+    seq: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
     text_version: str = Field(sa_column=columns.text())
     text_sha256: str = Field(sa_column=columns.text())
     consented_at: datetime = Field(sa_column=columns.moment())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from asyncpg import RestrictViolationError
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -26,7 +27,7 @@ from services.notifications.tables import Table
 from shared.database import Connection, Pool, connect
 from shared.events.billing import Guarantor, GuarantorAccountOpened
 from shared.events.envelope import Data, Message, message_of
-from shared.events.notifications import AddContact, Alerts, ConfirmContact, Consent, EnrolPaperless
+from shared.events.notifications import AddContact, Alerts, ConfirmContact, Consent, EndPaperless, EnrolPaperless
 from shared.events.registration import PatientRegistered
 from shared.messaging.decision import Decision
 from shared.messaging.handlers import Change
@@ -104,9 +105,9 @@ def opened(account: str, person_id: str, *viewers: str) -> Message[Any]:
     return said(data)
 
 
-def enrol(person_id: str, account: str, email: str | None = None, text: str | None = None) -> Message[Any]:
-    consent = Consent(accepted=True, text_version="2026-01-en")
-    alerts = Alerts(email=email, text=text)
+def enrol(person_id: str, account: str, email: str | None = None, version: str = "2026-01-en") -> Message[Any]:
+    consent = Consent(accepted=True, text_version=version)
+    alerts = Alerts(email=email)
     return said(
         EnrolPaperless(person_id=person_id, account_number=account, alerts=alerts, consent=consent), person_id
     )
@@ -143,7 +144,7 @@ async def test_the_tables_are_those_that_the_migrations_make(url: str) -> None:
         )
         return list(compare_metadata(context, Table.metadata))
 
-    assert len(Table.metadata.tables) == 11
+    assert len(Table.metadata.tables) == 12
     engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"))
     async with engine.connect() as connection:
         found = await connection.run_sync(differences)
@@ -172,6 +173,31 @@ async def test_what_a_batch_ends_in_is_what_the_next_one_finds(pool: Pool) -> No
     assert [contact_id for contact_id, _ in (await kept(pool, add(who, "x@mail.example").data, who)).codes] == [
         f"{who}-email"
     ]
+
+
+async def test_every_consent_is_kept_for_good_though_another_follows_in_the_same_batch(pool: Pool) -> None:
+    (who,) = people(1)
+    await subscribe(pool, who)
+    account = f"A-{who}"
+    end = said(EndPaperless(person_id=who, account_number=account), who)
+    await handle(pool, end, enrol(who, account, f"{who}-email", version="2026-01-es"))
+    await handle(pool, end)
+
+    kept = "select text_version, text_sha256, consented_at, consented_by, ended_at, ended_reason from consent"
+    rows = [tuple(row) for row in await pool.fetch(f"{kept} where person_id = $1 order by seq", who)]
+    english, spanish = (
+        (version, TERMS.current_texts[version], NOON, f"patient:{who}") for version in ("2026-01-en", "2026-01-es")
+    )
+    ended = (NOON, "withdrawn")
+    assert rows == [(*english, None, None), (*english, *ended), (*spanish, None, None), (*spanish, *ended)]
+
+
+@pytest.mark.parametrize(
+    "change", ["update consent set text_version = 'x'", "delete from consent", "truncate consent"]
+)
+async def test_the_database_itself_refuses_a_change_of_consents(pool: Pool, change: str) -> None:
+    with pytest.raises(RestrictViolationError):
+        await pool.execute(change)
 
 
 async def test_a_statement_run_takes_as_many_statements_of_sql_for_few_as_for_many(pool: Pool) -> None:

@@ -78,6 +78,7 @@ class Person:
         person_id: who.
         contacts: all, by id; also those that were removed, whose ids are not given again.
         enrolments: all, by account number; also those that ended.
+        consents: those that the messages at hand gave or ended, each as it then was; to be kept for good.
         codes: when codes were sent in the last day, with the contact.
         accounts: those that the messages at hand name and that the person may see.
         crowds: what is known about the address that a message asks to send a code to, by the message's id.
@@ -86,6 +87,7 @@ class Person:
     person_id: str
     contacts: Mapping[str, Contact] = field(default_factory=dict)
     enrolments: Mapping[str, Enrolment] = field(default_factory=dict)
+    consents: tuple[Enrolment, ...] = ()
     codes: tuple[tuple[str, datetime], ...] = ()
     accounts: frozenset[str] = frozenset()
     crowds: Mapping[str, Crowd] = field(default_factory=dict)
@@ -95,8 +97,14 @@ class Person:
         return replace(self, contacts={**self.contacts, contact.contact_id: contact})
 
     def with_enrolment(self, enrolment: Enrolment) -> "Person":
-        """Return the person with an enrolment as it is now."""
-        return replace(self, enrolments={**self.enrolments, enrolment.account_number: enrolment})
+        """Return the person with an enrolment as it is now; that alerts go elsewhere is no other consent."""
+        there = self.enrolments.get(enrolment.account_number)
+        same = there is not None and replace(there, alerts=enrolment.alerts) == enrolment
+        return replace(
+            self,
+            enrolments={**self.enrolments, enrolment.account_number: enrolment},
+            consents=self.consents if same else (*self.consents, enrolment),
+        )
 
     def verified(self, contact_id: str, channel: Channel) -> bool:
         """Tell whether alerts may go to a contact by this channel."""

@@ -45,6 +45,19 @@ def test_consent_is_kept_with_the_version_and_hash_of_its_text_the_time_and_the_
     assert kept.consented_by == f"patient:{WHO}"
 
 
+def test_each_consent_is_noted_as_it_was_given_and_as_it_ended_and_a_change_of_alerts_alone_is_not() -> None:
+    first = when(confirmed(EMAIL, TEXT), enrol(EMAIL, TEXT)).state
+    ended_once = when(when(first, remove(TEXT)).state, withdraw(), at=NOON + SECOND).state
+    again = when(ended_once, enrol(text_version="2026-01-es"), at=NOON + 2 * SECOND).state
+    noted = [(one.text_version, one.text_sha256, one.ended_reason) for one in again.consents]
+    hashes = TERMS.current_texts
+    english, spanish = (("2026-01-en", hashes["2026-01-en"]), ("2026-01-es", hashes["2026-01-es"]))
+    assert noted == [(*english, None), (*english, "withdrawn"), (*spanish, None)]
+    assert [one.consented_at for one in again.consents] == [NOON, NOON, NOON + 2 * SECOND]
+    assert [one.ended_at for one in again.consents] == [None, NOON + SECOND, None]
+    assert {one.consented_by for one in again.consents} == {f"patient:{WHO}"}
+
+
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
