@@ -128,8 +128,9 @@ class PaperlessEnrolled(Event):
 class PaperlessEnded(Event):
     """Notifications says that statements come on paper again, and why.
 
-    `reason` is `withdrawn`, `unsubscribed`, `texts_stopped`, `contact_removed`, `complained`, or
-    `no_longer_on_account` where the billing host names the person as guarantor or viewer no more.
+    `reason` is `withdrawn`, `unsubscribed`, `texts_stopped`, `contact_removed`, `complained`, `hard_bounce` or
+    `refused` where no other contact is left, or `no_longer_on_account` where the billing host names the person as
+    guarantor or viewer no more.
     """
 
     TYPE: ClassVar[str] = "notifications.paperless-ended.v1"

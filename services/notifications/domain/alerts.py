@@ -67,7 +67,8 @@ def announce(account: Account, statement: StatementAvailable, now: datetime) -> 
     for subscriber in enrolled:
         chosen = _chosen(subscriber)
         healthy = [contact for contact in chosen if contact.status == "verified"]
-        if chosen and not healthy:
+        # Who wants no alerts has to be within reach all the same.
+        if not any(contact.status == "verified" for contact in chosen or subscriber.contacts.values()):
             account, told = _on_paper(account, statement.statement_id, subscriber.person_id, "contact_refused")
             events += told
         for contact in healthy:

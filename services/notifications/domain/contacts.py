@@ -14,7 +14,7 @@ from services.notifications.domain.messages import (
     StartTexts,
     StopTexts,
 )
-from services.notifications.domain.paperless import drop
+from services.notifications.domain.paperless import drop, lapse
 from services.notifications.domain.person import Code, Contact, Crowd, Person
 from services.notifications.domain.refusal import refuse
 from services.notifications.domain.terms import Terms
@@ -72,9 +72,9 @@ def hear(person: Person, fact: ContactFact, now: datetime) -> Decision[Person]:
     """Decide about what providers and numbers say."""
     match fact:
         case CodeAnswered():
-            return hear_code(person, fact)
+            return hear_code(person, fact, now)
         case HearCodeReceipt():
-            return hear_code_receipt(person, fact)
+            return hear_code_receipt(person, fact, now)
         case ContactHarmed():
             return hear_harm(person, fact, now)
         case StopTexts():
@@ -173,19 +173,19 @@ def remove(person: Person, message: Message[RemoveContact], now: datetime) -> De
 # What providers and numbers say
 
 
-def hear_code(person: Person, answer: CodeAnswered) -> Decision[Person]:
+def hear_code(person: Person, answer: CodeAnswered, now: datetime) -> Decision[Person]:
     """Learn what became of sending a code."""
     if answer.result != "refused":
         return Decision(person)
-    return Decision(*_harm_of_code(person, answer.contact_id, answer.code_id, "refused"))
+    return Decision(*_harm_of_code(person, answer.contact_id, answer.code_id, "refused", now))
 
 
-def hear_code_receipt(person: Person, receipt: HearCodeReceipt) -> Decision[Person]:
+def hear_code_receipt(person: Person, receipt: HearCodeReceipt, now: datetime) -> Decision[Person]:
     """Learn what became of a code that was sent."""
     heard = Event(ReceiptHeard(reference=receipt.code_id, status=receipt.status), "done", person.person_id)
     events: tuple[Event, ...] = ()
     if receipt.status == "bounced":
-        person, events = _harm_of_code(person, receipt.contact_id, receipt.code_id, "hard_bounce")
+        person, events = _harm_of_code(person, receipt.contact_id, receipt.code_id, "hard_bounce", now)
     return Decision(person, (heard, *events))
 
 
@@ -195,9 +195,10 @@ def hear_harm(person: Person, harm: ContactHarmed, now: datetime) -> Decision[Pe
     if contact is None or contact.version != harm.contact_version or contact.status != "verified":
         return Decision(person)
     person, refused = _refused(person, contact, harm.reason)
-    if harm.reason != "complained":
-        return Decision(person, refused)
-    person, ended = drop(person, contact.contact_id, "complained", now)
+    if harm.reason == "complained":
+        person, ended = drop(person, contact.contact_id, "complained", now)
+    else:
+        person, ended = lapse(person, harm.reason, now)
     return Decision(person, (*refused, *ended))
 
 
@@ -263,12 +264,16 @@ def _where_it_is(person: Person, contact: Contact, outcome: Literal["done"] | No
     return Event(sent, outcome, whose)
 
 
-def _harm_of_code(person: Person, contact_id: str, code_id: str, reason: Harm) -> tuple[Person, tuple[Event, ...]]:
+def _harm_of_code(
+    person: Person, contact_id: str, code_id: str, reason: Harm, now: datetime
+) -> tuple[Person, tuple[Event, ...]]:
     """Refuse a contact that its newest code could not reach."""
     contact = person.contacts.get(contact_id)
     if contact is None or contact.code.code_id != code_id or contact.status not in ("pending", "verified"):
         return person, ()
-    return _refused(person, contact, reason)
+    person, refused = _refused(person, contact, reason)
+    person, ended = lapse(person, reason, now)
+    return person, (*refused, *ended)
 
 
 def _refused(person: Person, contact: Contact, reason: Harm) -> tuple[Person, tuple[Event, ...]]:

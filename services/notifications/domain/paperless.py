@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
-from services.notifications.domain.messages import AccountLeft, Unsubscribe
+from services.notifications.domain.messages import AccountLeft, Harm, Unsubscribe
 from services.notifications.domain.person import Enrolment, Person
 from services.notifications.domain.refusal import refuse
 from services.notifications.domain.terms import Terms
@@ -20,9 +20,7 @@ from shared.events.notifications import (
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
-EndReason = Literal[
-    "withdrawn", "unsubscribed", "texts_stopped", "contact_removed", "complained", "no_longer_on_account"
-]
+EndReason = Literal["withdrawn", "unsubscribed", "texts_stopped", "contact_removed", "no_longer_on_account"] | Harm
 
 
 AboutPaperless = EnrolPaperless | EndPaperless | Unsubscribe | AccountLeft
@@ -75,10 +73,9 @@ def _against_enrolment(person: Person, message: Message[EnrolPaperless], terms: 
     if asked.consent.text_version not in terms.current_texts:
         return "consent_stale"
     # Also who wants no alerts has shown, by confirming a contact, that they can read what comes to it.
-    reachable = any(contact.status == "verified" for contact in person.contacts.values())
     email = chosen.email is None or person.verified(chosen.email, "email")
     text = chosen.text is None or person.verified(chosen.text, "text")
-    return None if reachable and email and text else "contact_not_verified"
+    return None if person.reachable and email and text else "contact_not_verified"
 
 
 def withdraw(person: Person, message: Message[EndPaperless], now: datetime) -> Decision[Person]:
@@ -130,6 +127,20 @@ def drop(person: Person, contact_id: str, reason: EndReason, now: datetime) -> t
             events.append(_ended(person, ended, None))
         else:
             person = person.with_enrolment(replace(enrolment, alerts=left))
+    person, lapsed = lapse(person, reason, now)
+    return person, (*events, *lapsed)
+
+
+def lapse(person: Person, reason: EndReason, now: datetime) -> tuple[Person, tuple[Event, ...]]:
+    """Return the person, who lost a contact; without any that counts, enrolments without alerts have ended."""
+    if person.reachable:
+        return person, ()
+    events: list[Event] = []
+    for enrolment in tuple(person.enrolments.values()):
+        if enrolment.in_force and enrolment.alerts == Alerts():
+            ended = replace(enrolment, ended_at=now, ended_reason=reason)
+            person = person.with_enrolment(ended)
+            events.append(_ended(person, ended, None))
     return person, tuple(events)
 
 

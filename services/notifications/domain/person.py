@@ -106,6 +106,11 @@ class Person:
             consents=self.consents if same else (*self.consents, enrolment),
         )
 
+    @property
+    def reachable(self) -> bool:
+        """Whether the person has any contact that counts."""
+        return any(contact.status == "verified" for contact in self.contacts.values())
+
     def verified(self, contact_id: str, channel: Channel) -> bool:
         """Tell whether alerts may go to a contact by this channel."""
         contact = self.contacts.get(contact_id)

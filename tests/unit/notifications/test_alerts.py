@@ -75,6 +75,8 @@ def test_nobody_enrolled_nothing_said_and_without_alerts_it_is_still_not_paper()
     person = when(confirmed(EMAIL), enrol(None, None)).state
     decision = when(account_of(person), statement())
     assert (decision.events, decision.tasks) == ((), ())
+    decision = when(account_of(replace(person, contacts={})), statement())
+    assert (paper(decision), decision.tasks) == (["contact_refused"], ())
 
 
 @pytest.mark.parametrize(

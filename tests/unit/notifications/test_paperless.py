@@ -1,6 +1,16 @@
+from typing import Any
+
 import pytest
 
-from services.notifications.domain.messages import AccountLeft, ContactHarmed, StartTexts, StopTexts, Unsubscribe
+from services.notifications.domain.messages import (
+    AccountLeft,
+    CodeAnswered,
+    ContactHarmed,
+    HearCodeReceipt,
+    StartTexts,
+    StopTexts,
+    Unsubscribe,
+)
 from services.notifications.domain.person import Person
 from shared.events.notifications import Alerts, PaperlessEnded, PaperlessEnrolled
 from tests.unit.notifications.story import (
@@ -133,6 +143,47 @@ def test_a_bounce_refuses_the_contact_and_leaves_the_enrolment() -> None:
     assert names(decision) == ["contact-refused"]
     assert decision.state.enrolments[ACCOUNT].in_force
     assert when(decision.state, harmed("hard_bounce")).events == ()
+
+
+@pytest.mark.parametrize(
+    ("contact_id", "heard", "told", "reason"),
+    [
+        (TEXT, STOP, "texts-stopped", "texts_stopped"),
+        (EMAIL, remove(), "contact-removed", "contact_removed"),
+        (EMAIL, harmed("complained"), "contact-refused", "complained"),
+        (EMAIL, harmed("hard_bounce"), "contact-refused", "hard_bounce"),
+        (EMAIL, harmed("refused"), "contact-refused", "refused"),
+    ],
+)
+def test_without_alerts_the_loss_of_the_last_contact_that_counts_ends_the_enrolment(
+    contact_id: str, heard: Any, told: str, reason: str
+) -> None:
+    def without_alerts(*contacts: str) -> Person:
+        state: Person = when(confirmed(*contacts), enrol(None)).state
+        return state
+
+    decision = when(without_alerts(contact_id), heard)
+    assert names(decision) == [told, "paperless-ended"]
+    assert events(decision)[1] == ended(reason)
+    both = when(without_alerts(EMAIL, TEXT), heard)
+    assert names(both) == [told]
+    assert both.state.enrolments[ACCOUNT].in_force
+
+
+def test_a_code_that_its_contact_refuses_takes_the_contact_from_an_enrolment_without_alerts_too() -> None:
+    person = when(confirmed(EMAIL), enrol(None)).state
+    about = {"person_id": WHO, "contact_id": EMAIL, "code_id": person.contacts[EMAIL].code.code_id}
+    bounced = when(person, HearCodeReceipt.model_validate(about | {"status": "bounced"}))
+    assert names(bounced) == ["receipt-heard", "contact-refused", "paperless-ended"]
+    assert events(bounced)[2] == ended("hard_bounce")
+    refused = when(person, CodeAnswered.model_validate(about | {"result": "refused"}))
+    assert events(refused)[1] == ended("refused")
+
+
+def test_unsubscribing_leaves_the_contact_to_be_chosen_again_and_an_enrolment_without_alerts_as_it_is() -> None:
+    person = when(confirmed(EMAIL), enrol(None)).state
+    decision = when(person, UNSUBSCRIBE)
+    assert (names(decision), decision.state) == (["contact-unsubscribed"], person)
 
 
 def test_a_bounce_of_what_was_sent_before_the_contact_was_confirmed_anew_is_no_news() -> None:
