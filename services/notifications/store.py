@@ -94,7 +94,10 @@ _READ_STATEMENTS: Final = f"""
     select {", ".join(STATEMENT)} from statement
     where (account_number, statement_id) in (select * from unnest($1::text[], $2::text[]))
 """
-_READ_ALERTS: Final = f"select {', '.join(ALERT)} from alert where alert_id = any($1::text[])"
+_READ_ALERTS: Final = f"""
+    select {", ".join(ALERT)} from alert where (account_number, statement_id) in (
+        select account_number, statement_id from alert where alert_id = any($1::text[]))
+"""
 _READ_SUBSCRIPTIONS: Final = f"""
     select {", ".join(ENROLMENT)} from enrolment where account_number = any($1::text[]) order by account_number
 """

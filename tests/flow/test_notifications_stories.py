@@ -299,17 +299,18 @@ async def test_a_command_that_cannot_be_done_is_refused_with_the_reason(world: H
 
 
 async def test_texts_wait_for_the_morning_and_what_may_have_been_sent_is_not_sent_again(world: Hospital) -> None:
-    person, unlucky = Person(), Person()
-    for one in (person, unlucky):
+    person, unlucky, changed = Person(), Person(), Person()
+    for one in (person, unlucky, changed):
         await world.register(one, "America/Chicago", "es")
         await world.open_account(one)
         await world.enrol(one, "email", "text")
     await world.advance_to(hour=4)
 
-    for one in (person, unlucky):
+    for one in (person, unlucky, changed):
         await world.statement(one.account, "S-1", one)
         await world.said("alert-delivered", one, channel="email")
         assert len(await world.texts(one)) == 1
+    await world.command(changed, "remove-contact", contact_id=f"{changed.person_id}-text")
     # A process died just after it had begun to send: nobody knows whether the carrier got it.
     await world.pool.execute(
         "insert into attempt select alert_id, attempt, now() from alert where person_id = $1 and channel = 'text'",
@@ -321,4 +322,6 @@ async def test_texts_wait_for_the_morning_and_what_may_have_been_sent_is_not_sen
     assert (await world.texts(person))[-1]["text"].startswith("Hay un nuevo estado de cuenta")
     await world.said("alert-unknown", unlucky, channel="text")
     assert len(await world.texts(unlucky)) == 1
+    failed = await world.said("alert-failed", changed, channel="text")
+    assert (failed["data"]["reason"], world.told("paper-statement-due", changed)) == ("contact_removed", [])
     await world.advance_to(hour=17)

@@ -70,7 +70,7 @@ class Account:
         number: the account number.
         persons: the guarantor, then the viewers, as the billing host told last, at `told_at`.
         statements: those that messages name, by id.
-        alerts: those that messages name, by id.
+        alerts: those that messages name and all others of their statements, by id.
         subscribers: by person id.
     """
 

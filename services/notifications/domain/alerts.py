@@ -200,10 +200,26 @@ def _reached(account: Account, alert: Alert, status: Literal["sent", "delivered"
 def _ended(
     account: Account, alert: Alert, status: Literal["failed", "suppressed"], reason: str
 ) -> Decision[Account]:
-    """End an alert that did not arrive; its statement comes on paper."""
+    """End an alert that did not arrive; its statement comes on paper.
+
+    One that may not be sent any more brings none while the person, still enrolled, has another of the statement.
+    """
     account = account.with_alerts(replace(alert, status=status, reason=reason))
+    told = _told(AlertFailed, account, alert, reason=reason)
+    if status == "suppressed" and _has_another(account, alert):
+        return Decision(account, (told,))
     account, paper = _on_paper(account, alert.statement_id, alert.person_id, reason)
-    return Decision(account, (_told(AlertFailed, account, alert, reason=reason), *paper))
+    return Decision(account, (told, *paper))
+
+
+def _has_another(account: Account, alert: Alert) -> bool:
+    """Tell whether somebody who is enrolled has another alert of a statement, arrived or still to end."""
+    subscriber = account.subscribers.get(alert.person_id)
+    if subscriber is None or not subscriber.enrolment.in_force:
+        return False
+    about = (alert.statement_id, alert.person_id)
+    others = (one for one in account.alerts.values() if (one.statement_id, one.person_id) == about)
+    return any(one.status not in ("failed", "suppressed") for one in others)
 
 
 def _harmed(account: Account, alert: Alert, reason: str, harm: Harm) -> Decision[Account]:

@@ -19,6 +19,7 @@ from services.notifications.domain.messages import (
 )
 from services.notifications.domain.person import Person
 from shared.events.notifications import AlertFailed, PaperStatementDue
+from shared.messaging.decision import Decision
 from tests.unit.notifications.story import (
     ACCOUNT,
     EMAIL,
@@ -243,6 +244,35 @@ def test_what_may_not_be_sent_any_more_is_suppressed_and_brings_paper() -> None:
     decision = when(account, answer(account, "suppressed", reason="withdrawn"))
     assert (the_alert(decision.state).status, paper(decision)) == ("suppressed", ["withdrawn"])
     assert the_alert(when(decision.state, answer(account, "sent")).state).status == "suppressed"
+
+
+def answered(account: Account, channel: str, result: str, **said: Any) -> Decision[Any]:
+    """Decide about the answer to the alert by one of two channels."""
+    alert = next(alert for alert in account.alerts.values() if alert.channel == channel)
+    return when(account, answer(replace(account, alerts={alert.alert_id: alert}), result, **said))
+
+
+@pytest.mark.parametrize("result", ["sent", "delivered", "not_sent", "unknown"])
+def test_a_text_whose_contact_went_while_it_waited_brings_no_paper_beside_a_mail_of_the_same_statement(
+    result: str,
+) -> None:
+    account = answered(alerted(EMAIL, TEXT), "email", result).state
+    decision = answered(account, "text", "suppressed", reason="contact_removed")
+    assert names(decision) == ["alert-failed"]
+    if result == "sent":
+        mail = replace(
+            decision.state, alerts={a: b for a, b in decision.state.alerts.items() if b.channel == "email"}
+        )
+        assert paper(when(decision.state, receipt(mail, "bounced"))) == ["hard_bounce"]
+
+
+def test_a_text_that_may_not_be_sent_brings_paper_when_no_mail_arrives_or_the_enrolment_has_ended() -> None:
+    account = answered(alerted(EMAIL, TEXT), "email", "suppressed", reason="contact_removed").state
+    assert paper(answered(account, "text", "suppressed", reason="contact_refused")) == ["contact_refused"]
+    account = answered(alerted(EMAIL, TEXT), "email", "delivered").state
+    ended = account_of(when(enrolled(EMAIL, TEXT), withdraw()).state)
+    account = replace(account, subscribers=ended.subscribers)
+    assert paper(answered(account, "text", "suppressed", reason="withdrawn")) == ["withdrawn"]
 
 
 def unknown() -> Account:
