@@ -5,12 +5,12 @@ Nobody of them logs in. Providers sign what they tell, a link is signed by us; w
 
 from functools import cache
 from http import HTTPStatus
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from itsdangerous import BadSignature
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 from starlette.datastructures import FormData
 
 from services.notifications import reads
@@ -43,14 +43,17 @@ _TEXT_STATUSES: Final[dict[str, ReceiptStatus]] = {
 _EVENTS_MAX: Final = 1000
 
 
-class MailEvent(BaseModel):
-    """What the mail service says became of a mail."""
+MailNews = Literal["delivered", "bounced", "complained"]
 
-    event: Literal["delivered", "bounced", "complained"]
+
+class MailEvent(BaseModel):
+    """What the mail service says became of a mail, where that is news to us."""
+
+    event: MailNews
     message_id: Annotated[str, Field(min_length=1, max_length=300, description="the mail's `Message-ID`")]
 
 
-_MAIL_EVENTS: Final = TypeAdapter(Annotated[list[MailEvent], Field(max_length=_EVENTS_MAX)])
+_MAIL_EVENTS: Final = TypeAdapter(Annotated[list[dict[str, JsonValue]], Field(max_length=_EVENTS_MAX)])
 
 
 @cache
@@ -137,16 +140,23 @@ async def inbound_text(form: SignedForm, hearing: TheHearing) -> Response:
 async def mail_events(
     request: Request, own: Own, hearing: TheHearing, mail_signature: Annotated[str, Header()] = ""
 ) -> None:
-    """Hear from the mail service what became of mails; mails of others are no news."""
+    """Hear from the mail service what became of mails; mails of others, and other kinds of events, are no news."""
     body = await request.body()
     if not mail_signed(own.email_secret.get_secret_value(), body, mail_signature):
         raise _unsigned()
     try:
-        events = _MAIL_EVENTS.validate_json(body)
+        told = _MAIL_EVENTS.validate_json(body)
+        events = [MailEvent.model_validate(one) for one in told if not _of_another_kind(one)]
     except ValidationError:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "These are no events.", reason="invalid_data") from None
     for event in events:
         await hearing.receipt(event.message_id.strip("<>").partition("@")[0], event.event)
+
+
+def _of_another_kind(event: dict[str, JsonValue]) -> bool:
+    """Tell whether an event is none that we know, such as that a mail was opened, whatever else it says."""
+    kind = event.get("event")
+    return isinstance(kind, str) and kind not in get_args(MailNews)
 
 
 @router.get("/unsubscribe/{token}")  # noqa: FAST003  # `_reader` takes it

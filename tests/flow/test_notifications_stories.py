@@ -1,5 +1,6 @@
 """Contacts, paperless statements and alerts, from the topics to mailboxes and back, on real infrastructure."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -7,8 +8,9 @@ import pytest
 
 from local.infrastructure import Endpoints
 from sandbox import arrivals
+from sandbox.receipts import sign_mail
 from tests.flow.kit import eventually
-from tests.flow.notifications_world import TIMEOUT_S, Hospital, Person, code_in, hospital
+from tests.flow.notifications_world import SECRET, TIMEOUT_S, Hospital, Person, code_in, hospital
 
 
 @pytest.fixture(scope="module", name="world")
@@ -259,6 +261,30 @@ async def test_what_nobody_signed_is_not_believed(world: Hospital) -> None:
     for headers in ({}, {"Mail-Signature": "t=1,v1=00"}):
         async with world.client.post("/v1/email/events", json=[], headers=headers) as answer:
             assert answer.status == 401
+
+
+async def test_of_a_batch_of_mail_events_what_is_no_news_is_passed_over_and_the_rest_is_heard(
+    world: Hospital,
+) -> None:
+    person = Person()
+    account = await world.open_account(person)
+    await world.enrol(person, "email")
+    await world.behave("mail", person.email, "late-receipt")
+    await world.statement(account, "S-1", person)
+    sent = (await world.said("alert-sent", person))["data"]["alert_id"]
+
+    async def told(*events: object) -> int:
+        body = json.dumps(events).encode()
+        headers = {"Mail-Signature": sign_mail(SECRET, world.clock.now(), body)}
+        async with world.client.post("/v1/email/events", data=body, headers=headers) as answer:
+            return answer.status
+
+    bounced = {"event": "bounced", "message_id": f"<{sent}@mail.example>"}
+    assert await told(bounced, {"event": "delivered"}) == 422
+    assert await told({"event": "opened"}, {"message_id": "1"}) == 422
+    assert world.told("alert-failed", person) == []
+    assert await told({"event": "opened", "message_id": sent}, {"event": "clicked"}, bounced) == 204
+    await world.said("alert-failed", person)
 
 
 async def test_texts_to_consent_to_are_shown_to_whoever_has_a_token(world: Hospital) -> None:
