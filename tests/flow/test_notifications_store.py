@@ -248,6 +248,9 @@ async def test_of_facts_about_an_account_or_a_patient_the_newest_counts_whicheve
     await handle(pool, later)
     await handle(pool, opened(account, old))
     assert (await kept(pool, opened(account, old).data)).persons == (new,)
+    at_once = opened(account, new, old).model_copy(update={"time": later.time})
+    await handle(pool, at_once)
+    assert (await kept(pool, at_once.data)).persons == (new, old)
 
     def registered(zone: str, at: datetime) -> Message[Any]:
         data = PatientRegistered(
@@ -265,6 +268,7 @@ async def test_of_facts_about_an_account_or_a_patient_the_newest_counts_whicheve
         )
         return said(data, at=at)
 
+    await handle(pool, registered("America/Phoenix", NOON))
     await handle(pool, registered("America/Chicago", NOON))
     await handle(pool, registered("America/Denver", NOON - timedelta(hours=1)))
     await subscribe(pool, new)

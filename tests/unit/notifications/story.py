@@ -23,6 +23,7 @@ from shared.events.notifications import (
     ResendCode,
 )
 from shared.events.payments import StatementAvailable
+from shared.events.registration import PatientRegistered
 from shared.messaging.decision import Decision
 
 WHO, VIEWER, ACCOUNT, EMAIL, TEXT = "P-1", "P-2", "G-1", "C-email", "C-text"
@@ -103,6 +104,22 @@ def opened(guarantor: str, *viewers: str) -> GuarantorAccountOpened:
         viewers=viewers,
         affiliate="north",
         currency="USD",
+    )
+
+
+def registered(time_zone: str) -> PatientRegistered:
+    return PatientRegistered(
+        patient_id="M-1",
+        person_id=WHO,
+        first_name="Ada",
+        last_name="Reyes",
+        birth_date=date(1980, 1, 1),
+        sex="female",
+        postal_code="60601",
+        affiliate="north",
+        time_zone=time_zone,
+        language="en",
+        proxies=(),
     )
 
 

@@ -39,6 +39,7 @@ from tests.unit.notifications.story import (
     names,
     opened,
     receipt,
+    registered,
     remove,
     statement,
     tasks,
@@ -164,6 +165,13 @@ def test_who_is_named_no_more_has_left_and_what_was_told_before_does_not_count()
     ]
     late = when(decision.state, opened(WHO, VIEWER))
     assert (late.state, late.tasks) == (decision.state, ())
+
+
+def test_of_two_facts_of_the_same_time_the_one_that_comes_later_counts() -> None:
+    account = when(Account(ACCOUNT), opened(WHO, VIEWER)).state
+    assert when(account, opened(WHO)).state.persons == (WHO,)
+    chicago, denver = (registered(zone) for zone in ("America/Chicago", "America/Denver"))
+    assert when(when(None, chicago).state, denver).state.time_zone == "America/Denver"
 
 
 def test_a_chosen_contact_that_nothing_gets_to_brings_paper_and_the_other_its_alert() -> None:
