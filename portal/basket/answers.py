@@ -79,6 +79,7 @@ class Item(Answered):
     urgent_words: tuple[str, ...] = ()
     escalated: bool = False
     holder: str | None = None
+    assignee: str | None = None
     lease_ends_at: datetime | None = None
     since: datetime | None = None
     due_at: datetime | None = None

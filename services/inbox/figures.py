@@ -1,8 +1,8 @@
 """What the supervisors' figures are made of: what waits in each pool, how soon it is answered, and who holds it.
 
 What waits is read from counts and ends of indexes. What flows is read from the week's ranges of indexes: it costs
-what the week brought, however long the history is. Who holds what follows from the claims of the last hours,
-because no claim lasts longer; so a claim need not change an index of items.
+what the week brought, however long the history is. Who holds what follows from the newest claims,
+because no claim lasts long; so a claim need not change an index of items.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.inbox.domain.acting import ASSIGNED_FOR
+from services.inbox.domain.item import LEASE
 from services.inbox.reads import ShownPool, show_pools
 from shared.database import Pool
 
@@ -42,7 +42,7 @@ _HELD: Final = """
     select item.pool, item.assignee, count(*) as items, count(*) filter (where item.state = 'open') as waiting
     from (
         select distinct item_id from item_history
-        where pool = any($1::text[]) and what in ('claimed', 'reassigned', 'replied') and at >= $3::timestamptz
+        where pool = any($1::text[]) and what in ('claimed', 'replied') and at >= $3::timestamptz
     ) claimed, lateral (
         select pool, assignee, state from item
         where item_id = claimed.item_id and lease_ends_at > $2::timestamptz offset 0
@@ -92,7 +92,7 @@ async def figures(pool: Pool, roles: frozenset[str], now: datetime) -> list[Pool
     flow = {row["pool"]: row for row in await pool.fetch(_FLOW, names, now - WEEK)}
     replies = {row["pool"]: row for row in await pool.fetch(_FIRST_REPLIES, names, now - WEEK)}
     held: dict[str, list[Held]] = defaultdict(list)
-    for row in await pool.fetch(_HELD, names, now, now - ASSIGNED_FOR):
+    for row in await pool.fetch(_HELD, names, now, now - LEASE):
         held[row["pool"]].append(Held(*row[1:]))
     return [
         PoolFigures(

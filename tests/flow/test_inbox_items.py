@@ -169,11 +169,11 @@ async def test_an_item_moves_to_another_pool_and_out_of_sight(inbox: Inbox) -> N
     assert (moved.status, moved.body["pool"], moved.body["holder"]) == (200, "insurance", None)
     assert (await inbox.get(path)).status == 404
     assert (await inbox.get(path, "staff:ines", "insurance")).status == 200
-    assert (await inbox.get("/v1/pools/insurance/items", "staff:ines", "insurance")).status == 200
     assert (await inbox.get("/v1/pools/insurance/items")).status == 404
-    given = {"assignee": "staff:ines", "reason": "Knows it"}
-    kept = await inbox.post(f"{path}/reassign", given, "staff:ines", "insurance", version=3)
-    assert kept.body["holder"] == "staff:ines"
+    given = {"assignee": "ines", "reason": "Knows it"}
+    named = await inbox.post(f"{path}/reassign", given, "staff:ivan", "insurance", version=3)
+    assert (named.body["holder"], named.body["assignee"]) == (None, "staff:ines")
+    assert (await inbox.post(f"{path}/claim", None, "staff:ivan", "insurance", version=4)).status == 200
     assert (await inbox.said("item-reassigned", item_id=item, assignee="staff:ines"))["reason"] == "Knows it"
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from services.inbox.api.callers import Id, SeenVersion, Staff, not_found
 from services.inbox.api.views import ItemDetail, ItemView, item_detail, item_view
 from services.inbox.domain.commands import (
+    Assignee,
     ClaimItem,
     EscalateItem,
     FinishItem,
@@ -96,10 +97,10 @@ class Done(BaseModel):
 
 
 class Reassignment(BaseModel):
-    """Where an item goes, or to whom, and why."""
+    """Where an item goes, or who is to take it, and why."""
 
     pool: IdValue | None = None
-    assignee: IdValue | None = None
+    assignee: Assignee | None = None
     reason: Line
 
 
@@ -246,7 +247,7 @@ async def done(item_id: Id, act: Act, body: Done | None = None) -> ItemDetail:
 
 @router.post("/items/{item_id}/reassign")
 async def reassign(item_id: Id, act: Act, body: Reassignment) -> ItemDetail:
-    """Move an item to another pool, or give it to a person."""
+    """Move an item to another pool, or name who is to take it; anybody who works the pool still may claim it."""
     return await act.ask(
         ReassignItem(item_id=item_id, version=act.version, **body.model_dump(), supervisor=act.supervisor)
     )

@@ -83,6 +83,7 @@ class ItemView(BaseModel):
     urgent_words: list[str]
     escalated: bool
     holder: str | None = Field(description="who has claimed it, until `lease_ends_at`")
+    assignee: str | None = Field(description="who is to claim it, as a colleague said; anybody may")
     lease_ends_at: datetime | None
     since: datetime = Field(description="since when it has waited, for whom its state says")
     due_at: datetime | None = Field(description="when it escalates")
@@ -190,6 +191,7 @@ def _item(item: Item, name: str | None, now: datetime, hours: Hours) -> dict[str
         "waited_s": int(waited.total_seconds()),
         "limit_s": item.limit_minutes * 60,
         "holder": holder,
+        "assignee": item.named(),
         "lease_ends_at": item.lease_ends_at if holder else None,
     }
 

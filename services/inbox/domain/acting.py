@@ -1,10 +1,11 @@
 """What staff do to items, and what time does.
 
 A claim is a lease. Without one an item may still be answered or finished, in one step and by its version; what a
-colleague holds may not, and who held it too long is told so before anything of theirs is sent.
+colleague holds may not, and who held it too long is told so before anything of theirs is sent. Nobody claims for
+another: who is given an item is named on it, and may be away, so anybody who works the pool can claim it.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, assert_never
 
 from services.inbox.domain.commands import (
@@ -45,9 +46,6 @@ from shared.events.inbox import (
 )
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
-
-ASSIGNED_FOR: Final = timedelta(hours=8)
-"""How long an item is kept for somebody to whom a colleague gave it."""
 
 _WAITED_TOO_LONG: Final = "It has waited longer than its limit"
 _RAN_OUT: Final = "The claim ran out"
@@ -99,14 +97,15 @@ def _fault(item: Item, command: StaffCommand, actor: str, now: datetime) -> Refu
         return "stale_version"
     if taken and not overrides:
         return "taken"
-    return _fault_of(item, command, lost=holder is None and item.assignee == actor, now=now)
+    lost = holder is None and item.named() is None and item.assignee == actor
+    return _fault_of(item, command, lost=lost, now=now)
 
 
 def _fault_of(item: Item, command: StaffCommand, *, lost: bool, now: datetime) -> RefusalReason | None:
     """Say why this cannot be done to an item that is free for this person, who may have `lost` their claim."""
     fault: RefusalReason | None = None
     match command:
-        case ReleaseItem() if item.holder(now) is None:
+        case ReleaseItem() if item.holder(now) is None and item.named() is None:
             fault = "not_claimed"
         case ReplyToItem() | FinishItem() if lost:
             fault = "lease_expired"
@@ -167,14 +166,10 @@ def _reassign(desk: Desk, item: Item, command: ReassignItem, actor: str, now: da
         pool = desk.pool(command.pool, now)
         if pool is None or not pool.active:
             return refuse(desk, command, "pool_inactive" if pool else "unknown_pool", key=item.key)
-    moved = replace(item.free(), pool=command.pool or item.pool)
-    tasks: tuple[Task, ...] = ()
-    if command.assignee is not None:
-        moved, timer = _held(moved, command.assignee, now + ASSIGNED_FOR)
-        tasks = (timer,)
+    moved = replace(item.free(), pool=command.pool or item.pool, assignee=command.assignee)
     told = ItemReassigned(**_ids(moved), assignee=command.assignee, reason=command.reason)
     after = desk.with_item(moved, "reassigned", now, actor, command.reason)
-    return Decision(after, (Event(told, "done", item.key),), tasks)
+    return Decision(after, (Event(told, "done", item.key),))
 
 
 def _postpone(desk: Desk, item: Item, command: PostponeItem, actor: str, now: datetime) -> Decision[Desk]:

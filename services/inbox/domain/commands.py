@@ -2,11 +2,18 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from services.inbox.domain.routing import RuleSet
 from shared.events.envelope import Command, Data, Id, Time
 from shared.events.vocabulary import Body, Line, Note, Version
+
+Assignee = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^(staff:)?[!-~]{1,120}$"),
+    AfterValidator(lambda name: f"staff:{name.removeprefix('staff:')}"),
+]
+"""A person of the staff, with or without `staff:` before the name; with it from here on."""
 
 
 class ItemCommand(Command):
@@ -45,11 +52,11 @@ class FinishItem(ItemCommand):
 
 
 class ReassignItem(ItemCommand):
-    """Move an item to another pool, or give it to a person; a supervisor may also take it from others."""
+    """Move an item to another pool, or name who is to take it; a supervisor may also take it from others."""
 
     TYPE: ClassVar[str] = "inbox.reassign-item.v1"
     pool: Id | None = None
-    assignee: Id | None = None
+    assignee: Assignee | None = None
     reason: Line
     supervisor: bool
 

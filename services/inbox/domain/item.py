@@ -50,7 +50,7 @@ class Item:
         content: stands for what a service raised, so that another content of the same id is known.
         urgent_words: found in the patient's messages, a line each.
         rule_version: of the rules that chose the pool, and `why` they did; 0 for work, whose service chose.
-        assignee: who claimed it last; they hold it until `lease_ends_at`.
+        assignee: who claimed it last, and holds it until `lease_ends_at`; without a lease, who is to take it.
         since: the time that the item has been waiting from.
         due_at: when it escalates; absent while nobody waits for staff.
         limit_number: counts the times that a time limit was started.
@@ -101,6 +101,10 @@ class Item:
         """Return who holds the item, if anybody does."""
         held = self.lease_ends_at is not None and now < self.lease_ends_at
         return self.assignee if held else None
+
+    def named(self) -> str | None:
+        """Return who is to take the item by a colleague's word, which keeps nobody else from it."""
+        return self.assignee if self.lease_ends_at is None else None
 
     def free(self) -> "Item":
         """Return the item without anybody who holds it, or did."""

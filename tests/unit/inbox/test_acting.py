@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from services.inbox.domain.acting import ASSIGNED_FOR
 from services.inbox.domain.commands import (
     ClaimItem,
     EscalateItem,
@@ -19,7 +18,7 @@ from services.inbox.domain.commands import (
 )
 from services.inbox.domain.item import LEASE, Desk, TimeLimit
 from services.inbox.domain.routing import PoolEntry, RuleSet
-from shared.events.inbox import ItemClaimed, ItemEscalated, ItemReleased, ItemReopened, WorkQueued
+from shared.events.inbox import ItemClaimed, ItemEscalated, ItemReassigned, ItemReleased, ItemReopened, WorkQueued
 from tests.unit.inbox.story import (
     DAY,
     NOW,
@@ -34,7 +33,7 @@ from tests.unit.inbox.story import (
     work,
 )
 
-ANN, BOB = "staff:ann", "staff:bob"
+ANN, BOB, KIM = "staff:ann", "staff:bob", "staff:kim"
 
 
 def opened() -> Desk:
@@ -147,9 +146,24 @@ def test_reassigning_keeps_the_limit_and_frees_the_item() -> None:
     moved = item_of(when(claimed(), reassign(2), NOW + SECOND, ANN))
     assert (moved.pool, moved.holder(NOW + SECOND)) == ("crm", None)
     assert (moved.due_at, moved.limit_number) == (item_of(when(opened(), claim(1))).due_at, 1)
-    to_bob = ReassignItem(item_id="I", version=2, assignee=BOB, reason="Knows it", supervisor=False)
-    given = when(claimed(), to_bob, NOW + SECOND, ANN)
-    assert item_of(given).holder(NOW + ASSIGNED_FOR) == BOB
+
+
+@pytest.mark.parametrize("name", ["kim", "staff:kim", " kim "])
+def test_who_is_to_take_an_item_is_named_by_one_form_of_their_name_and_nobody_else_is_locked_out(
+    name: str,
+) -> None:
+    to_kim = ReassignItem(item_id="I", version=2, assignee=name, reason="Knows it", supervisor=False)
+    given = when(claimed(), to_kim, NOW + SECOND, ANN)
+    (told,) = events(given)
+    assert isinstance(told, ItemReassigned)
+    assert (told.assignee, item_of(given).named(), item_of(given).holder(NOW + SECOND)) == (KIM, KIM, None)
+    assert given.tasks == ()
+    for actor in (KIM, ANN, BOB):
+        for command in (claim(3), reply(3), finish(3), reassign(3), release(3)):
+            assert outcome(when(given.state, command, NOW + DAY, actor))[0] == "done"
+    taken = item_of(when(given.state, claim(3), NOW + DAY, BOB))
+    assert (taken.holder(NOW + DAY), taken.named()) == (BOB, None)
+    assert item_of(when(given.state, release(3), NOW + DAY, ANN)).named() is None
 
 
 def test_what_happens_is_noted_with_who_did_it_and_why_in_both_pools_if_it_moves() -> None:
