@@ -85,7 +85,8 @@ _HISTORY: Final = f"""
 _ATTACHMENTS: Final = f"select {', '.join(ATTACHMENT)} from attachment where attachment_id = any($1::text[])"
 _PATIENTS_OF: Final = """
     select patient_id, first_name, last_name, person_id from patient
-    where (person_id = $1 or proxies ? $1) and told_at is not null order by person_id = $1 desc, patient_id
+    where (person_id = $1 or proxies ? $1) and told_at is not null
+    order by person_id is not distinct from $1 desc, patient_id
 """
 _MAY_ACT: Final = """
     select exists (select from patient where patient_id = $1 and (person_id = $2 or proxies ? $2))

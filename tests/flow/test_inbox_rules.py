@@ -84,6 +84,18 @@ async def test_a_question_goes_to_the_pool_of_a_provider_whom_the_patient_sees(i
     assert people.body == [{"patient_id": patient, "name": "Ana Ruiz", "relationship": "proxy"}]
 
 
+async def test_ones_own_record_comes_before_those_of_others_who_have_no_login(inbox: Inbox) -> None:
+    child = await inbox.patient(person_id=None)
+    parent = await inbox.patient(person_id=f"proxy-{child}")
+    await inbox.booked(parent, f"PRV-{parent}")
+
+    people = await inbox.get("/v1/patients", f"proxy-{child}", "gateway")
+    found = await inbox.get("/v1/recipients", f"proxy-{child}", "gateway")
+
+    assert [(one["patient_id"], one["relationship"]) for one in people.body] == [(parent, "self"), (child, "proxy")]
+    assert [one["provider_id"] for one in found.body] == [f"PRV-{parent}"]
+
+
 async def test_a_delegation_decides_who_sees_a_providers_pool(inbox: Inbox) -> None:
     patient = await inbox.patient(affiliate="west")
     provider = f"PRV-{patient}"
