@@ -92,7 +92,10 @@ async def test_ones_own_record_comes_before_those_of_others_who_have_no_login(in
     people = await inbox.get("/v1/patients", f"proxy-{child}", "gateway")
     found = await inbox.get("/v1/recipients", f"proxy-{child}", "gateway")
 
-    assert [(one["patient_id"], one["relationship"]) for one in people.body] == [(parent, "self"), (child, "proxy")]
+    assert [(one["patient_id"], one["relationship"]) for one in people.body] == [
+        (parent, "self"),
+        (child, "proxy"),
+    ]
     assert [one["provider_id"] for one in found.body] == [f"PRV-{parent}"]
 
 

@@ -27,6 +27,7 @@ from services.inbox.domain.commands import (
 )
 from services.inbox.domain.item import Item, ItemState
 from services.inbox.domain.routing import PoolEntry, RuleSet
+from services.inbox.domain.visible import Visible
 from services.inbox.reads import (
     SUPERVISOR,
     Place,
@@ -86,14 +87,14 @@ class ItemPage(BaseModel):
 class Reply(BaseModel):
     """A reply to the patient."""
 
-    body: Body
+    body: Annotated[Body, Visible]
     attachment_ids: Annotated[tuple[IdValue, ...], Field(max_length=10)] = ()
 
 
 class Done(BaseModel):
     """That nothing more is needed."""
 
-    note: Note | None = None
+    note: Annotated[Note, Visible] | None = None
 
 
 class Reassignment(BaseModel):
@@ -101,7 +102,7 @@ class Reassignment(BaseModel):
 
     pool: IdValue | None = None
     assignee: Assignee | None = None
-    reason: Line
+    reason: Annotated[Line, Visible]
 
 
 class Postponement(BaseModel):
@@ -113,7 +114,7 @@ class Postponement(BaseModel):
 class Escalation(BaseModel):
     """Why a supervisor should look."""
 
-    reason: Line
+    reason: Annotated[Line, Visible]
 
 
 @router.get("/pools")

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field, StringConstraints
 
 from services.inbox.domain.routing import RuleSet
+from services.inbox.domain.visible import Visible
 from shared.events.envelope import Command, Data, Id, Time
 from shared.events.vocabulary import Body, Line, Note, Version
 
@@ -40,7 +41,7 @@ class ReplyToItem(ItemCommand):
     """Answer the patient."""
 
     TYPE: ClassVar[str] = "inbox.reply-to-item.v1"
-    body: Body
+    body: Annotated[Body, Visible]
     attachment_ids: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
 
 
@@ -48,7 +49,7 @@ class FinishItem(ItemCommand):
     """Say that an item needs nothing more."""
 
     TYPE: ClassVar[str] = "inbox.finish-item.v1"
-    note: Note | None = None
+    note: Annotated[Note, Visible] | None = None
 
 
 class ReassignItem(ItemCommand):
@@ -57,7 +58,7 @@ class ReassignItem(ItemCommand):
     TYPE: ClassVar[str] = "inbox.reassign-item.v1"
     pool: Id | None = None
     assignee: Assignee | None = None
-    reason: Line
+    reason: Annotated[Line, Visible]
     supervisor: bool
 
 
@@ -72,7 +73,7 @@ class EscalateItem(ItemCommand):
     """Have a supervisor look at an item."""
 
     TYPE: ClassVar[str] = "inbox.escalate-item.v1"
-    reason: Line
+    reason: Annotated[Line, Visible]
 
 
 class PutRoutingRules(Command):

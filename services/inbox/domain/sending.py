@@ -24,6 +24,7 @@ from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.refusal import refuse
 from services.inbox.domain.routing import CATEGORIES, UNROUTABLE, Said, in_force, pool_of, route
 from services.inbox.domain.urgency import urgent_words
+from services.inbox.domain.visible import visible
 from shared.events.inbox import (
     ItemReopened,
     MessageRouted,
@@ -49,16 +50,22 @@ def send(patient: Patient, command: SendMessage, actor: str, now: datetime) -> D
         if known.fingerprint != _fingerprint(command):
             return _refuse(patient, command, "idempotency_conflict")
         return Decision(patient, (_told(known),))
-    reason = _fault(patient, command, now) or _attachment_fault(patient, command, actor)
+    unseen = [f"data.{name}" for name in ("subject", "body") if not visible(getattr(command, name))]
+    detail = f"invalid: {', '.join(unseen)}" if unseen else None
+    reason = (
+        "invalid_data" if unseen else _fault(patient, command, now) or _attachment_fault(patient, command, actor)
+    )
     if reason is not None:
-        return _refuse(patient, command, reason)
+        return _refuse(patient, command, reason, detail)
     if command.thread_id is not None:
         return _join(patient, patient.items[command.thread_id], command, actor, now)
     return _begin(patient, command, actor, now)
 
 
-def _refuse(patient: Patient, command: SendMessage, reason: RefusalReason) -> Decision[Patient]:
-    return refuse(patient, command, reason, key=command.patient_id)
+def _refuse(
+    patient: Patient, command: SendMessage, reason: RefusalReason, detail: str | None = None
+) -> Decision[Patient]:
+    return refuse(patient, command, reason, detail, command.patient_id)
 
 
 def _may_send(patient: Patient, actor: str) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime
 from services.inbox.domain.item import FIRST, Desk, Item, fingerprint, item_of_work, starts_to_wait
 from services.inbox.domain.refusal import refuse
 from services.inbox.domain.routing import UNROUTABLE
+from services.inbox.domain.visible import visible
 from shared.events.envelope import Outcome
 from shared.events.inbox import RaiseWork, WorkQueued
 from shared.events.insurance import WorkRaised as InsuranceWorkRaised
@@ -20,6 +21,8 @@ def raise_work(desk: Desk, command: RaiseWork, actor: str, now: datetime) -> Dec
     key = command.patient_id or f"pool:{command.pool}"
     if not actor.startswith("service:"):
         return refuse(desk, command, "not_allowed", key=key)
+    if not visible(command.summary):
+        return refuse(desk, command, "invalid_data", "invalid: data.summary", key)
     if desk.item is None and desk.pool(command.pool, now) is None:
         return refuse(desk, command, "unknown_pool", key=key)
     service = actor.removeprefix("service:")

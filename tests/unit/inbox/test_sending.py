@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from services.inbox.domain.attachment import Attachment
+from services.inbox.domain.commands import EscalateItem
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation, pool_of, pools
 from shared.events.inbox import ItemReopened, MessageRouted, MessageUnroutable
@@ -29,6 +31,7 @@ from tests.unit.inbox.story import (
     requested,
     send,
     when,
+    work,
 )
 
 
@@ -104,6 +107,17 @@ def test_the_same_message_again_has_the_same_outcome_and_another_content_is_a_co
     assert events(again) == events(first)
     assert again.state is first.state
     assert outcome(when(first.state, send(body="Other"))) == ("refused", "idempotency_conflict")
+
+
+@pytest.mark.parametrize("nothing", [" ", "\u00a0\u200b", "\u2066\u3000"])
+def test_what_somebody_is_to_read_holds_something_to_see(nothing: str) -> None:
+    refused = when(patient(), send(subject=nothing, body=nothing))
+    assert outcome(refused) == ("refused", "invalid_data")
+    assert [getattr(one, "detail", "") for one in events(refused)] == ["invalid: data.subject, data.body"]
+    assert outcome(when(patient(), send(body=f"{nothing}\N{THUMBS UP SIGN}"))) == ("done", None)
+    assert outcome(when(None, work(summary=nothing), actor="service:x")) == ("refused", "invalid_data")
+    with pytest.raises(ValidationError):
+        EscalateItem(item_id="I", version=1, reason=nothing)
 
 
 def test_a_message_in_a_thread_joins_its_item_and_reopens_what_was_done() -> None:
