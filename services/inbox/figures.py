@@ -22,7 +22,8 @@ LATE_MAX: Final = 10_000
 _LATE: Final = f"""
     select p.pool, late.items from unnest($1::text[]) p(pool), lateral (
         select count(*) as items from (
-            select from item where pool = p.pool and due_at <= $2::timestamptz order by due_at limit {LATE_MAX}
+            select from item where pool = p.pool and due_at <= $2::timestamptz and state = 'open'
+            order by due_at limit {LATE_MAX}
         ) found
     ) late
 """

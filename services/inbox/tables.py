@@ -95,7 +95,7 @@ class ItemRow(SQLModel, table=True):
         Index("item_listed", "pool", "state", "priority", "since", "item_id"),
         Index("item_thread", "thread_id", unique=True, postgresql_where=sql("thread_id is not null")),
         Index("item_patient", "patient_id", "updated_at", postgresql_where=sql("thread_id is not null")),
-        # A limit runs only while an item waits for staff.
+        # A limit runs only while the patient waits for staff.
         Index("item_late", "pool", "due_at", postgresql_where=sql("due_at is not null")),
         Index("item_replied", "pool", "replied_at", "created_at", postgresql_where=sql("replied_at is not null")),
     )

@@ -30,7 +30,7 @@ from services.inbox.domain.item import (
     TimeLimit,
     derived,
     fingerprint,
-    starts_to_wait,
+    waits_on,
 )
 from services.inbox.domain.refusal import refuse
 from shared.events.inbox import (
@@ -173,7 +173,8 @@ def _reassign(desk: Desk, item: Item, command: ReassignItem, actor: str, now: da
 
 
 def _postpone(desk: Desk, item: Item, command: PostponeItem, actor: str, now: datetime) -> Decision[Desk]:
-    later = replace(_stopped(item.free()), state="postponed", postponed_until=command.until)
+    # Whoever puts it off, the patient still waits: a limit that runs goes on.
+    later = replace(item.free(), state="postponed", postponed_until=command.until)
     told = ItemPostponed(**_ids(item), until=command.until)
     timer = Task(PostponementEnded(item_id=item.item_id, until=command.until), command.until)
     after = desk.with_item(later, "postponed", now, actor)
@@ -195,11 +196,11 @@ def elapse(desk: Desk, timer: LeaseEnded | PostponementEnded | TimeLimit, now: d
             after = desk.with_item(item, "released", now, reason=_RAN_OUT)
             return Decision(after, (Event(released, key=item.key),))
         case PostponementEnded(until=until) if item.state == "postponed" and item.postponed_until == until:
-            back, limit = starts_to_wait(item, desk.rule_sets, now)
+            back, limits = waits_on(item, desk.rule_sets, now)
             reopened = ItemReopened(**_ids(item))
-            return Decision(desk.with_item(back, "reopened", now), (Event(reopened, key=item.key),), (limit,))
+            return Decision(desk.with_item(back, "reopened", now), (Event(reopened, key=item.key),), limits)
         case TimeLimit(limit=limit_no) if (
-            item.state == "open" and item.limit_number == limit_no and not item.escalated
+            item.due_at is not None and item.limit_number == limit_no and not item.escalated
         ):
             late = replace(item, escalated=True, priority=FIRST)
             told = ItemEscalated(**_ids(item), reason=_WAITED_TOO_LONG)

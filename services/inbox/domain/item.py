@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal
 
 from services.inbox.domain.attachment import Attachment
-from services.inbox.domain.hours import due
+from services.inbox.domain.hours import due, passed
 from services.inbox.domain.routing import UNROUTABLE, PoolEntry, Provider, RuleSet, in_force, pool_of
 from shared.events.envelope import Data, Id
 from shared.frozen import replace
@@ -52,7 +52,7 @@ class Item:
         rule_version: of the rules that chose the pool, and `why` they did; 0 for work, whose service chose.
         assignee: who claimed it last, and holds it until `lease_ends_at`; without a lease, who is to take it.
         since: the time that the item has been waiting from.
-        due_at: when it escalates; absent while nobody waits for staff.
+        due_at: when it escalates; absent while nobody waits for staff. Putting the item off leaves it.
         limit_number: counts the times that a time limit was started.
         limit_minutes: how much business time it may wait this time.
         service: which raised the work.
@@ -224,3 +224,18 @@ def starts_to_wait(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) ->
         escalated=False,
     )
     return item, Task(TimeLimit(item_id=item.item_id, limit=item.limit_number), item.due_at)
+
+
+def waits_on(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) -> tuple[Item, tuple[Task, ...]]:
+    """Return the item open: in the limit that runs, or in one from now on if none does or that ends earlier."""
+    anew, limit = starts_to_wait(item, rule_sets, now)
+    if item.due_at is None:
+        return anew, (limit,)
+    priority = FIRST if item.urgent_words else item.priority
+    on = replace(item, state="open", postponed_until=None, priority=priority)
+    if anew.due_at is None or anew.due_at >= item.due_at:
+        return on, ()
+    allowed = passed(item.since, anew.due_at, in_force(rule_sets, now).hours)
+    minutes = int(allowed / timedelta(minutes=1))
+    on = replace(on, due_at=anew.due_at, limit_number=anew.limit_number, limit_minutes=minutes)
+    return on, (limit,)

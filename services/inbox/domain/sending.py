@@ -19,6 +19,7 @@ from services.inbox.domain.item import (
     derived,
     fingerprint,
     starts_to_wait,
+    waits_on,
 )
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.refusal import refuse
@@ -159,16 +160,12 @@ def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: d
         urgent_words="\n".join(word for word in words if word),
     )
     message = _message(command, item, actor, now, _JOINS)
-    if item.state == "open":
-        if joined.urgent_words:
-            joined = replace(joined, priority=FIRST)
-        return _written(patient, joined, message, (), ())
-    waiting, limit = starts_to_wait(joined, patient.rule_sets, now)
+    waiting, limits = waits_on(joined, patient.rule_sets, now)
     reopened = ItemReopened(
         item_id=item.item_id, thread_id=item.thread_id, pool=item.pool, message_id=command.message_id
     )
     events = (Event(reopened, key=patient.patient_id),) if item.state == "done" else ()
-    return _written(patient, waiting, message, events, (limit,))
+    return _written(patient, waiting, message, events, limits)
 
 
 def _written(

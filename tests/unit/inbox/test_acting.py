@@ -193,9 +193,33 @@ def test_what_is_postponed_comes_back_unless_something_else_became_of_it() -> No
     (timer,) = later.tasks
     back = when(later.state, timer.data, until)
     assert [type(event) for event in events(back)] == [ItemReopened]
-    assert (item_of(back).state, item_of(back).since, len(back.tasks)) == ("open", until, 1)
+    assert (item_of(back).state, back.tasks) == ("open", ())
     done = when(later.state, finish(2), NOW + SECOND, ANN)
     assert events(when(done.state, timer.data, until)) == []
+
+
+def test_while_an_item_is_put_off_the_patient_still_waits() -> None:
+    first = when(opened(), EscalateItem(item_id="I", version=1, reason="Look"), actor=ANN)
+    limit, until = TimeLimit(item_id="I", limit=1), NOW + 3 * DAY
+    later = when(first.state, PostponeItem(item_id="I", version=2, until=until), NOW + SECOND, ANN)
+    back = when(later.state, later.tasks[0].data, until)
+    for item in (item_of(later), item_of(back)):
+        assert (item.since, item.due_at, item.escalated, item.priority) == (NOW, NOW + 2 * DAY, True, 0)
+    assert events(when(later.state, limit, NOW + 2 * DAY)) == []
+
+    later = when(opened(), PostponeItem(item_id="I", version=1, until=until), actor=ANN)
+    late = when(later.state, limit, NOW + 2 * DAY)
+    assert [type(event) for event in events(late)] == [ItemEscalated]
+    back = when(late.state, later.tasks[0].data, until)
+    assert (item_of(back).state, item_of(back).escalated, back.tasks) == ("open", True, ())
+
+
+def test_an_item_that_waited_for_the_patient_has_a_limit_again_when_it_comes_back() -> None:
+    replied = when(opened(), reply(1), actor=ANN)
+    later = when(replied.state, PostponeItem(item_id="I", version=2, until=NOW + DAY), NOW + SECOND, ANN)
+    assert item_of(later).due_at is None
+    back = when(later.state, later.tasks[0].data, NOW + DAY)
+    assert (item_of(back).due_at, len(back.tasks)) == (NOW + 3 * DAY, 1)
 
 
 def test_what_is_done_can_only_be_answered() -> None:

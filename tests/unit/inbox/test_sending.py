@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.inbox.domain.attachment import Attachment
-from services.inbox.domain.commands import EscalateItem
+from services.inbox.domain.commands import EscalateItem, PostponeItem
+from services.inbox.domain.item import TimeLimit
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation, pool_of, pools
 from shared.events.inbox import ItemReopened, MessageRouted, MessageUnroutable
@@ -134,6 +135,36 @@ def test_a_message_in_a_thread_joins_its_item_and_reopens_what_was_done() -> Non
     assert [type(event) for event in events(reopened)] == [MessageRouted, ItemReopened]
     assert (item_of(reopened).state, item_of(reopened).since) == ("open", NOW + DAY)
     assert len(reopened.tasks) == 1
+
+
+def test_words_of_danger_in_a_later_message_bring_the_limit_forward_and_never_back() -> None:
+    hour = 3600 * SECOND
+    first = when(patient(), send())
+    thread = item_of(first).thread_id
+    danger = send("MSG-2", thread_id=thread, body="Now I have chest pain")
+    joined = when(first.state, danger, NOW + hour)
+    item = item_of(joined)
+    assert (item.since, item.due_at, item.limit_minutes, item.priority) == (NOW, NOW + 2 * hour, 120, 0)
+    (limit,) = joined.tasks
+    assert (limit.due_at, limit.data) == (NOW + 2 * hour, TimeLimit(item_id=item.item_id, limit=2))
+    again = when(
+        joined.state, send("MSG-3", thread_id=thread, body="The chest pain is worse"), NOW + hour + SECOND
+    )
+    assert (item_of(again).due_at, again.tasks) == (NOW + 2 * hour, ())
+    late = when(first.state, danger, NOW + 2 * DAY - SECOND)
+    assert (item_of(late).due_at, late.tasks) == (NOW + 2 * DAY, ())
+
+
+def test_a_patient_who_writes_while_their_item_is_put_off_has_waited_since_before() -> None:
+    first = when(patient(), send())
+    put_off = PostponeItem(item_id="I", version=1, until=NOW + 5 * DAY)
+    later = item_of(when(desk(first), put_off, actor="staff:ann"))
+    assert isinstance(first.state, Patient)
+    known = replace(first.state, items={str(later.thread_id): later})
+    joined = when(known, send("MSG-2", thread_id=later.thread_id), NOW + DAY)
+    item = item_of(joined)
+    assert (item.state, item.postponed_until, item.since, item.due_at) == ("open", None, NOW, NOW + 2 * DAY)
+    assert joined.tasks == ()
 
 
 def file(**changes: Any) -> Attachment:
