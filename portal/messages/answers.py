@@ -53,6 +53,9 @@ class Entry(Answered):
     message_id: str
     sender: Literal["patient", "staff"] = Field(validation_alias="from")
     author: str
+    mine: bool = False
+    on_behalf_of: str | None = None
+    subject: str | None = None
     body: str
     at: datetime
     attachments: tuple[Attachment, ...] = ()

@@ -88,6 +88,7 @@ _PATIENTS_OF: Final = """
     where (person_id = $1 or proxies ? $1) and told_at is not null
     order by person_id is not distinct from $1 desc, patient_id
 """
+_NAMES: Final = "select person_id, first_name, last_name from patient where person_id = any($1::text[])"
 _MAY_ACT: Final = """
     select exists (select from patient where patient_id = $1 and (person_id = $2 or proxies ? $2))
 """
@@ -97,7 +98,9 @@ _THREADS: Final = f"""
     where i.patient_id = any($1::text[]) and i.thread_id is not null order by i.updated_at desc limit $2
 """
 _THREAD: Final = f"""
-    select {_ITEM}, v.name from item i left join provider v using (provider_id) where i.thread_id = $1
+    select {_ITEM}, {_SENDER}, v.name
+    from item i left join provider v using (provider_id) left join patient p using (patient_id)
+    where i.thread_id = $1
 """
 _POOLS_OF_FILE: Final = """
     select i.pool from message_attachment m join item i using (item_id) where m.attachment_id = $1
@@ -147,14 +150,30 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class ShownThread:
-    """A thread with its messages and their files."""
+    """A thread with its messages and their files.
+
+    Attributes:
+        item: the thread's.
+        messages: oldest first.
+        attachments: their files, by id.
+        people: the names of those who wrote for the patient, or as the patient, by person; as far as known.
+        reader: who is shown it: a person, or `staff:ID`.
+        name: the patient's.
+        birth_date: the same.
+        language: the same.
+        provider_name: of the provider whom the thread is for.
+        history: of the item.
+    """
 
     item: Item
     messages: list[ThreadMessage]
     attachments: Mapping[str, Attachment]
-    name: str | None = None
+    people: Mapping[str, str]
+    reader: str
+    name: str | None
     birth_date: str | None = None
     language: str | None = None
+    provider_name: str | None = None
     history: Sequence[Happening] = ()
 
 
@@ -266,11 +285,11 @@ async def show_item(pool: Pool, item_id: str, reader: str, now: datetime) -> Sho
         row = await connection.fetchrow(_ONE, item_id)
         assert row is not None  # noqa: S101  # it was found before, and items stay
         item = Item(*row[: len(ITEM)])
-        messages, attachments = await _thread(connection, item.thread_id)
+        thread = await _thread(connection, item.thread_id)
         history = [Happening(*row) for row in reversed(await connection.fetch(_HISTORY, item_id))]
         await connection.execute(_LOG_READ, now, reader, "item", item_id, item.patient_id)
     first, last, birth_date, language = row[len(ITEM) :]
-    return ShownThread(item, messages, attachments, _name(first, last), birth_date, language, history)
+    return ShownThread(item, *thread, reader, _name(first, last), birth_date, language, history=history)
 
 
 # The patient's own
@@ -298,14 +317,15 @@ async def threads_of(pool: Pool, patient_ids: Sequence[str]) -> list[ShownItem]:
     return [ShownItem(Item(*row[: len(ITEM)]), row[-1]) for row in rows]
 
 
-async def show_thread(pool: Pool, thread_id: str) -> ShownThread | None:
-    """Return a thread with its provider's name, as of one moment."""
+async def show_thread(pool: Pool, thread_id: str, reader: str) -> ShownThread | None:
+    """Return a thread as of one moment."""
     async with _moment(pool) as connection:
         row = await connection.fetchrow(_THREAD, thread_id)
         if row is None:
             return None
-        messages, attachments = await _thread(connection, thread_id)
-    return ShownThread(Item(*row[: len(ITEM)]), messages, attachments, row[-1])
+        thread = await _thread(connection, thread_id)
+    first, last, provider = row[len(ITEM) :]
+    return ShownThread(Item(*row[: len(ITEM)]), *thread, reader, _name(first, last), provider_name=provider)
 
 
 async def find_attachment(pool: Pool, attachment_id: str) -> Attachment | None:
@@ -326,13 +346,17 @@ async def log_read(pool: Pool, at: datetime, reader: str, what: str, what_id: st
 
 async def _thread(
     connection: Connection, thread_id: str | None
-) -> tuple[list[ThreadMessage], dict[str, Attachment]]:
+) -> tuple[list[ThreadMessage], dict[str, Attachment], dict[str, str]]:
+    """Return the messages of a thread, their files, and the names of the persons who wrote them."""
     if thread_id is None:
-        return [], {}
+        return [], {}, {}
     messages = [ThreadMessage(*row) for row in await connection.fetch(_MESSAGES, thread_id)]
     ids = [attachment_id for message in messages for attachment_id in message.attachment_ids]
     rows = await connection.fetch(_ATTACHMENTS, ids) if ids else []
-    return messages, {row[0]: Attachment(*row) for row in rows}
+    wrote = list({message.author_id for message in messages if message.author == "patient"})
+    people = {row[0]: _name(row[1], row[2]) for row in await connection.fetch(_NAMES, wrote)}
+    attachments = {row[0]: Attachment(*row) for row in rows}
+    return messages, attachments, {person: name for person, name in people.items() if name}
 
 
 @asynccontextmanager

@@ -170,6 +170,8 @@ class MessageRow(SQLModel, table=True):
     rule_version: int = Field(sa_column=_number())
     why: str = Field(sa_column=columns.text())
     attachment_ids: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    subject: str | None = Field(sa_column=columns.text(nullable=True))
+    about: str | None = Field(sa_column=columns.jsonb(nullable=True))
     words: str | None = Field(sa_column=_words("body"))
 
 

@@ -1,6 +1,7 @@
 """What is written in threads, by whom, and what the inbox takes of it, on real Kafka and PostgreSQL."""
 
 from collections.abc import AsyncIterator
+from secrets import token_hex
 
 import pytest
 
@@ -22,3 +23,44 @@ async def test_what_says_nothing_is_refused(inbox: Inbox) -> None:
     for act, field in asked.items():
         refused = await inbox.post(f"{path}/{act}", {field: "\u200b \u00a0"}, version=1)
         assert (refused.status, refused.body["fields"][0]["field"]) == (422, f"body.{field}")
+
+
+async def test_who_wrote_is_told_by_name_and_only_the_reader_is_you(inbox: Inbox) -> None:
+    patient = await inbox.patient(proxies=[nanny := f"nanny-{token_hex(4)}", known := f"parent-{token_hex(4)}"])
+    await inbox.patient(person_id=known, first_name="Luis")
+    own = f"person-{patient}"
+    thread = (await inbox.sent(patient))["thread_id"]
+    sent = await inbox.sent(patient, actor=f"proxy:{known}", thread_id=thread)
+    await inbox.sent(patient, actor=f"proxy:{nanny}", thread_id=thread)
+
+    async def authors(path: str, who: str, role: str) -> list[tuple[str, bool, str | None]]:
+        shown = await inbox.get(path, who, role)
+        return [(one["author"], one["mine"], one["on_behalf_of"]) for one in shown.body["messages"]]
+
+    unknown = ("On behalf of Ana Ruiz", False, "Ana Ruiz")
+    at = f"/v1/threads/{thread}"
+    assert await authors(at, own, "gateway") == [("You", True, None), ("Luis Ruiz", False, None), unknown]
+    assert await authors(at, known, "gateway") == [("Ana Ruiz", False, None), ("You", True, None), unknown]
+    item = f"/v1/items/{sent['item_id']}"
+    assert await authors(item, "staff:ann", "billing") == [
+        ("Ana Ruiz", False, None),
+        ("Luis Ruiz", False, None),
+        unknown,
+    ]
+
+
+async def test_a_message_that_joins_a_thread_keeps_its_subject_and_what_it_is_about(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    first = await inbox.sent(patient, about={"account_number": "G-1", "statement_id": "S-1"})
+    await inbox.sent(patient, thread_id=first["thread_id"], subject="Another bill", about={"statement_id": "S-2"})
+    await inbox.post(f"/v1/items/{first['item_id']}/reply", {"body": "It is for the visit."}, version=2)
+
+    item = (await inbox.get(f"/v1/items/{first['item_id']}")).body
+
+    told = [(one["subject"], one["about"] and one["about"]["statement_id"]) for one in item["messages"]]
+    assert told == [("My bill", "S-1"), ("Another bill", "S-2"), (None, None)]
+    assert (item["subject"], item["about"]["account_number"], item["about"]["statement_id"]) == (
+        "My bill",
+        "G-1",
+        "S-2",
+    )

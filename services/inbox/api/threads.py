@@ -113,8 +113,8 @@ async def threads(caller: Person, pool: ThePool, patient_id: PatientId | None = 
 @router.get("/threads/{thread_id}")
 async def thread(thread_id: Id, caller: Person, pool: ThePool, now: Now) -> ThreadDetail:
     """Show a thread with its messages."""
-    shown = await show_thread(pool, thread_id)
     reader = person_of(caller)
+    shown = await show_thread(pool, thread_id, reader)
     patient_id = shown.item.patient_id if shown else None
     if shown is None or patient_id is None or not await may_act(pool, patient_id, reader):
         raise not_found("thread")

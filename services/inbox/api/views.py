@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.inbox.domain.attachment import Attachment, AttachmentState
 from services.inbox.domain.hours import Hours, passed
-from services.inbox.domain.item import Item, ItemState, What
+from services.inbox.domain.item import Item, ItemState, ThreadMessage, What
 from services.inbox.reads import HISTORY_MAX, ShownItem, ShownThread
 from services.inbox.store import ITEM
 from shared.events.vocabulary import About
@@ -55,7 +55,11 @@ class MessageView(BaseModel):
 
     message_id: str
     sender: Literal["patient", "staff"] = Field(serialization_alias="from")
-    author: str = Field(description="who wrote it; to patients, staff are their care team")
+    author: str = Field(description="who wrote it; to patients, staff are their care team, and who reads is You")
+    mine: bool = Field(description="whether the reader wrote it")
+    on_behalf_of: str | None = Field(description="the patient, if somebody wrote for them whose name is not known")
+    subject: str | None = Field(description="as the patient gave it with this message")
+    about: About | None = Field(description="what the patient said that this message is about")
     body: str
     at: datetime
     attachments: list[AttachmentView]
@@ -164,7 +168,7 @@ def thread_view(item: Item, provider_name: str | None) -> ThreadView:
 
 def thread_detail(shown: ShownThread) -> ThreadDetail:
     """Show a thread to its patient."""
-    return ThreadDetail(**_thread(shown.item, shown.name), messages=_messages(shown, to_patient=True))
+    return ThreadDetail(**_thread(shown.item, shown.provider_name), messages=_messages(shown, to_patient=True))
 
 
 def attachment_view(attachment: Attachment) -> AttachmentView:
@@ -212,10 +216,12 @@ def _thread(item: Item, provider_name: str | None) -> dict[str, object]:
 
 
 def _messages(shown: ShownThread, *, to_patient: bool) -> list[MessageView]:
-    def author(role: str, who: str) -> str:
-        if role == "staff":
-            return CARE_TEAM if to_patient else who
-        return "You" if to_patient else (shown.name or who)
+    def author(one: ThreadMessage) -> tuple[str, str | None]:
+        """Return the name to show, and on whose behalf somebody wrote who has none."""
+        if one.author == "staff":
+            return CARE_TEAM if to_patient else one.author_id, None
+        name = "You" if one.author_id == shown.reader else shown.people.get(one.author_id)
+        return (name, None) if name else (f"On behalf of {shown.name or shown.item.patient_id}", shown.name)
 
     def files(ids: Sequence[str]) -> list[AttachmentView]:
         found = (shown.attachments.get(attachment_id) for attachment_id in ids)
@@ -225,10 +231,15 @@ def _messages(shown: ShownThread, *, to_patient: bool) -> list[MessageView]:
         MessageView(
             message_id=one.message_id,
             sender=one.author,
-            author=author(one.author, one.author_id),
+            author=name,
+            mine=one.author_id == shown.reader,
+            on_behalf_of=patient,
+            subject=one.subject,
+            about=About(**json.loads(one.about)) if one.about else None,
             body=one.body,
             at=one.at,
             attachments=files(one.attachment_ids),
         )
         for one in shown.messages
+        for name, patient in [author(one)]
     ]

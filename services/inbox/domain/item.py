@@ -113,7 +113,10 @@ class Item:
 
 @dataclass(frozen=True)
 class ThreadMessage:
-    """A message of a thread. `pool`, `rule_version` and `why` are what its sender was told."""
+    """A message of a thread. `pool`, `rule_version` and `why` are what its sender was told.
+
+    `subject` and `about`, ids as JSON, are what the patient gave with this message; a reply has neither.
+    """
 
     message_id: str
     patient_id: str
@@ -128,6 +131,8 @@ class ThreadMessage:
     rule_version: int = 0
     why: str = ""
     attachment_ids: tuple[str, ...] = ()
+    subject: str | None = None
+    about: str | None = None
 
 
 @dataclass(frozen=True)

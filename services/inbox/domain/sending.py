@@ -141,7 +141,7 @@ def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) ->
         message_kind=command.kind,
         category=command.category,
         provider_id=provider_id,
-        about=command.about.model_dump_json(exclude_none=True) if command.about else "{}",
+        about=_about(command) or "{}",
         urgent_words="\n".join(words),
         rule_version=rules.version,
         why=routed.why,
@@ -158,6 +158,7 @@ def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: d
         version=item.version + 1,
         updated_at=now,
         urgent_words="\n".join(word for word in words if word),
+        about=json.dumps(json.loads(item.about) | json.loads(_about(command) or "{}")),
     )
     message = _message(command, item, actor, now, _JOINS)
     waiting, limits = waits_on(joined, patient.rule_sets, now)
@@ -199,7 +200,13 @@ def _message(command: SendMessage, item: Item, actor: str, now: datetime, why: s
         rule_version=item.rule_version,
         why=why,
         attachment_ids=command.attachment_ids or (),
+        subject=command.subject,
+        about=_about(command),
     )
+
+
+def _about(command: SendMessage) -> str | None:
+    return command.about.model_dump_json(exclude_none=True) if command.about else None
 
 
 def _told(message: ThreadMessage) -> Event:

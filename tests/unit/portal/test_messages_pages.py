@@ -252,3 +252,22 @@ async def test_who_has_not_logged_in_is_sent_to_do_so_and_back(world: World) -> 
     async with world.visitor() as browser:
         answer = await browser.get("/messages/t-1")
     assert answer.headers["location"] == "/login?next=/messages/t-1"
+
+
+@pytest.mark.parametrize(
+    ("told", "language", "shown"),
+    [
+        ({"author": "You", "mine": True}, "es", "Usted"),
+        ({"author": "On behalf of Ana", "on_behalf_of": "Ana"}, "es", "En nombre de Ana"),
+        ({"author": "Luis"}, "en", "Luis"),
+    ],
+)
+async def test_who_wrote_is_told_in_the_readers_language(
+    world: World, told: dict[str, Any], language: str, shown: str
+) -> None:
+    async with world.person(language) as browser:
+        given(world, MARIA)
+        entry = {"message_id": "m-0", "from": "patient", "body": "-", "at": THREAD["created_at"], **told}
+        world.services.answer("GET", "/v1/threads/t-1", {**THREAD, "messages": [entry]})
+        page = (await browser.get("/messages/t-1")).text
+    assert f"<strong>{shown}</strong>" in page
