@@ -18,6 +18,7 @@ from services.inbox.domain.hours import Hours, due, passed
 from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, When
 from services.inbox.domain.supervising import Supervision
 from services.inbox.domain.urgency import urgent_words
+from services.inbox.domain.urgency_words import HIGH_RISK
 from services.inbox.inspection import Inspected, RefusedFileError, inspect
 from services.inbox.previews import NoPreviewError, preview
 from shared.events.inbox import AttachmentCleared, RoutingRulesChanged
@@ -104,6 +105,22 @@ def test_what_has_passed_when_a_limit_is_due_is_the_limit(start_min: int, minute
         "I don't have a fever but chest pain",
         "Tengo dolor de pecho",
         "Me cuesta, siento opresión en el pecho",
+        "no fever, chest pain",
+        "not feeling well, chest pain",
+        "I am not well and have chest pain",
+        "there is no doubt I have chest pain",
+        "No fever\nchest  pain",
+        "no fever - chest-pain",
+        "no sleep because of chest\npain",
+        "I cant breathe",
+        "I can not breathe",
+        "Is this a heart attack?",
+        "I don't want to live, I want to die",
+        "My chest hurts",
+        "Sin fiebre, me duele el pecho",
+        "No puedo dormir por el dolor de pecho",
+        "No puedo respirar",
+        "Creo que es un infarto",
     ],
 )
 def test_words_of_danger_are_found_in_two_languages(text: str) -> None:
@@ -117,11 +134,39 @@ def test_words_of_danger_are_found_in_two_languages(text: str) -> None:
         "I deny any chest pain",
         "Without shortness of breath",
         "No tengo dolor de pecho",
+        "I haven't had chest pain",
+        "she hasn't chest pain",
+        "he didn\u2019t have any chest pain",
+        "no chest pain, no fever",
+        "no fever or chest pain",
+        "It is in my chest. Pain in the leg is gone",
+        "Sin fiebre ni dolor de pecho",
         "Is my bill right?",
     ],
 )
 def test_what_is_taken_back_is_no_danger(text: str) -> None:
     assert urgent_words("A question", text) == ()
+
+
+PHRASES = [phrase for phrases in HIGH_RISK.values() for phrase in phrases]
+GAPS = st.sampled_from([" ", "  ", "\n", "-", "\u2010", " \t"])
+
+
+@given(st.sampled_from(PHRASES), GAPS, st.sampled_from(["'", "\u2019", ""]), st.booleans())
+def test_a_phrase_is_found_however_it_is_written_unless_it_is_taken_back(
+    phrase: str, gap: str, apostrophe: str, loud: bool
+) -> None:
+    written = phrase.replace("'", apostrophe).replace(" ", gap)
+    written = written.upper() if loud else written
+    for before in ("", "I have no fever, ", "No question: ", "Not today; ", "no sleep but "):
+        assert phrase in urgent_words(f"{before}{written}, since noon")
+    for before in ("No ", "I have never had ", "We deny any ", "sin "):
+        assert urgent_words(f"Good day. {before}{written}, thank you") == ()
+
+
+@given(st.text())
+def test_any_text_can_be_looked_through(text: str) -> None:
+    assert set(urgent_words(text)) <= set(PHRASES)
 
 
 def test_a_file_that_is_added_again_is_what_it_became_and_is_not_scanned_again() -> None:
