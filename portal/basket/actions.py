@@ -5,6 +5,7 @@ item as it is now, and what was typed stays.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
@@ -40,10 +41,12 @@ async def work(item_id: str, request: Request, staff: Staff, action: Annotated[s
     path = f"/v1/work/{segment(item.work_id)}/{segment(action)}"
     try:
         settled = (await staff.post(item.owner, path, told))["status"] == "settled"
-        if settled and item.state != "done":
-            await _change(staff, item_id, "done", item.version, {})
     except ServiceProblem as problem:
         return await _again(request, staff, item_id, problem, told)
+    if settled and item.state != "done":
+        # The inbox hears it from the owner too, perhaps before.
+        with suppress(ServiceProblem):
+            await _change(staff, item_id, "done", item.version, {})
     return await _shown(request, staff, item_id)
 
 

@@ -8,9 +8,11 @@ from shared.events.envelope import Data
 from shared.events.inbox import InboxCommand, InboxEvent
 from shared.events.insurance import InsuranceCommand, InsuranceEvent
 from shared.events.insurance import WorkRaised as InsuranceWorkRaised
+from shared.events.insurance import WorkSettled as InsuranceWorkSettled
 from shared.events.notifications import NotificationsCommand, NotificationsEvent
 from shared.events.payments import PaymentsCommand, PaymentsEvent, StatementAvailable
 from shared.events.payments import WorkRaised as PaymentsWorkRaised
+from shared.events.payments import WorkSettled as PaymentsWorkSettled
 from shared.events.portal import SessionEnded, SessionFact, SessionStarted
 from shared.events.registration import CoverageOnFile, PatientRegistered, RegistrationFact
 from shared.events.scheduling import (
@@ -149,8 +151,16 @@ SERVICES: Final = {
                     (AppointmentBooked, AppointmentCancelled, DocumentRequested),
                     "which providers a patient may write to, and which provider pools there are",
                 ),
-                Subscription(PAYMENTS_EVENTS, (PaymentsWorkRaised,), "work for the billing pool"),
-                Subscription(INSURANCE_EVENTS, (InsuranceWorkRaised,), "work for the insurance pool"),
+                Subscription(
+                    PAYMENTS_EVENTS,
+                    (PaymentsWorkRaised, PaymentsWorkSettled),
+                    "work for the billing pool, and its end",
+                ),
+                Subscription(
+                    INSURANCE_EVENTS,
+                    (InsuranceWorkRaised, InsuranceWorkSettled),
+                    "work for the insurance pool, and its end",
+                ),
             ),
             INBOX_EVENTS,
             _dead_letters("inbox"),

@@ -6,6 +6,7 @@ from secrets import token_hex
 import pytest
 
 from local.infrastructure import Endpoints
+from shared.events.topics import INSURANCE_EVENTS
 from tests.flow.inbox_world import Inbox, running_inbox
 
 
@@ -64,3 +65,24 @@ async def test_a_message_that_joins_a_thread_keeps_its_subject_and_what_it_is_ab
         "G-1",
         "S-2",
     )
+
+
+async def test_work_that_its_service_settles_is_done(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    work = {
+        "work_id": f"W-{patient}",
+        "pool": "insurance",
+        "summary": "No answer",
+        "about": {"patient_id": patient},
+    }
+    settled = {"work_id": work["work_id"], "patient_id": patient, "action": "close", "note": "By phone."}
+    for kind, data in (("raised", work), ("settled", settled)):
+        await inbox.tell(
+            INSURANCE_EVENTS.name, f"insurance.work-{kind}.v1", patient, "service:insurance", dict(data)
+        )
+
+    item = (await inbox.said("work-queued", work_id=work["work_id"]))["item_id"]
+    await inbox.said("item-done", item_id=item)
+
+    shown = (await inbox.get(f"/v1/items/{item}", "staff:ines", "insurance")).body
+    assert (shown["state"], shown["history"][-1]["reason"]) == ("done", "Settled in insurance: By phone.")

@@ -15,18 +15,20 @@ from services.inbox.domain.item import Desk, TimeLimit, item_of_work
 from services.inbox.domain.patient import Patient, register, schedule
 from services.inbox.domain.sending import send
 from services.inbox.domain.supervising import SUBJECT, Supervision, put
-from services.inbox.domain.work import hear_work, raise_work
+from services.inbox.domain.work import hear_settled, hear_work, raise_work
 from shared.events.envelope import Message
 from shared.events.inbox import RaiseWork, SendMessage
 from shared.events.insurance import WorkRaised as InsuranceWorkRaised
+from shared.events.insurance import WorkSettled as InsuranceWorkSettled
 from shared.events.payments import WorkRaised as PaymentsWorkRaised
+from shared.events.payments import WorkSettled as PaymentsWorkSettled
 from shared.events.registration import PatientRegistered
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled, DocumentRequested, SchedulingFact
 from shared.messaging.decision import Decision
 
 State: TypeAlias = Patient | Desk | Attachment | Supervision
 
-Work: TypeAlias = RaiseWork | PaymentsWorkRaised | InsuranceWorkRaised
+Work: TypeAlias = RaiseWork | PaymentsWorkRaised | InsuranceWorkRaised | PaymentsWorkSettled | InsuranceWorkSettled
 Timer: TypeAlias = LeaseEnded | PostponementEnded | TimeLimit
 
 Heard: TypeAlias = (
@@ -55,7 +57,13 @@ def state_key(message: Message[Any]) -> str:
             | SendMessage()
         ):
             return f"patient:{heard.patient_id}"
-        case RaiseWork() | PaymentsWorkRaised() | InsuranceWorkRaised():
+        case (
+            RaiseWork()
+            | PaymentsWorkRaised()
+            | InsuranceWorkRaised()
+            | PaymentsWorkSettled()
+            | InsuranceWorkSettled()
+        ):
             return f"item:{item_of_work(heard.work_id)}"
         case AddAttachment() | AttachmentScanned():
             return f"attachment:{heard.attachment_id}"
@@ -110,6 +118,8 @@ def _about_item(
             return raise_work(desk, heard, message.actor, now)
         case PaymentsWorkRaised() | InsuranceWorkRaised():
             return hear_work(desk, heard, now)
+        case PaymentsWorkSettled() | InsuranceWorkSettled():
+            return hear_settled(desk, heard, now)
         case LeaseEnded() | PostponementEnded() | TimeLimit():
             return elapse(desk, heard, now)
         case _:

@@ -23,13 +23,13 @@ from services.inbox.domain.commands import (
 from services.inbox.domain.item import (
     FIRST,
     LEASE,
-    NORMAL,
     Desk,
     Item,
     ThreadMessage,
     TimeLimit,
     derived,
     fingerprint,
+    stopped,
     waits_on,
 )
 from services.inbox.domain.refusal import refuse
@@ -69,7 +69,7 @@ def act(desk: Desk, command: StaffCommand, cause: str, actor: str, now: datetime
         case ReplyToItem():
             decided = _reply(desk, changed, command, cause, actor, now)
         case FinishItem():
-            finished = replace(_stopped(changed.free()), state="done")
+            finished = replace(stopped(changed.free()), state="done")
             ended = Event(ItemDone(**_ids(item)), "done", item.key)
             decided = Decision(desk.with_item(finished, "done", now, actor, command.note), (ended,))
         case ReassignItem():
@@ -146,7 +146,7 @@ def _reply(desk: Desk, item: Item, command: ReplyToItem, cause: str, actor: str,
         attachment_ids=command.attachment_ids,
     )
     answered = replace(
-        _stopped(item),
+        stopped(item),
         state="waiting",
         since=now,
         replied_version=item.version,
@@ -215,12 +215,6 @@ def elapse(desk: Desk, timer: LeaseEnded | PostponementEnded | TimeLimit, now: d
 def _held(item: Item, by: str, until: datetime) -> tuple[Item, Task]:
     timer = Task(LeaseEnded(item_id=item.item_id, lease_ends_at=until), until)
     return replace(item, assignee=by, lease_ends_at=until), timer
-
-
-def _stopped(item: Item) -> Item:
-    """Return an item that waits for staff no longer: no limit runs."""
-    priority = FIRST if item.urgent_words else NORMAL
-    return replace(item, due_at=None, escalated=False, priority=priority, postponed_until=None)
 
 
 def _ids(item: Item) -> dict[str, Any]:

@@ -244,3 +244,9 @@ def waits_on(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) -> tuple
     minutes = int(allowed / timedelta(minutes=1))
     on = replace(on, due_at=anew.due_at, limit_number=anew.limit_number, limit_minutes=minutes)
     return on, (limit,)
+
+
+def stopped(item: Item) -> Item:
+    """Return an item that waits for staff no longer: no limit runs."""
+    priority = FIRST if item.urgent_words else NORMAL
+    return replace(item, due_at=None, escalated=False, priority=priority, postponed_until=None)

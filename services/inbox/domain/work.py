@@ -1,17 +1,30 @@
-"""Work that services raise: an item in the pool that they name, once for each work id."""
+"""Work that services raise: an item in the pool that they name, once for each work id, until they settle it."""
 
 from datetime import datetime
 
-from services.inbox.domain.item import FIRST, Desk, Item, fingerprint, item_of_work, starts_to_wait
+from services.inbox.domain.item import (
+    FIRST,
+    NORMAL,
+    Desk,
+    Item,
+    fingerprint,
+    item_of_work,
+    starts_to_wait,
+    stopped,
+)
 from services.inbox.domain.refusal import refuse
 from services.inbox.domain.routing import UNROUTABLE
 from services.inbox.domain.visible import visible
 from shared.events.envelope import Outcome
-from shared.events.inbox import RaiseWork, WorkQueued
+from shared.events.inbox import ItemDone, RaiseWork, WorkQueued
 from shared.events.insurance import WorkRaised as InsuranceWorkRaised
+from shared.events.insurance import WorkSettled as InsuranceWorkSettled
 from shared.events.payments import WorkRaised as PaymentsWorkRaised
+from shared.events.payments import WorkSettled as PaymentsWorkSettled
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
+_NOT_RAISED = "Work that was settled before it was raised"
 _WHY = "The service that raised it chose the pool"
 _INACTIVE = "The pool that its service chose is not active"
 
@@ -31,10 +44,39 @@ def raise_work(desk: Desk, command: RaiseWork, actor: str, now: datetime) -> Dec
 
 def hear_work(desk: Desk, told: PaymentsWorkRaised | InsuranceWorkRaised, now: datetime) -> Decision[Desk]:
     """Queue work that a service says it has."""
-    if desk.item is not None:
+    if desk.item is not None and desk.item.content:
         return Decision(desk)
     service = "payments" if isinstance(told, PaymentsWorkRaised) else "insurance"
     return _queue(desk, told, service, told.about.patient_id, None, now)
+
+
+def hear_settled(desk: Desk, told: PaymentsWorkSettled | InsuranceWorkSettled, now: datetime) -> Decision[Desk]:
+    """Finish what its service says is settled, also before it was raised."""
+    known = desk.item
+    if known is not None and known.state == "done":
+        return Decision(desk)
+    of_payments = isinstance(told, PaymentsWorkSettled)
+    service = "payments" if of_payments else "insurance"
+    # Without content, which comes when it is raised.
+    item = known or Item(
+        item_id=item_of_work(told.work_id),
+        kind="work",
+        pool="billing" if of_payments else "insurance",
+        state="open",
+        priority=NORMAL,
+        version=0,
+        subject=_NOT_RAISED,
+        created_at=now,
+        updated_at=now,
+        since=now,
+        work_id=told.work_id,
+        service=service,
+        why=_WHY,
+    )
+    done = replace(stopped(item.free()), state="done", version=item.version + 1, updated_at=now)
+    reason = f"Settled in {service}: {told.note}" if told.note else f"Settled in {service}"
+    ended = ItemDone(item_id=done.item_id, pool=done.pool)
+    return Decision(desk.with_item(done, "done", now, reason=reason), (Event(ended, key=done.key),))
 
 
 def _queue(
@@ -48,7 +90,7 @@ def _queue(
     about = work.about.model_dump_json(exclude_none=True)
     content = fingerprint(work.pool, work.summary, about, patient_id)
     known = desk.item
-    if known is not None:
+    if known is not None and known.content:
         if known.content != content and isinstance(work, RaiseWork):
             return refuse(desk, work, "idempotency_conflict", key=known.key)
         return Decision(desk, (_queued(work.work_id, known, outcome),))
@@ -72,6 +114,9 @@ def _queue(
         content=content,
         why=_WHY if active else _INACTIVE,
     )
+    if known is not None:
+        settled = replace(item, state="done", priority=NORMAL, version=known.version + 1)
+        return Decision(desk.with_item(settled, "new", now), (_queued(work.work_id, settled, outcome),))
     item, limit = starts_to_wait(item, desk.rule_sets, now)
     return Decision(desk.with_item(item, "new", now), (_queued(work.work_id, item, outcome),), (limit,))
 

@@ -18,7 +18,21 @@ from services.inbox.domain.commands import (
 )
 from services.inbox.domain.item import LEASE, Desk, TimeLimit
 from services.inbox.domain.routing import PoolEntry, RuleSet
-from shared.events.inbox import ItemClaimed, ItemEscalated, ItemReassigned, ItemReleased, ItemReopened, WorkQueued
+from shared.events.envelope import Data
+from shared.events.inbox import (
+    ItemClaimed,
+    ItemDone,
+    ItemEscalated,
+    ItemReassigned,
+    ItemReleased,
+    ItemReopened,
+    WorkQueued,
+)
+from shared.events.insurance import WorkRaised as InsuranceWorkRaised
+from shared.events.insurance import WorkSettled as InsuranceWorkSettled
+from shared.events.payments import WorkRaised as PaymentsWorkRaised
+from shared.events.payments import WorkSettled as PaymentsWorkSettled
+from shared.events.vocabulary import About
 from tests.unit.inbox.story import (
     DAY,
     NOW,
@@ -236,6 +250,44 @@ def test_work_of_a_service_has_nobody_to_reply_to() -> None:
     assert outcome(when(queued.state, reply(1), actor=ANN)) == ("refused", "no_thread")
     assert item_of(queued).due_at == NOW + 2 * DAY
     assert outcome(when(queued.state, finish(1), NOW + timedelta(hours=1), ANN)) == ("done", None)
+
+
+PAYMENTS_RAISED = PaymentsWorkRaised(work_id="W-1", pool="billing", summary="A debit", about=About(payment_id="P"))
+PAYMENTS_SETTLED = PaymentsWorkSettled(work_id="W-1", account_number="G-1", action="taken", note="By phone.")
+INSURANCE_RAISED = InsuranceWorkRaised(
+    work_id="W-1", pool="insurance", summary="No answer", about=About(patient_id="PT-1")
+)
+INSURANCE_SETTLED = InsuranceWorkSettled(work_id="W-1", patient_id="PT-1", action="close")
+
+
+@pytest.mark.parametrize(
+    ("raised", "settled", "reason"),
+    [
+        (PAYMENTS_RAISED, PAYMENTS_SETTLED, "Settled in payments: By phone."),
+        (INSURANCE_RAISED, INSURANCE_SETTLED, "Settled in insurance"),
+    ],
+)
+def test_what_its_service_settles_is_done_whichever_is_heard_first(
+    raised: Data, settled: Data, reason: str
+) -> None:
+    for told in ((raised, settled, settled), (settled, raised, raised)):
+        decisions = [when(None, told[0], actor="service:x")]
+        for one in told[1:]:
+            decisions.append(when(decisions[-1].state, one, NOW + SECOND, "service:x"))
+        said = [type(event) for decision in decisions for event in events(decision)]
+        assert sorted(said, key=str) == [ItemDone, WorkQueued]
+        item, desk = item_of(decisions[-1]), decisions[-1].state
+        assert isinstance(desk, Desk)
+        assert (item.state, item.due_at, item.version) == ("done", None, 2)
+        assert item.subject in ("A debit", "No answer")
+        assert [one.reason for one in desk.changes if one.what == "done"] == [reason]
+
+
+def test_what_a_colleague_holds_is_settled_all_the_same() -> None:
+    raised = when(None, PAYMENTS_RAISED, actor="service:payments")
+    held = when(raised.state, claim(1), actor=ANN)
+    settled = item_of(when(held.state, PAYMENTS_SETTLED, NOW + SECOND, "service:payments"))
+    assert (settled.state, settled.assignee, settled.version) == ("done", None, 3)
 
 
 def test_an_item_that_nobody_has_heard_of_is_not_found() -> None:

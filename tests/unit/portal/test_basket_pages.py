@@ -272,6 +272,17 @@ async def test_work_shows_what_its_owner_offers_and_settling_it_is_done_with_the
     assert world.services.calls("POST", "/v1/items/i-1/done")[0].headers["If-Match"] == '"4"'
 
 
+async def test_work_whose_end_the_inbox_has_heard_first_is_settled_all_the_same(world: World) -> None:
+    raised = item(kind="work", pool="insurance", service="insurance", work_id="w-1", sender=None, messages=[])
+    given(world, raised)
+    world.services.answer("GET", "/v1/work/w-1", WORK)
+    world.services.answer("POST", "/v1/work/w-1/override", WORK | {"status": "settled"})
+    world.services.answer("POST", "/v1/items/i-1/done", {"reason": "item_done", "detail": "-"}, 409)
+    async with world.staff("ines", "insurance") as browser:
+        answer = await browser.post("/basket/items/i-1/work", data={"action": "override"}, headers=PANE)
+    assert answer.status_code == 200
+
+
 async def test_work_can_be_read_while_its_owner_is_away(world: World) -> None:
     given(world, item(kind="work", service="payments", work_id="w-1", sender=None, patient=None, messages=[]))
     world.services.answer("GET", "/v1/work/w-1", {"detail": "-"}, 503)
