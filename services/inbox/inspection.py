@@ -40,6 +40,8 @@ SAID: Final[dict[Reason, str]] = {
 # Control characters, separators, and marks that turn the direction of text and so hide an extension.
 _BAD_NAME: Final = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u200e\u200f\u202a-\u202e\u2066-\u2069]|^\.{1,2}$")
 
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+
 _MAGIC: Final[tuple[tuple[int, bytes, str], ...]] = (
     (0, b"\xff\xd8\xff", "image/jpeg"),
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -140,14 +142,15 @@ def sniff(content: bytes) -> str:
 
 def _text(content: bytes) -> str | None:
     """Return the type of a text, if it is one; a browser would run some of them."""
-    head = content[:4096]
     if b"\x00" in content:
         return None
     try:
         content.decode()
     except UnicodeDecodeError:
-        return None
-    start = head.decode(errors="ignore").lstrip("\ufeff \t\r\n").lower()
+        # Older programs write one byte a letter. What is no text at all has control characters.
+        if _CONTROL.search(content):
+            return None
+    start = content[:4096].decode(errors="ignore").lstrip("\ufeff \t\r\n").lower()
     if "<svg" in start and start.startswith(("<svg", "<?xml", "<!--", "<!doctype svg")):
         return "image/svg+xml"
     if start.startswith(("<!doctype html", "<html", "<script", "<body", "<head", "<iframe")):

@@ -209,6 +209,7 @@ def picture(fmt: str, size: tuple[int, int] = (20, 10)) -> bytes:
         ("x" * 256, b"x", "bad_name"),
         ("a.png", picture("JPEG"), "type_mismatch"),
         ("a.PDF", b"MZ\x90\x00 a program", "type_mismatch"),
+        ("a.txt", b"caf\xe9\x01", "type_mismatch"),
         ("a.docx", b"MZ\x90\x00 a program", "type_mismatch"),
         ("a.zip", zipped(("a", b"x"), encrypted=True), "encrypted_archive"),
         ("a.zip", zipped(("a", bytes(40_000_000))), "archive_bomb"),
@@ -232,10 +233,13 @@ def test_a_hostile_file_is_refused_with_its_reason(name: str, content: bytes, re
         ("a.tif", picture("TIFF"), "image/tiff"),
         ("a.zip", zipped(("a.txt", b"hello")), "application/zip"),
         ("a.txt", "Grüße".encode(), "text/plain"),
+        ("a.CSV", "Größe;5\r\n".encode("cp1252"), "text/plain"),
+        ("a.log", "café\n\f".encode("latin-1"), "text/plain"),
+        ("a.html", "<html>café".encode("latin-1"), "text/html"),
         ("a.svg", b"<svg xmlns='x' onload='alert(1)'/>", "image/svg+xml"),
         ("a.bin", bytes(range(256)), "application/octet-stream"),
     ],
-    ids=["jpeg", "png", "webp", "tiff", "zip", "text", "svg", "other"],
+    ids=["jpeg", "png", "webp", "tiff", "zip", "text", "windows", "latin", "page", "svg", "other"],
 )
 def test_a_file_is_what_its_content_is(name: str, content: bytes, content_type: str) -> None:
     found = inspect(name, content)
