@@ -1,9 +1,14 @@
 """What the inbox is told by its environment, beside what every service is."""
 
-from pydantic import AnyUrl, Field
+from typing import Annotated
+
+from pydantic import AnyUrl, Field, UrlConstraints
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ServiceSettings
+
+_STORES = ["s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss", "https", "file"]
+"""What the object store's library takes and keeps."""
 
 
 class Settings(ServiceSettings):
@@ -16,6 +21,6 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="INBOX_", frozen=True)
 
-    attachments_url: AnyUrl
-    clamd_url: AnyUrl | None = None
+    attachments_url: Annotated[AnyUrl, UrlConstraints(allowed_schemes=_STORES)]
+    clamd_url: Annotated[AnyUrl, UrlConstraints(allowed_schemes=["tcp"], host_required=True)] | None = None
     clamd_timeout_s: float = Field(default=60.0, gt=0, le=600)
