@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import Field
 
 from services.inbox.domain.attachment import Attachment
-from services.inbox.domain.item import Item, ThreadMessage, What
+from services.inbox.domain.item import NORMAL, Item, ThreadMessage, What
 from services.inbox.domain.routing import (
     PROVIDER,
     PoolEntry,
@@ -23,6 +25,7 @@ from services.inbox.domain.routing import (
 )
 from services.inbox.store import ATTACHMENT, ITEM, MESSAGE, PROVIDER_COLUMNS, read_rule_sets
 from shared.database import Connection, Pool
+from shared.events.envelope import Time
 
 SUPERVISOR: Final = "supervisor"
 THREADS_MAX: Final = 200
@@ -179,11 +182,11 @@ class ShownThread:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page of items ends, and the next one begins."""
+    """Where a page of items ends, and the next one begins: it comes back from a caller, so it is checked."""
 
-    priority: int = -1
-    since: datetime = datetime(1900, 1, 1, tzinfo=UTC)
-    item_id: str = ""
+    priority: Annotated[int, Field(ge=-1, le=NORMAL)] = -1
+    since: Time = datetime(1900, 1, 1, tzinfo=UTC)
+    item_id: Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
 
 @dataclass(frozen=True, slots=True)

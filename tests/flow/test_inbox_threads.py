@@ -1,5 +1,7 @@
 """What is written in threads, by whom, and what the inbox takes of it, on real Kafka and PostgreSQL."""
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from secrets import token_hex
 
@@ -7,7 +9,7 @@ import pytest
 
 from local.infrastructure import Endpoints
 from shared.events.topics import INSURANCE_EVENTS
-from tests.flow.inbox_world import Inbox, running_inbox
+from tests.flow.inbox_world import Answer, Inbox, Json, running_inbox
 
 
 @pytest.fixture(scope="module", name="inbox")
@@ -65,6 +67,32 @@ async def test_a_message_that_joins_a_thread_keeps_its_subject_and_what_it_is_ab
         "G-1",
         "S-2",
     )
+
+
+@pytest.mark.parametrize("path", ["/v1/pools/billing/items?state=open", "/v1/search?q=bill"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"priority": 99999},
+        {"priority": -(10**30)},
+        {"item_id": "\0"},
+        {"item_id": "x" * 200},
+        {"since": "2026-03-02T10:00:00"},
+        {"since": "9999-12-31T23:59:59-12:00"},
+        {"since": None},
+    ],
+    ids=str,
+)
+async def test_a_cursor_that_somebody_made_up_is_none_of_ours(inbox: Inbox, path: str, wrong: Json) -> None:
+    ours = {"priority": 1, "since": "2026-03-02T10:00:00Z", "item_id": "a"}
+
+    async def ask(place: Json) -> Answer:
+        cursor = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+        return await inbox.get(f"{path}&after={cursor}")
+
+    assert (await ask(ours)).status == 200
+    refused = await ask(ours | wrong)
+    assert (refused.status, refused.body["reason"]) == (422, "invalid_data")
 
 
 async def test_work_that_its_service_settles_is_done(inbox: Inbox) -> None:
