@@ -237,7 +237,9 @@ class _Answer:
         """Send a part of the application's answer."""
         if message["type"] == "http.response.start" and _is_plain_refusal(message):
             self._replaced = True
-            await self.tell(Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large."))
+            await self.tell(
+                Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", reason="too_large")
+            )
         elif not self._replaced:
             await self._send_with_headers(message)
 

@@ -72,7 +72,11 @@ class Problem(HTTPException):
 
 def response(error: HTTPException) -> Response:
     """Return the answer that tells `error`."""
-    extensions = error.extensions if isinstance(error, Problem) else {}
+    # Of a body that is too large Starlette tells by itself, and names no reason.
+    large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    extensions: dict[str, Any] = {"reason": "too_large"} if large else {}
+    if isinstance(error, Problem):
+        extensions |= error.extensions
     reason = extensions.get("reason")
     document: dict[str, Any] = {
         "type": "about:blank" if reason is None else f"urn:problem-type:{reason}",

@@ -137,7 +137,7 @@ async def test_a_file_that_is_not_taken_in_is_named_with_the_reason(
     assert (refused.status, refused.body["reason"], refused.body["name"]) == (status, reason, name)
 
 
-async def test_a_file_is_its_patients_and_is_sent_by_who_uploaded_it(inbox: Inbox) -> None:
+async def test_a_file_is_its_patients_and_is_sent_by_whoever_may_write_for_them(inbox: Inbox) -> None:
     patient, other = await inbox.patient(), await inbox.patient()
     attachment = (await upload(inbox, patient, "note.txt", b"Good day")).body["attachment_id"]
     twin = (await upload(inbox, patient, "copy.txt", b"Good day")).body["attachment_id"]
@@ -149,12 +149,30 @@ async def test_a_file_is_its_patients_and_is_sent_by_who_uploaded_it(inbox: Inbo
         return found
 
     assert await reason(other, attachment) == "unknown_attachment"
-    assert await reason(patient, attachment, actor=f"proxy:proxy-{patient}") == "unknown_attachment"
     assert await reason(patient, "att-nobody") == "unknown_attachment"
     assert await reason(patient, attachment, twin) == "same_file_twice"
     assert await reason(patient, *(f"att-{n}" for n in range(11))) == "too_many_attachments"
     assert await reason(patient, attachment) is None
+    assert await reason(patient, attachment, actor=f"proxy:proxy-{patient}") is None
+    item = (await inbox.sent(patient))["item_id"]
+    reply = {"body": "Here.", "attachment_ids": [attachment]}
+    refused = await inbox.post(f"/v1/items/{item}/reply", reply, version=1)
+    assert (refused.status, refused.body["reason"]) == (422, "unknown_attachment")
+    assert attachment in refused.body["detail"]
     assert (await upload(inbox, patient, "note.txt", b"x", who="person-nobody")).status == 404
+
+
+async def test_an_upload_of_two_files_loses_none_of_them_unsaid(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    form = FormData(quote_fields=False)
+    form.add_field("patient_id", patient)
+    for name in ("first.txt", "second.txt"):
+        form.add_field("file", io.BytesIO(b"Good day"), filename=name, content_type="text/plain")
+
+    refused = await inbox.post("/v1/attachments", form, f"person-{patient}", "gateway")
+
+    assert (refused.status, refused.body["reason"]) == (422, "several_files")
+    assert not await inbox.pool.fetchval("select count(*) from attachment where patient_id = $1", patient)
 
 
 async def test_what_a_browser_would_run_is_only_ever_saved(inbox: Inbox) -> None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Query, Response, UploadFile
+from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
 from services.inbox.api.callers import Id, not_found
@@ -21,7 +21,7 @@ from services.inbox.api.intake import (
     store_answers,
 )
 from services.inbox.domain.attachment import Attachment
-from services.inbox.inspection import FILE_BYTES_MAX, check
+from services.inbox.inspection import FILE_BYTES_MAX, NAME_MAX, check
 from services.inbox.previews import CONTENT_TYPE, NoPreviewError, preview
 from services.inbox.reads import (
     SUPERVISOR,
@@ -50,11 +50,15 @@ _RUNS_IN_BROWSERS: Final = frozenset({"text/html", "image/svg+xml", "text/xml"})
 @router.post("/attachments", status_code=HTTPStatus.CREATED, max_body_size=_BODY_BYTES_MAX)
 async def upload(
     uploader: TheUploader,
+    request: Request,
     file: UploadFile,
     patient_id: Annotated[str, Form(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")],
 ) -> Uploaded:
     """Take a file in for a patient's message; the type is found by its content."""
     name = file.filename or ""
+    if len((await request.form()).getlist("file")) > 1:
+        said = "An upload is one file; send each by itself."
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, said, reason="several_files", name=name[:NAME_MAX])
     with refusing(name):
         check(name, file.size or 0)
     attachment_id = uuid.uuid4().hex  # noqa: TID251  # an upload begins a chain, nothing caused it

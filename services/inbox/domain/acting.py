@@ -8,6 +8,7 @@ another: who is given an item is named on it, and may be away, so anybody who wo
 from datetime import datetime
 from typing import Any, Final, assert_never
 
+from services.inbox.domain.attachment import carried_fault
 from services.inbox.domain.commands import (
     ClaimItem,
     EscalateItem,
@@ -129,9 +130,9 @@ def _claim(desk: Desk, item: Item, actor: str, now: datetime) -> Decision[Desk]:
 def _reply(desk: Desk, item: Item, command: ReplyToItem, cause: str, actor: str, now: datetime) -> Decision[Desk]:
     assert item.thread_id is not None  # noqa: S101  # work cannot be replied to
     assert item.patient_id is not None  # noqa: S101  # nor is there a thread without a patient
-    mine = (desk.attachments.get(attachment_id) for attachment_id in command.attachment_ids)
-    if any(one is None or one.patient_id != item.patient_id or one.state == "refused" for one in mine):
-        return refuse(desk, command, "unknown_attachment", key=item.key)
+    fault = carried_fault(command.attachment_ids, desk.attachments, item.patient_id, by_staff=True)
+    if fault is not None:
+        return refuse(desk, command, *fault, key=item.key)
     reply = ThreadMessage(
         message_id=derived("reply", cause),
         patient_id=item.patient_id,

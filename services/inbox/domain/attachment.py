@@ -1,16 +1,26 @@
-"""Files that came with messages: held until they were scanned, then clean or refused."""
+"""Files that came with messages: held until they were scanned, then clean or refused.
 
+Whoever may write for a patient may send what any of them uploaded; staff answer with what staff uploaded.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, assert_never
 
 from shared.events.envelope import Command, Data, Fact, Id
-from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused
+from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused, RefusalReason
 from shared.events.vocabulary import Code, Line
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 AttachmentState = Literal["clean", "held", "refused"]
+CARRIED_MAX: Final = 10
+CARRIED_BYTES_MAX: Final = 50 * 1024 * 1024
+_NAMED_MAX: Final = 1_500
+"""So many characters of names fit into what a refusal says."""
+
 SCAN_AGAIN: Final = timedelta(minutes=15)
 """While the scanner is away, files stay held, and it is asked again."""
 
@@ -60,6 +70,46 @@ class Attachment:
     state: AttachmentState
     reason: str | None
     created_at: datetime
+
+    @property
+    def by_staff(self) -> bool:
+        """Whether somebody of the staff uploaded it."""
+        return self.uploaded_by.startswith("staff:")
+
+
+def carried_fault(
+    ids: Sequence[str], known: Mapping[str, Attachment], patient_id: str, *, by_staff: bool
+) -> tuple[RefusalReason, str] | None:
+    """Return why a patient's message, or a reply, cannot carry files: the reason, and which or how many.
+
+    Args:
+        ids: of the files.
+        known: those of them that there are, of whomever.
+        patient_id: whose thread it is.
+        by_staff: whether it is a reply.
+    """
+    if len(ids) > CARRIED_MAX:
+        return "too_many_attachments", f"A message carries at most {CARRIED_MAX} files."
+    files = [known[one] for one in ids if one in known]
+    theirs = {one.attachment_id for one in files if (one.patient_id, one.by_staff) == (patient_id, by_staff)}
+    unknown = [one for one in ids if one not in theirs]
+    if unknown:
+        return "unknown_attachment", f"There is no such uploaded file of this patient: {_listed(unknown)}"
+    refused = [one.name for one in files if one.state == "refused"]
+    if refused:
+        return "attachment_refused", f"Refused when it was scanned: {_listed(refused)}"
+    times = Counter(one.sha256 for one in files)
+    twice = [one.name for one in files if times[one.sha256] > 1]
+    if twice:
+        return "same_file_twice", f"A message carries each file once: {_listed(twice)}"
+    if sum(one.size for one in files) > CARRIED_BYTES_MAX:
+        megabytes = CARRIED_BYTES_MAX // 1024 // 1024
+        return "attachments_too_large", f"The files of a message have at most {megabytes} MB together."
+    return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names))[:_NAMED_MAX]
 
 
 def add(known: Attachment | None, command: AddAttachment, now: datetime) -> Decision[Attachment]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+from services.inbox.domain.attachment import carried_fault
 from services.inbox.domain.item import (
     FIRST,
     Item,
@@ -36,9 +37,6 @@ from shared.events.inbox import (
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
-ATTACHMENTS_MAX: Final = 10
-ATTACHMENTS_BYTES_MAX: Final = 50 * 1024 * 1024
-
 _JOINS: Final = "The message joins its thread"
 
 
@@ -51,13 +49,9 @@ def send(patient: Patient, command: SendMessage, actor: str, now: datetime) -> D
         if known.fingerprint != _fingerprint(command):
             return _refuse(patient, command, "idempotency_conflict")
         return Decision(patient, (_told(known),))
-    unseen = [f"data.{name}" for name in ("subject", "body") if not visible(getattr(command, name))]
-    detail = f"invalid: {', '.join(unseen)}" if unseen else None
-    reason = (
-        "invalid_data" if unseen else _fault(patient, command, now) or _attachment_fault(patient, command, actor)
-    )
-    if reason is not None:
-        return _refuse(patient, command, reason, detail)
+    fault = _unseen(command) or _fault(patient, command, now) or _files_fault(patient, command)
+    if fault is not None:
+        return _refuse(patient, command, *fault)
     if command.thread_id is not None:
         return _join(patient, patient.items[command.thread_id], command, actor, now)
     return _begin(patient, command, actor, now)
@@ -76,39 +70,32 @@ def _may_send(patient: Patient, actor: str) -> bool:
     )
 
 
-def _fault(patient: Patient, command: SendMessage, now: datetime) -> RefusalReason | None:
+def _unseen(command: SendMessage) -> tuple[RefusalReason, str] | None:
+    unseen = [f"data.{name}" for name in ("subject", "body") if not visible(getattr(command, name))]
+    return ("invalid_data", f"invalid: {', '.join(unseen)}") if unseen else None
+
+
+def _files_fault(patient: Patient, command: SendMessage) -> tuple[RefusalReason, str] | None:
+    return carried_fault(command.attachment_ids or (), patient.attachments, patient.patient_id, by_staff=False)
+
+
+def _fault(patient: Patient, command: SendMessage, now: datetime) -> tuple[RefusalReason] | None:
     """Say what is wrong with what the message is and whom it is for.
 
     It is the same for a provider who does not exist as for one whom the patient has nothing to do with.
     """
     if CATEGORIES.get(command.category) != command.kind:
-        return "unknown_category"
+        return ("unknown_category",)
     if command.thread_id is not None and command.thread_id not in patient.items:
-        return "not_found"
+        return ("not_found",)
     if command.provider_id is None:
         missing = command.category == "non-urgent-question" and command.thread_id is None
-        return "recipient_missing" if missing else None
+        return ("recipient_missing",) if missing else None
     in_thread = patient.items.get(command.thread_id or "")
     allowed = (in_thread is not None and in_thread.provider_id == command.provider_id) or any(
         one.provider_id == command.provider_id for one in recipients(patient, now)
     )
-    return None if allowed else "recipient_not_allowed"
-
-
-def _attachment_fault(patient: Patient, command: SendMessage, actor: str) -> RefusalReason | None:
-    ids = command.attachment_ids or ()
-    if len(ids) > ATTACHMENTS_MAX:
-        return "too_many_attachments"
-    sender = actor.partition(":")[2]
-    found = [patient.attachments.get(attachment_id) for attachment_id in ids]
-    if any(one is None or one.patient_id != patient.patient_id or one.uploaded_by != sender for one in found):
-        return "unknown_attachment"
-    files = [one for one in found if one is not None]
-    if any(one.state == "refused" for one in files):
-        return "attachment_refused"
-    if len({one.sha256 for one in files}) < len(files):
-        return "same_file_twice"
-    return "attachments_too_large" if sum(one.size for one in files) > ATTACHMENTS_BYTES_MAX else None
+    return None if allowed else ("recipient_not_allowed",)
 
 
 def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) -> Decision[Patient]:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.inbox.domain.attachment import Attachment
-from services.inbox.domain.commands import EscalateItem, PostponeItem
+from services.inbox.domain.commands import EscalateItem, PostponeItem, ReplyToItem
 from services.inbox.domain.item import TimeLimit
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation, pool_of, pools
-from shared.events.inbox import ItemReopened, MessageRouted, MessageUnroutable
+from shared.events.inbox import CommandRefused, ItemReopened, MessageRouted, MessageUnroutable
 from tests.unit.inbox.story import (
     DAY,
     NOW,
@@ -189,17 +189,56 @@ def file(**changes: Any) -> Attachment:
         ([file()], None),
         ([file(state="refused")], "attachment_refused"),
         ([file(patient_id="PT-2")], "unknown_attachment"),
-        ([file(uploaded_by="P-2")], "unknown_attachment"),
+        ([file(uploaded_by="P-2")], None),
+        ([file(uploaded_by="staff:ann")], "unknown_attachment"),
         ([file(), file(attachment_id="F-2")], "same_file_twice"),
         ([file(size=50 * 1024 * 1024 + 1)], "attachments_too_large"),
         ([file(attachment_id=f"F-{n}", sha256=str(n)) for n in range(11)], "too_many_attachments"),
     ],
-    ids=["held", "refused", "patient", "sender", "twice", "large", "many"],
+    ids=["held", "refused", "patient", "proxy", "staff", "twice", "large", "many"],
 )
-def test_files_are_the_senders_own_and_within_bounds(files: list[Attachment], reason: str | None) -> None:
+def test_files_are_the_patients_and_within_bounds(files: list[Attachment], reason: str | None) -> None:
     known = replace(patient(), attachments={one.attachment_id: one for one in files})
     asked = send(attachment_ids=tuple(one.attachment_id for one in files))
     assert outcome(when(known, asked))[1] == reason
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([file(state="refused")], "a.jpg"),
+        ([file(patient_id="PT-2")], "F-1"),
+        ([file(), file(attachment_id="F-2", name="b.jpg")], "a.jpg, b.jpg"),
+        ([file(size=50 * 1024 * 1024 + 1)], "50 MB"),
+        ([file(attachment_id=f"F-{n}", sha256=str(n)) for n in range(11)], "10 files"),
+        ([file(attachment_id=f"F-{n}", name=f"{n}" * 300) for n in range(10)], "000"),
+    ],
+    ids=["refused", "unknown", "twice", "large", "many", "long names"],
+)
+def test_a_refusal_of_files_tells_which_or_how_many(files: list[Attachment], told: str) -> None:
+    known = replace(patient(), attachments={one.attachment_id: one for one in files})
+    (refused,) = events(when(known, send(attachment_ids=tuple(one.attachment_id for one in files))))
+    assert isinstance(refused, CommandRefused)
+    assert told in refused.detail
+    assert CommandRefused.model_validate(refused.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ([file(uploaded_by="staff:ann")], None),
+        ([file()], "unknown_attachment"),
+        ([file(uploaded_by="staff:ann", patient_id="PT-2")], "unknown_attachment"),
+        ([file(uploaded_by="staff:ann", state="refused")], "attachment_refused"),
+        ([file(uploaded_by="staff:ann"), file(uploaded_by="staff:bob", attachment_id="F-2")], "same_file_twice"),
+    ],
+    ids=["own", "a patient's", "another patient's", "refused", "twice"],
+)
+def test_a_reply_carries_what_staff_uploaded(files: list[Attachment], reason: str | None) -> None:
+    known = replace(desk(when(patient(), send())), attachments={one.attachment_id: one for one in files})
+    ids = tuple(one.attachment_id for one in files)
+    reply = ReplyToItem(item_id="I", version=1, body="Here.", attachment_ids=ids)
+    assert outcome(when(known, reply, actor="staff:ann"))[1] == reason
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))

@@ -124,7 +124,7 @@ async def test_a_body_above_the_limit_is_refused(announced: bool, client: Client
 
     headers = {"content-type": "application/json"}
     async with client.post("/v1/payments", data=body(BODY_BYTES_MAX + 1024), headers=headers) as response:
-        await problem(response, 413)
+        assert (await problem(response, 413))["reason"] == "too_large"
         assert response.headers["x-content-type-options"] == "nosniff"
     async with client.post("/v1/payments", data=body(BODY_BYTES_MAX), headers=headers) as response:
         await problem(response, 422)
