@@ -16,57 +16,79 @@ from portal.guarding import StaleFormError, asked_path
 from portal.identity import IdentityAwayError
 from portal.language import _
 from portal.rendering import render
+from portal.unsent import Unsent, page_of_form, unsent
 from portal.visitors import LoginNeededError
 
 log = structlog.get_logger(__name__)
 
 
-def _page(request: Request, status: int, title: str, text: str, *, login: bool = False) -> Response:
+def _page(
+    request: Request,
+    status: int,
+    title: str,
+    text: str,
+    *,
+    login: bool = False,
+    form: Unsent | None = None,
+    **more: Any,
+) -> Response:
     fragment = "hx-request" in request.headers
     template = "fragments/problem.html" if fragment else "problem.html"
-    return render(request, template, status, title=title, text=text, login=login)
+    return render(request, template, status, title=title, text=text, login=login, form=form, **more)
 
 
 async def _on_login_needed(request: Request, _error: Exception) -> Response:
     here = asked_path(request) + (f"?{request.url.query}" if request.url.query else "")
-    if "hx-request" in request.headers:
-        return Response(headers={"hx-redirect": "/login?next=/"}, status_code=HTTPStatus.UNAUTHORIZED)
     if "text/event-stream" in request.headers.get("accept", ""):
         # A stream that comes back by itself must not begin a login.
         return Response(status_code=HTTPStatus.NO_CONTENT)
+    if "hx-request" in request.headers:
+        # What is being typed on the page must not go with it: the script says it, and leads to the login.
+        return Response(status_code=HTTPStatus.UNAUTHORIZED)
     if request.method == "GET":
         return RedirectResponse(f"/login?next={quote(here)}", HTTPStatus.SEE_OTHER)
-    text = _("You were signed out because nothing happened for a while. What you sent was not done.")
-    return _page(request, HTTPStatus.UNAUTHORIZED, _("Please sign in again"), text, login=True)
+    return await _signed_out(request, HTTPStatus.UNAUTHORIZED)
 
 
 async def _on_stale_form(request: Request, _error: Exception) -> Response:
-    text = _("This page was open for too long. Nothing was sent. Go back, reload the page and try again.")
-    return _page(request, HTTPStatus.FORBIDDEN, _("Please try again"), text)
+    return await _signed_out(request, HTTPStatus.FORBIDDEN)
+
+
+async def _signed_out(request: Request, status: int) -> Response:
+    """Show what was typed, to be copied: who signs in now decides anew whether it is sent, and as whom."""
+    text = _("You were signed out, or signed in anew, after this page was opened. Nothing was sent.")
+    form = await unsent(request)
+    return _page(
+        request, status, _("Please sign in again"), text, login=True, form=form, page=page_of_form(request)
+    )
 
 
 async def _on_service_problem(request: Request, error: Exception) -> Response:
+    form = await unsent(request)
     match error:
         case ServiceProblem(status=HTTPStatus.NOT_FOUND):
             return _not_found(request)
         case ServiceProblem(status=HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN):
             text = _("Your account does not allow this, or you were signed out. Signing in again may help.")
-            return _page(request, HTTPStatus.FORBIDDEN, _("This is not open to you"), text, login=True)
+            return _page(request, HTTPStatus.FORBIDDEN, _("This is not open to you"), text, login=True, form=form)
         case ServiceProblem(status=HTTPStatus.TOO_MANY_REQUESTS):
             text = _("There were too many tries. Please wait a few minutes and try again.")
-            return _page(request, HTTPStatus.TOO_MANY_REQUESTS, _("Please wait a moment"), text)
-    text = _("Something you sent does not fit. Go back, look it over and try again.")
-    return _page(request, HTTPStatus.UNPROCESSABLE_ENTITY, _("That did not work"), text)
+            return _page(request, HTTPStatus.TOO_MANY_REQUESTS, _("Please wait a moment"), text, form=form)
+    return await _on_invalid(request, error)
 
 
-async def _on_away(request: Request, _error: Exception) -> Response:
-    text = _("We cannot show this right now. Nothing is lost. Please try again in a minute.")
-    return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, _("One moment, please"), text)
-
-
-async def _on_not_sent(request: Request, _error: Exception) -> Response:
-    text = _("We could not send this, and nothing was done. Go back and try again; it will not be done twice.")
-    return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, _("This was not sent"), text)
+async def _on_away(request: Request, error: Exception) -> Response:
+    if request.method != "POST" and not isinstance(error, NotSentError):
+        text = _("We cannot show this right now. Nothing is lost. Please try again in a minute.")
+        return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, _("One moment, please"), text)
+    title = _("This was not sent")
+    text = _("We cannot take it right now. Please try again in a minute; it will not be done twice.")
+    if asked_path(request).startswith("/basket"):
+        # Staff's changes go to the services themselves, and an answer can be lost on its way back.
+        title = _("We do not know whether this was done")
+        text = _("We got no answer. Look at the item before you try again; nothing will be done twice.")
+    form = await unsent(request)
+    return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, title, text, form=form, again=True)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -78,7 +100,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, _error: Exception) -> Response:
     text = _("Something you sent does not fit. Go back, look it over and try again.")
-    return _page(request, HTTPStatus.UNPROCESSABLE_ENTITY, _("That did not work"), text)
+    form = await unsent(request)
+    return _page(request, HTTPStatus.UNPROCESSABLE_ENTITY, _("That did not work"), text, form=form)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
@@ -98,7 +121,7 @@ HANDLERS: Final[dict[Any, Any]] = {
     ServiceProblem: _on_service_problem,
     ServiceAwayError: _on_away,
     IdentityAwayError: _on_away,
-    NotSentError: _on_not_sent,
+    NotSentError: _on_away,
     HTTPException: _on_http_error,
     RequestValidationError: _on_invalid,
     Exception: _on_bug,

@@ -8,7 +8,17 @@ function toast(text, tone) {
   shown.className = `alert alert-${tone}`;
   shown.textContent = text;
   toasts.replaceChildren(shown);
-  setTimeout(() => shown.remove(), 8000);
+  return setTimeout(() => shown.remove(), 8000);
+}
+
+// Signing in has a page of its own, so that what is being typed on this one stays to be copied.
+function signedOut() {
+  clearTimeout(toast(`${toasts.dataset.signedOut} `, "warning"));
+  const link = document.createElement("a");
+  link.href = `/login?${new URLSearchParams({ next: location.pathname + location.search })}`;
+  link.target = "_blank";
+  link.textContent = toasts.dataset.signIn;
+  toasts.firstElementChild.append(link);
 }
 
 // A form that is under way says so, and is not sent twice.
@@ -45,7 +55,10 @@ for (const following of document.querySelectorAll("[data-live]")) {
   addEventListener("pagehide", () => source.close());
 }
 
-document.addEventListener("htmx:responseError", () => toast(toasts.dataset.failed, "danger"));
+document.addEventListener("htmx:responseError", (event) => {
+  if ([401, 403].includes(event.detail.xhr.status)) signedOut();
+  else toast(toasts.dataset.failed, "danger");
+});
 document.addEventListener("htmx:sendError", () => toast(toasts.dataset.offline, "warning"));
 
 // Menus close by Escape, and by a click elsewhere.
