@@ -126,11 +126,12 @@ async def run(settings: PortalSettings) -> None:
         events = Events(kafka)
         commands = Commands(producer, events, clock, settings.outcome_wait_s)
         app = create_app(settings, calls, commands, events, clock)
+        listener = http.listen("portal", settings.http_host, settings.http_port)
         async with asyncio.TaskGroup() as group:
             running = [
                 group.create_task(events.run()),
                 group.create_task(app.state.sessions.run()),
-                group.create_task(http.serve(app, settings.http_host, settings.http_port)),
+                group.create_task(http.serve(app, listener)),
             ]
             if made_up.url is not None:
                 running.append(group.create_task(clock.follow(made_up.url)))

@@ -5,12 +5,13 @@ metrics, documentation, limits and security headers.
 """
 
 import asyncio
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from socket import AF_INET, AF_INET6, create_server
+from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Any, Final
 
 import structlog
@@ -271,12 +272,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve `app` until cancelled; then finish the calls under way, for at most `SHUTDOWN_TIMEOUT_S`.
+def listen(process: str, host: str, port: int) -> socket:
+    """Return a socket for `serve`; an address that cannot be had ends the process with a line."""
+    try:
+        return create_server((host, port), family=AF_INET6 if ":" in host else AF_INET)
+    except (OSError, UnicodeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        sys.exit(f"{process} does not start: it cannot listen on {host}:{port}: {why}")
 
-    Raises:
-        OSError: the address cannot be had.
-    """
+
+async def serve(app: FastAPI, listener: socket) -> None:
+    """Serve `app` until cancelled; then finish the calls under way, for at most `SHUTDOWN_TIMEOUT_S`."""
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -289,7 +295,8 @@ async def serve(app: FastAPI, host: str, port: int) -> None:
         ws="none",
     )
     server = _Server(config)
-    with create_server((host, port), family=AF_INET6 if ":" in host else AF_INET) as listener:
+    with listener:
+        host, port, *_ = listener.getsockname()
         log.info("serving HTTP", host=host, port=port)
         serving = asyncio.create_task(server.serve([listener]))
         try:

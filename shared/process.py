@@ -64,12 +64,13 @@ class Application(Generic[Own]):
             clock = Clock()
             messaging, api = await assemble(self, settings, kafka, believed, clock, stack)
             spare_collections()
+            listener = http.listen(self.service.name, settings.http_host, settings.http_port)
             async with asyncio.TaskGroup() as group:
                 if made_up.url is not None:
                     await when_there("clock", partial(clock.catch_up, made_up.url))
                     group.create_task(clock.follow(made_up.url))
                 group.create_task(messaging.run())
-                group.create_task(http.serve(api, settings.http_host, settings.http_port))
+                group.create_task(http.serve(api, listener))
                 try:
                     await asyncio.Event().wait()
                 except asyncio.CancelledError:

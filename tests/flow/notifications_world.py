@@ -278,7 +278,7 @@ async def hospital(infrastructure: Endpoints, folder: Path, *, smpp: bool = Fals
         process = await stack.enter_async_context(running(APPLICATION, settings, infrastructure, believed))
         client = await stack.enter_async_context(ClientSession(own))
         made = await stack.enter_async_context(Hospital(process, world, client).talking())
-        serving = asyncio.create_task(http.serve(process.app, "127.0.0.1", port))
+        serving = asyncio.create_task(http.serve(process.app, http.listen("notifications", "127.0.0.1", port)))
         # Noon in New York, so that texts go out at once.
         midday = datetime.now(UTC).replace(hour=17, minute=0)  # noqa: TID251  # the test's own clock
         await made.advance((midday - datetime.now(UTC)) % timedelta(days=1))  # noqa: TID251

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -96,6 +97,19 @@ async def test_a_wrong_password_of_the_database_is_told_in_a_line(infrastructure
     ended = await payments({**given(infrastructure), "PAYMENTS_DATABASE_URL": wrong})
     assert ended.status == 1
     assert ended.said[-1] == ("payments does not start: the database does not let us in: InvalidPasswordError")
+
+
+async def test_a_port_that_is_taken_is_told_in_a_line(infrastructure: Endpoints) -> None:
+    await topics.create({"bootstrap_servers": infrastructure.kafka}, TOPICS)
+    url = await new_database(infrastructure)
+    await upgrade(url, REVISIONS)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environment = {"PAYMENTS_DATABASE_URL": url, "PAYMENTS_HTTP_PORT": str(port)}
+        ended = await payments({**given(infrastructure), **environment})
+    assert ended.status == 1
+    assert ended.said[-1].startswith(f"payments does not start: it cannot listen on 127.0.0.1:{port}: Address")
+    assert not [line for line in ended.said if "nobody caught" in line or "Traceback" in line]
 
 
 async def test_a_process_waits_for_a_database_that_is_not_there_yet(

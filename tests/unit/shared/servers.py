@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from shared.auth import AuthSettings
-from shared.http import serve
+from shared.http import listen, serve
 
 ISSUER = "https://identity.example"
 AUDIENCE = "back-office"
@@ -77,7 +77,7 @@ def free_port() -> int:
 async def served(app: FastAPI) -> AsyncIterator[ClientSession]:
     """Serve `app` and give a client whose addresses are relative to it."""
     port = free_port()
-    serving = asyncio.create_task(serve(app, "127.0.0.1", port))
+    serving = asyncio.create_task(serve(app, listen("test", "127.0.0.1", port)))
     await asyncio.sleep(0)  # it listens from its first step on
     try:
         async with ClientSession(f"http://127.0.0.1:{port}", timeout=ClientTimeout(total=5)) as client:

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from structlog.testing import capture_logs
 from yarl import URL
 
-from shared.http import BODY_BYTES_MAX, Check, serve
+from shared.http import BODY_BYTES_MAX, Check, listen, serve
 from shared.paths import segment
 from tests.unit.shared.servers import Identity, free_port
 from tests.unit.shared.small_service import CARD, Service, problem
@@ -197,7 +197,7 @@ async def test_when_cancelled_the_server_finishes_the_call_under_way(
     monkeypatch.setattr(service, "finish", asyncio.Event())
     port = free_port()
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    serving = asyncio.create_task(serve(service.api(provider), "127.0.0.1", port))
+    serving = asyncio.create_task(serve(service.api(provider), listen("test", "127.0.0.1", port)))
     async with asyncio.timeout(5), ClientSession(f"http://127.0.0.1:{port}") as client:
         call = asyncio.create_task(client.get("/v1/slow"))
         await service.entered.wait()
@@ -220,7 +220,7 @@ async def test_a_call_that_never_ends_does_not_hold_up_the_end(
     monkeypatch.setattr(service, "entered", asyncio.Event())
     monkeypatch.setattr(service, "finish", asyncio.Event())
     port = free_port()
-    serving = asyncio.create_task(serve(service.api(provider), "127.0.0.1", port))
+    serving = asyncio.create_task(serve(service.api(provider), listen("test", "127.0.0.1", port)))
     async with ClientSession(f"http://127.0.0.1:{port}") as client:
         call = asyncio.create_task(client.get("/v1/slow"))
         await service.entered.wait()
@@ -232,6 +232,10 @@ async def test_a_call_that_never_ends_does_not_hold_up_the_end(
             assert response.status == 500
 
 
-async def test_an_address_that_is_taken_is_an_error_of_its_own(service: Service, provider: Identity) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
-        await serve(service.api(provider), "127.0.0.1", taken.getsockname()[1])
+@pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid", ".."])
+def test_an_address_that_cannot_be_had_ends_the_process_with_a_line(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit) as ended:
+            listen("payments", host, port)
+    assert str(ended.value.code).startswith(f"payments does not start: it cannot listen on {host}:{port}: ")
