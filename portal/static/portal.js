@@ -21,12 +21,25 @@ function signedOut() {
   toasts.firstElementChild.append(link);
 }
 
+// A page that answers a form cannot be come back to: once it is left, the page that the form was on takes its place.
+function leave() {
+  const answer = "answer" in document.documentElement.dataset;
+  if (answer && document.referrer.startsWith(`${location.origin}/`)) history.replaceState(null, "", document.referrer);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (link && !link.target && !event.ctrlKey && !event.metaKey && !event.shiftKey) leave();
+});
+
 // A form that is under way says so, and is not sent twice.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (event.defaultPrevented || form.method !== "post") return;
+  // Not `form.method`: forms that pay have a field of this name.
+  if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "yes";
+  leave();
   const button = event.submitter;
   if (button && button.dataset.sending) {
     button.dataset.label = button.innerHTML;

@@ -111,6 +111,22 @@ async def test_words_of_an_emergency_are_warned_of_before_sending(open_page: Ope
     await expect(maria.get_by_role("button", name="Send")).to_be_enabled()
 
 
+async def test_who_was_signed_out_while_writing_keeps_the_text_and_is_led_to_the_login(
+    open_page: OpenPage, subject: str
+) -> None:
+    ann = await live(await open_page("ann", "/basket?pool=billing", anew=True))
+    await write(await open_page("maria"), subject, "Hello")
+    await claim(ann, subject)
+    await ann.locator("#body").fill("A long answer")
+    await ann.context.clear_cookies()
+
+    await ann.get_by_role("button", name="Send", exact=True).click()
+
+    login = ann.locator("#toasts").get_by_role("link", name="Sign in")
+    await expect(login).to_have_attribute("target", "_blank")
+    await expect(ann.locator("#body")).to_have_value("A long answer")
+
+
 async def test_two_colleagues_never_answer_the_same_patient_unawares(open_page: OpenPage, subject: str) -> None:
     ann = await live(await open_page("ann", "/basket?pool=billing"))
     bob = await live(await open_page("bob", "/basket?pool=billing"))
