@@ -242,6 +242,7 @@ async def test_a_picture_of_a_card_fills_the_form_in_and_marks_what_is_easily_mi
     for name, value in (("payer_name", "New Mutual"), ("member_id", "AB017"), ("first_name", "Jordan")):
         assert re.search(rf'id="{name}"[^>]* value="{value}"', answer.text)
     assert "AB<mark>0</mark><mark>1</mark>7" in answer.text
+    assert '<form method="post" action="/insurance/add" ' in answer.text
     assert "Easily mistaken: the digit 0, the digit 1." in answer.text
     assert re.search(r'id="member_id"[^>]* aria-describedby="member_id-hint', answer.text)
     assert 'name="coverage_id" value="coverage-7"' in answer.text
