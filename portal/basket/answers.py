@@ -8,18 +8,35 @@ from babel.dates import format_timedelta
 from pydantic import BaseModel, Field, TypeAdapter
 
 from portal.calls import Answered
-from portal.language import spoken
+from portal.language import N_, gettext, spoken
 from portal.messages.answers import Entry
+
+_POOLS: Final = {
+    "billing": N_("Billing"),
+    "crm": N_("Customer service"),
+    "insurance": N_("Insurance"),
+    "unroutable": N_("Unroutable"),
+}
 
 SOON: Final = 0.75
 """The part of an item's time limit after which it is soon late."""
 
 
-class Pool(Answered):
-    """A pool that the reader may see; `open` counts what waits for staff."""
+class Named(Answered):
+    """A pool by its id, and by the name that the inbox gives it."""
 
     pool: str
-    name: str
+    given_name: str = Field(validation_alias="name")
+
+    @property
+    def name(self) -> str:
+        """What the pool is called in the reader's language; a provider's pool is called as the provider is."""
+        return gettext(_POOLS[self.pool]) if self.pool in _POOLS else self.given_name
+
+
+class Pool(Named):
+    """A pool that the reader may see; `open` counts what waits for staff."""
+
     active: bool = True
     open: int = 0
     waiting: int = 0

@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import TypeAdapter
 
-from portal.basket.answers import called, short
+from portal.basket.answers import Named, called, short
 from portal.basket.charts import Chart, chart
 from portal.basket.panes import common
 from portal.calls import Answered, ServiceProblem
@@ -26,11 +26,9 @@ class Held(Answered):
     items: int
 
 
-class Figures(Answered):
+class Figures(Named):
     """A pool in numbers; what flows is of the last seven days."""
 
-    pool: str
-    name: str
     open: int = 0
     late: int = 0
     unclaimed: int = 0

@@ -334,6 +334,19 @@ async def test_without_figures_of_the_inbox_the_pools_tell_what_waits(world: Wor
     assert "Nothing yet." in page
 
 
+async def test_the_pools_of_the_house_are_called_in_the_language_of_the_reader(world: World) -> None:
+    given(world, item())
+    provider = {"pool": "provider:d-1", "name": "Elena Rivera, MD"}
+    world.services.answer("GET", "/v1/pools", [BILLING, CRM, provider])
+    async with world.staff("sue", "supervisor") as supervisor:
+        supervisor.cookies.set("language", "es")
+        for path in ("/basket", "/basket/items/i-1", "/basket/figures"):
+            page = (await supervisor.get(path)).text
+            for name in ("Facturación", "Servicio de atención", "Elena Rivera, MD"):
+                assert name in page, path
+            assert "Customer service" not in page, path
+
+
 async def test_a_stream_of_somebody_who_is_signed_out_begins_no_login(world: World) -> None:
     async with world.visitor() as browser:
         answer = await browser.get("/basket/stream", headers={"accept": "text/event-stream"})
