@@ -64,8 +64,7 @@ async def look(
             assert await page.locator("html").get_attribute("lang") == "es", "it is not in Spanish"
         if whole:
             await _to_whole_height(page, mode)
-        # Hiding the caret would leave an empty style on each field, which htmx copies and the policy forbids.
-        await page.screenshot(path=artefacts / f"{name}-{name_of_mode}.png", caret="initial")
+        await page.screenshot(path=artefacts / f"{name}-{name_of_mode}.png")
         faults = await _faults(page)
         assert not faults, f"{name_of_mode}: {faults}"
         assert await _overflow(page) == 0, f"the page is wider than its window in {name_of_mode}"

@@ -111,6 +111,20 @@ async def test_words_of_an_emergency_are_warned_of_before_sending(open_page: Ope
     await expect(maria.get_by_role("button", name="Send")).to_be_enabled()
 
 
+async def test_a_reply_that_somebody_made_larger_is_renewed_like_another(
+    open_page: OpenPage, subject: str
+) -> None:
+    ann = await live(await open_page("ann", "/basket?pool=billing"))
+    await write(await open_page("maria"), subject, "Hello")
+    await claim(ann, subject)
+    # As its corner does when it is drawn.
+    await ann.locator("#body").evaluate("body => { body.style.height = '300px'; }")
+    await ann.get_by_role("button", name="Release").click()
+    await expect(ann.locator("#item-facts .holder")).to_have_count(0)
+    await ann.get_by_role("button", name="Claim").click()
+    await expect(ann.locator("#item-facts .holder")).to_have_text("you")
+
+
 async def test_who_was_signed_out_while_writing_keeps_the_text_and_is_led_to_the_login(
     open_page: OpenPage, subject: str
 ) -> None:
