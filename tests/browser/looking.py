@@ -36,6 +36,19 @@ MODES = {
 }
 
 
+# A link within a sentence is as high as its line.
+_SMALL_TARGETS = """() => {
+  const shown = (one) => one.checkVisibility() && !one.closest(".skip, .visually-hidden");
+  const alone = (one) => getComputedStyle(one).display !== "inline"
+    || one.parentElement.innerText.trim() === one.innerText.trim();
+  return [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")]
+    .filter((one) => shown(one) && alone(one))
+    .map((one) => [one, (one.closest("label") || one).getBoundingClientRect()])
+    .filter(([, box]) => Math.min(box.width, box.height) < 43.5)
+    .map(([one, box]) => `${one.outerHTML.slice(0, 120)} ${Math.round(box.width)} x ${Math.round(box.height)}`);
+}"""
+
+
 async def look(
     page: Page,
     artefacts: Path,
@@ -45,7 +58,7 @@ async def look(
     in_spanish: bool = False,
     loaded: Literal["load", "networkidle"] = "load",
 ) -> None:
-    """Look at a page in each mode: all can read it, and it is no wider than its window.
+    """Look at a page in each mode: all can read it, it is no wider than its window, and fingers hit its targets.
 
     Args:
         page: which is there.
@@ -67,6 +80,8 @@ async def look(
         await page.screenshot(path=artefacts / f"{name}-{name_of_mode}.png")
         faults = await _faults(page)
         assert not faults, f"{name_of_mode}: {faults}"
+        small = await page.evaluate(_SMALL_TARGETS) if name_of_mode == "phone" else []
+        assert not small, f"fingers miss these: {small}"
         assert await _overflow(page) == 0, f"the page is wider than its window in {name_of_mode}"
 
 

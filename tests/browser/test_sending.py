@@ -1,12 +1,14 @@
 """What becomes of a form that does not go through at once: it is corrected, or its text is kept; back works."""
 
 import re
+from pathlib import Path
 from secrets import token_hex
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.looking import look
 
 WRITING = "/messages/new?kind=non-medical&category=billing-question"
 
@@ -70,7 +72,7 @@ async def test_back_leads_from_a_payment_to_its_first_step(open_page: OpenPage) 
 
 
 async def test_who_was_signed_out_in_another_tab_finds_the_text_and_comes_back_to_the_form(
-    open_page: OpenPage, subject: str
+    open_page: OpenPage, artefacts: Path, subject: str
 ) -> None:
     page = await open_page("maria", WRITING, anew=True)
     await begin(page, subject, "It took long to write this.")
@@ -85,6 +87,7 @@ async def test_who_was_signed_out_in_another_tab_finds_the_text_and_comes_back_t
 
     await expect(page.locator("#body")).to_have_value("It took long to write this.")
     await expect(page.locator("#body")).not_to_be_editable()
+    await look(page, artefacts, "signed-out")
     async with page.expect_popup() as opened:
         await page.locator("main").get_by_role("link", name="Sign in").click()
     login = await opened.value
