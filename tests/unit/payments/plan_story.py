@@ -1,0 +1,58 @@
+"""Payment plans as the tests of them begin: started, due, declined, and what is read of them."""
+
+from datetime import datetime
+from typing import Any
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
+from services.payments.domain.records import Plan
+from shared.events.envelope import Data
+from shared.events.vocabulary import Method
+from shared.messaging.decision import Decision
+from tests.unit.payments.story import (
+    NOW,
+    NUMBER,
+    answer,
+    owing,
+    start_plan,
+    when,
+)
+
+BANK = Method(kind="bank_account", token="tok_bank_ok", last4="6789")
+PLAN: dict[str, Any] = {"plan_id": "plan-1", "account_number": NUMBER}
+
+
+def started(owed_minor: int = 12_000, monthly_minor: int = 5_000, **changes: Any) -> GuarantorAccount:
+    return when(owing(V1=owed_minor), start_plan(monthly_minor, **changes)).state
+
+
+def plan_of(account: GuarantorAccount) -> Plan:
+    return account.plans["plan-1"]
+
+
+def timers(decision: Decision[GuarantorAccount]) -> list[tuple[Data, datetime | None]]:
+    return [
+        (task.data, task.due_at) for task in decision.tasks if isinstance(task.data, InstalmentTimer | GraceTimer)
+    ]
+
+
+def due(account: GuarantorAccount, number: int = 1, at: datetime | None = None) -> Decision[GuarantorAccount]:
+    """Let an instalment fall due on its day."""
+    plan = plan_of(account)
+    timer = InstalmentTimer(**PLAN, number=number, revision=plan.revision)
+    day = plan.instalment(number).due_on
+    return when(account, timer, at=at or NOW.replace(year=day.year, month=day.month, day=day.day))
+
+
+def paid_by(account: GuarantorAccount, number: int = 1) -> str:
+    payment_id = plan_of(account).instalment(number).payment_id
+    assert payment_id is not None
+    return payment_id
+
+
+def failed_three_times(account: GuarantorAccount) -> Decision[GuarantorAccount]:
+    for _ in range(3):
+        fell_due = due(account).state
+        decision = when(fell_due, answer("declined", payment_id=paid_by(fell_due), reason="insufficient_funds"))
+        account = decision.state
+    return decision

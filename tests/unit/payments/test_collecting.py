@@ -1,0 +1,155 @@
+"""What becomes of the instalments of a plan: due, paid, failed, returned."""
+
+from datetime import date, timedelta
+
+from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
+from shared.events.payments import BalanceChanged, PaymentAccepted, PaymentReturned, PaymentSucceeded, WorkRaised
+from shared.events.plans import (
+    ChangePlan,
+    InstalmentDue,
+    InstalmentFailed,
+    InstalmentPaid,
+    PlanCompleted,
+    PlanDefaulted,
+)
+from tests.unit.payments.plan_story import BANK, PLAN, due, failed_three_times, paid_by, plan_of, started, timers
+from tests.unit.payments.story import (
+    NOW,
+    adjustment,
+    answer,
+    charge_tasks,
+    events,
+    outcome,
+    submit,
+    when,
+)
+
+
+def test_an_instalment_that_falls_due_is_charged_by_itself_and_the_next_one_waits() -> None:
+    decision = due(started())
+
+    told = events(decision)
+    assert [type(event) for event in told] == [InstalmentDue, PaymentAccepted]
+    assert [event.outcome for event in decision.events] == [None, None]
+    (asked,) = charge_tasks(decision)
+    assert (asked.amount_minor, asked.token, asked.payment_id) == (5_000, "tok_ok", paid_by(decision.state))
+    ((timer, at),) = timers(decision)
+    assert isinstance(timer, InstalmentTimer)
+    assert (timer.number, at and at.date()) == (2, date(2025, 4, 30))
+    taken = when(decision.state, answer("succeeded", payment_id=asked.payment_id))
+    assert [type(event) for event in events(taken)] == [PaymentSucceeded, BalanceChanged, InstalmentPaid]
+    assert plan_of(taken.state).left_minor == 7_000
+
+
+def test_a_timer_that_comes_twice_or_is_of_an_earlier_plan_charges_nothing() -> None:
+    fell_due = due(started()).state
+
+    assert charge_tasks(due(fell_due)) == []
+    changed = when(fell_due, ChangePlan(**PLAN, monthly_amount_minor=3_000)).state
+    late = InstalmentTimer(**PLAN, number=2, revision=0)
+    assert when(changed, late).state is changed
+
+
+def test_the_last_instalment_completes_the_plan_and_frees_its_visits() -> None:
+    account = started()
+    for number in (1, 2, 3):
+        account = due(account, number).state
+        decision = when(account, answer("succeeded", payment_id=paid_by(account, number)))
+        account = decision.state
+
+    assert PlanCompleted(**PLAN) in events(decision)
+    assert (account.balance_minor, account.visits["V-1"].plan_id) == (0, None)
+    assert plan_of(account).status == "completed"
+
+
+def test_a_failure_is_tried_twice_again_then_there_is_grace_and_then_the_plan_ends() -> None:
+    decision = failed_three_times(started())
+
+    (failed,) = (event for event in events(decision) if isinstance(event, InstalmentFailed))
+    assert (failed.reason, failed.retry_on) == ("insufficient_funds", None)
+    ((grace, at),) = timers(decision)
+    assert at == NOW + timedelta(days=10)
+    ended = when(decision.state, grace, at=at or NOW)
+    assert [type(event) for event in events(ended)] == [PlanDefaulted, WorkRaised]
+    assert ended.state.visits["V-1"].plan_id is None
+    assert outcome(when(ended.state, submit(12_000))) == ("done", None)
+
+
+def test_what_is_paid_by_hand_in_the_days_of_grace_keeps_the_plan() -> None:
+    decision = failed_three_times(started())
+    ((grace, at),) = timers(decision)
+    paying = when(decision.state, submit(5_000, plan_id="plan-1"))
+    account = when(paying.state, answer("succeeded")).state
+
+    assert outcome(paying) == ("done", None)
+    assert plan_of(account).instalment(1).status == "paid"
+    assert when(account, grace, at=at or NOW).state is account
+
+
+def test_a_hard_decline_is_not_tried_again() -> None:
+    fell_due = due(started()).state
+    decision = when(fell_due, answer("declined", payment_id=paid_by(fell_due), reason="invalid_token"))
+
+    assert [type(data) for data, _ in timers(decision)] == [GraceTimer]
+
+
+def test_without_autopay_the_payer_is_reminded() -> None:
+    decision = due(started(autopay=False, method=None))
+
+    (told,) = events(decision)
+    assert isinstance(told, InstalmentDue)
+    assert (told.amount_minor, told.autopay) == (5_000, False)
+    assert charge_tasks(decision) == []
+    assert [type(data) for data, _ in timers(decision)] == [GraceTimer, InstalmentTimer]
+
+
+def test_paying_a_plan_off_early_ends_the_rest() -> None:
+    account = started()
+    paying = when(account, submit(12_000, plan_id="plan-1"))
+    decision = when(paying.state, answer("succeeded"))
+
+    assert outcome(when(account, submit(12_001, plan_id="plan-1"))) == ("refused", "amount_exceeds_balance")
+    assert outcome(when(account, submit(100, plan_id="plan-9"))) == ("refused", "not_found")
+    assert [type(event) for event in events(decision)][-1] is PlanCompleted
+    assert due(decision.state).state is decision.state
+
+
+def test_a_bank_return_reopens_the_visits_and_the_instalment_and_is_tried_again() -> None:
+    account = due(started(5_000, 5_000, method=BANK)).state
+    payment_id = paid_by(account)
+    completed = when(account, answer("succeeded", payment_id=payment_id)).state
+    assert plan_of(completed).status == "completed"
+
+    came_back = answer("succeeded", payment_id=payment_id, query=None, stands="returned", reason="R01")
+    decision = when(completed, came_back)
+
+    told = events(decision)
+    assert [type(event) for event in told] == [PaymentReturned, BalanceChanged, InstalmentFailed]
+    assert decision.state.balance_minor == 5_000
+    assert plan_of(decision.state).status == "active"
+    ((timer, at),) = timers(decision)
+    again = when(decision.state, timer, at=at or NOW)
+    (asked,) = charge_tasks(again)
+    assert asked.amount_minor == 5_000
+    assert asked.payment_id != payment_id
+    assert when(decision.state, came_back).state is decision.state
+
+
+def test_a_revoked_authorization_ends_paying_by_itself() -> None:
+    account = due(started(method=BANK)).state
+    payment_id = paid_by(account)
+    taken = when(account, answer("succeeded", payment_id=payment_id)).state
+    came_back = answer("succeeded", payment_id=payment_id, query=None, stands="returned", reason="R10")
+    decision = when(taken, came_back)
+
+    assert [type(data) for data, _ in timers(decision)] == [GraceTimer]
+    assert (plan_of(decision.state).autopay, plan_of(decision.state).method) == (False, None)
+
+
+def test_a_visit_that_the_insurance_pays_meanwhile_completes_the_plan() -> None:
+    account = when(started(), adjustment(-12_000), actor="host:billing").state
+
+    decision = due(account)
+
+    assert events(decision) == [PlanCompleted(**PLAN)]
+    assert charge_tasks(decision) == []
