@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import assert_never
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.instalment_timer import ended, next_timer, told
+from services.payments.domain.instalment_timer import ended, instalment_timer, next_timer, told
 from services.payments.domain.payer import may_ask, person_of
 from services.payments.domain.payment import saved_method
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
-from services.payments.domain.schedule import by_amount, by_months, schedule
+from services.payments.domain.schedule import banking_day, by_amount, by_months, moment, schedule
 from shared.events.envelope import Message
 from shared.events.payments import RefusalReason
 from shared.events.plans import (
@@ -35,7 +35,7 @@ from shared.events.plans import (
 )
 from shared.events.vocabulary import Method, MethodKind
 from shared.frozen import replace
-from shared.messaging.decision import Decision, Event
+from shared.messaging.decision import Decision, Event, Task
 
 
 @dataclass(frozen=True)
@@ -209,47 +209,73 @@ def _change(
     """Change what is given; what is paid or under way stays.
 
     The rest is spread and dated anew when the amount or the day is another: who only gives another card keeps the
-    dates, and an instalment that failed is tried again with it.
+    dates, and an instalment that failed, or waits to be paid by hand, is tried with it at once.
     """
     named = command.method or saved_method(account, command.method_id, person_of(account, actor))
     given = command.method is not None or command.method_id is not None
     autopay = plan.autopay if command.autopay is None else command.autopay
     method = (named if given else plan.method) if autopay else None
-    authorization = command.authorization or plan.authorization
-    monthly_minor = command.monthly_amount_minor or plan.monthly_amount_minor
-    day = command.day_of_month or plan.day_of_month
+    changed = replace(
+        plan,
+        monthly_amount_minor=command.monthly_amount_minor or plan.monthly_amount_minor,
+        day_of_month=command.day_of_month or plan.day_of_month,
+        autopay=autopay,
+        method=method,
+        method_id=(command.method_id if given else plan.method_id) if autopay else None,
+        authorization=command.authorization or plan.authorization,
+    )
+    terms_before = (plan.monthly_amount_minor, plan.day_of_month)
+    redated = (changed.monthly_amount_minor, changed.day_of_month) != terms_before
+    reason: RefusalReason | None = None
+    if command.currency not in (None, plan.currency):
+        reason = "currency_mismatch"
+    elif autopay:
+        reason = _autopay_fault(method, command.method_id, changed.authorization)
+    left_minor = sum(one.left_minor for one in plan.instalments if one.status not in ("paid", "processing"))
+    if redated and left_minor and not reason:
+        reason = _misfit(max(left_minor, rules.instalment_min_minor), changed.monthly_amount_minor, rules)
+    if reason:
+        return refuse(account, command, reason)
+    if redated:
+        changed = replace(changed, instalments=_spread_anew(changed, left_minor, now))
+    unpaid = tuple(one for one in changed.instalments if one.status in ("due", "failed"))
+    timers: tuple[Task, ...] = ()
+    if redated or (unpaid and given and autopay):
+        # The timers of the revision before do nothing any more, also those that would end the plan.
+        changed = replace(changed, revision=plan.revision + 1)
+        changed, timers = _tried_anew(account, changed, unpaid, now)
+    after = account.with_plan(changed)
+    return Decision(after, (_schedule(after, changed, PlanChanged),), timers)
+
+
+def _spread_anew(plan: Plan, left_minor: int, now: datetime) -> tuple[PlanInstalment, ...]:
+    """Return the instalments with what is left spread and dated by the plan's terms."""
     kept = tuple(
         one if one.status in ("paid", "processing") else replace(one, amount_minor=one.paid_minor, status="paid")
         for one in plan.instalments
         if one.status in ("paid", "processing") or one.paid_minor
     )
-    left_minor = sum(one.left_minor for one in plan.instalments if one.status not in ("paid", "processing"))
-    reason: RefusalReason | None = None
-    if command.currency not in (None, plan.currency):
-        reason = "currency_mismatch"
-    elif autopay:
-        reason = _autopay_fault(method, command.method_id, authorization)
-    redated = monthly_minor != plan.monthly_amount_minor or day != plan.day_of_month
-    if redated and left_minor and not reason:
-        reason = _misfit(max(left_minor, rules.instalment_min_minor), monthly_minor, rules)
-    if reason:
-        return refuse(account, command, reason)
-    bank = method is not None and method.kind == "bank_account"
-    fresh = schedule(by_amount(left_minor, monthly_minor), now.date(), day, bank=bank)
-    changed = replace(
-        plan,
-        monthly_amount_minor=monthly_minor,
-        day_of_month=day,
-        autopay=autopay,
-        method=method,
-        method_id=(command.method_id if given else plan.method_id) if autopay else None,
-        authorization=authorization,
-        instalments=_renumbered((*kept, *fresh)) if redated else plan.instalments,
-        revision=plan.revision + redated,
-    )
-    timers = next_timer(account, changed) if redated and plan.status == "active" else ()
-    after = account.with_plan(changed)
-    return Decision(after, (_schedule(after, changed, PlanChanged),), timers)
+    amounts = by_amount(left_minor, plan.monthly_amount_minor)
+    fresh = schedule(amounts, now.date(), plan.day_of_month, bank=_by_bank(plan))
+    return _renumbered((*kept, *fresh))
+
+
+def _tried_anew(
+    account: GuarantorAccount, plan: Plan, unpaid: tuple[PlanInstalment, ...], now: datetime
+) -> tuple[Plan, tuple[Task, ...]]:
+    """Begin the attempts at what is unpaid anew, at once; a bank waits for its next day, a paused plan for all."""
+    fresh = {one.number: replace(one, attempts=0) for one in unpaid}
+    plan = replace(plan, instalments=tuple(fresh.get(one.number, one) for one in plan.instalments))
+    if plan.status != "active":
+        return plan, ()
+    day = banking_day(now.date()) if _by_bank(plan) else now.date()
+    at = now if day == now.date() else moment(day)
+    again = tuple(instalment_timer(account, plan, one, at) for one in fresh.values())
+    return plan, (*again, *next_timer(account, plan))
+
+
+def _by_bank(plan: Plan) -> bool:
+    return plan.method is not None and plan.method.kind == "bank_account"
 
 
 def _renumbered(instalments: tuple[PlanInstalment, ...]) -> tuple[PlanInstalment, ...]:
@@ -272,8 +298,7 @@ def _resume(
         return refuse(account, command, "plan_not_paused")
     kept = tuple(one for one in plan.instalments if one.status in ("paid", "processing"))
     rest = tuple(one for one in plan.instalments if one not in kept)
-    bank = plan.method is not None and plan.method.kind == "bank_account"
-    dates = schedule([one.left_minor for one in rest], now.date(), plan.day_of_month, bank=bank)
+    dates = schedule([one.left_minor for one in rest], now.date(), plan.day_of_month, bank=_by_bank(plan))
     dated = tuple(
         replace(one, due_on=on.due_on, status="scheduled", attempts=0) for one, on in zip(rest, dates, strict=True)
     )

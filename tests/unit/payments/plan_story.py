@@ -56,3 +56,15 @@ def failed_three_times(account: GuarantorAccount) -> Decision[GuarantorAccount]:
         decision = when(fell_due, answer("declined", payment_id=paid_by(fell_due), reason="insufficient_funds"))
         account = decision.state
     return decision
+
+
+def declined(account: GuarantorAccount, reason: str) -> Decision[GuarantorAccount]:
+    fell_due = due(account).state
+    return when(fell_due, answer("declined", payment_id=paid_by(fell_due), reason=reason))
+
+
+def returned(account: GuarantorAccount, reason: str) -> Decision[GuarantorAccount]:
+    fell_due = due(account).state
+    payment_id = paid_by(fell_due)
+    taken = when(fell_due, answer("succeeded", payment_id=payment_id)).state
+    return when(taken, answer("succeeded", payment_id=payment_id, query=None, stands="returned", reason=reason))

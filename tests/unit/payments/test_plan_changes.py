@@ -1,8 +1,12 @@
 """Payment plans that are changed, paused, resumed and cancelled."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
-from services.payments.domain.instalment_timer import InstalmentTimer
+import pytest
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from shared.events.plans import (
     CancelPlan,
     ChangePlan,
@@ -12,10 +16,24 @@ from shared.events.plans import (
     ResumePlan,
 )
 from shared.events.vocabulary import Method
-from tests.unit.payments.plan_story import PLAN, due, paid_by, plan_of, started, timers
+from shared.messaging.decision import Decision
+from tests.unit.payments.plan_story import (
+    BANK,
+    PLAN,
+    declined,
+    due,
+    failed_three_times,
+    paid_by,
+    plan_of,
+    returned,
+    started,
+    timers,
+)
 from tests.unit.payments.story import (
+    CARD,
     NOW,
     answer,
+    charge_tasks,
     events,
     outcome,
     submit,
@@ -71,6 +89,56 @@ def test_another_card_moves_no_date_even_when_amount_and_day_are_told_again() ->
     assert outcome(decision) == ("done", None)
     assert (changed.method, changed.instalments, changed.revision) == (card, plan.instalments, plan.revision)
     assert decision.tasks == ()
+
+
+@pytest.mark.parametrize(
+    "unpaid",
+    [
+        lambda: declined(started(), "invalid_token"),
+        lambda: failed_three_times(started()),
+        lambda: returned(started(method=BANK), "R02"),
+        lambda: due(started(autopay=False, method=None)),
+    ],
+    ids=["a hard decline", "no money three times", "a wrong account", "due by hand"],
+)
+def test_an_unpaid_instalment_is_charged_to_a_new_card_at_once(
+    unpaid: Callable[[], Decision[GuarantorAccount]],
+) -> None:
+    missed = unpaid()
+    grace, ends_at = next((data, at) for data, at in timers(missed) if isinstance(data, GraceTimer))
+    card = Method(kind="card", token="tok_other", last4="1111")
+
+    changed = when(missed.state, ChangePlan(**PLAN, method=card, autopay=True), at=NOW + timedelta(days=35))
+
+    again, following = timers(changed)
+    assert again[1] == NOW + timedelta(days=35)
+    assert isinstance(following[0], InstalmentTimer)
+    assert following[0].number == 2
+    charged = when(changed.state, again[0], at=again[1])
+    (asked,) = charge_tasks(charged)
+    assert (asked.amount_minor, asked.token) == (5_000, "tok_other")
+    assert asked.payment_id not in missed.state.payments
+    assert plan_of(charged.state).instalment(1).attempts == 1
+    assert when(charged.state, grace, at=ends_at or NOW).state is charged.state
+    assert charge_tasks(when(charged.state, following[0], at=following[1] or NOW))
+
+
+def test_a_new_bank_account_is_debited_on_the_next_banking_day() -> None:
+    missed = declined(started(), "invalid_token").state
+    saturday = NOW.replace(month=4, day=5)
+
+    changed = when(missed, ChangePlan(**PLAN, method=BANK), at=saturday)
+
+    assert timers(changed)[0][1] == NOW.replace(month=4, day=7)
+
+
+def test_a_paused_plan_tries_nothing_with_a_new_card_until_it_goes_on() -> None:
+    paused = when(declined(started(), "invalid_token").state, PausePlan(**PLAN)).state
+
+    changed = when(paused, ChangePlan(**PLAN, method=CARD))
+
+    assert timers(changed) == []
+    assert len(timers(when(changed.state, ResumePlan(**PLAN)))) == 1
 
 
 def test_a_cancelled_plan_leaves_what_is_owed() -> None:
