@@ -155,16 +155,19 @@ async def test_a_plan_pays_itself_month_by_month(portal: Portal) -> None:
 
 
 async def test_a_plan_is_quoted_as_it_would_be_started(portal: Portal) -> None:
-    number = await portal.account(12_000)
+    number = await portal.account(10_000)
     asked = {"account_number": number, "day_of_month": 10}
 
     status, quote = await portal.api.post("/v1/plan-quotes", asked | {"months": 3}, person="P-1")
     small, problem = await portal.api.post("/v1/plan-quotes", asked | {"monthly_amount_minor": 100}, person="P-1")
 
-    assert (status, quote["total_minor"], quote["limits"]["months_max"]) == (200, 12_000, 36)
-    assert [one["amount_minor"] for one in quote["instalments"]] == [4_000, 4_000, 4_000]
+    assert (status, quote["total_minor"], quote["limits"]["months_max"]) == (200, 10_000, 36)
+    assert [one["amount_minor"] for one in quote["instalments"]] == [3_333, 3_333, 3_334]
     assert (small, problem["reason"]) == (409, "instalment_too_small")
     assert (await portal.api.post("/v1/plan-quotes", asked | {"months": 3}, person="P-9"))[0] == 404
+    monthly_minor = quote["monthly_amount_minor"]
+    command = await portal.command(number, start_plan(monthly_minor, f"{number}-plan", day_of_month=10))
+    assert (await portal.outcome(command))["data"]["instalments"] == quote["instalments"]
 
 
 async def test_a_guest_pays_and_the_events_are_the_accounts(portal: Portal) -> None:

@@ -16,7 +16,7 @@ from services.payments.domain.proofs import digest
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
-from services.payments.domain.schedule import banking_day, by_amount, by_months, moment, schedule
+from services.payments.domain.schedule import banking_day, by_amount, by_months, moment, months_taken, schedule
 from shared.events.envelope import Message
 from shared.events.payments import RefusalReason
 from shared.events.plans import (
@@ -109,7 +109,10 @@ def terms(
     if misfit:
         return misfit
     instalments = schedule(
-        by_amount(total_minor, monthly_minor), now.date(), day_of_month, bank=kind == "bank_account"
+        by_amount(total_minor, monthly_minor, rules.instalment_min_minor),
+        now.date(),
+        day_of_month,
+        bank=kind == "bank_account",
     )
     return Terms(chosen, total_minor, monthly_minor, instalments)
 
@@ -139,7 +142,8 @@ def _misfit(total_minor: int, monthly_minor: int, rules: Rules) -> RefusalReason
         return "amount_not_positive"
     if min(monthly_minor, total_minor) < rules.instalment_min_minor:
         return "instalment_too_small"
-    return "plan_too_long" if total_minor > monthly_minor * rules.plan_months_max else None
+    months = months_taken(total_minor, monthly_minor, rules.instalment_min_minor)
+    return "plan_too_long" if months > rules.plan_months_max else None
 
 
 def _start(
@@ -237,7 +241,7 @@ def _change(
     if reason:
         return refuse(account, command, reason)
     if redated:
-        changed = replace(changed, instalments=_spread_anew(changed, left_minor, now))
+        changed = replace(changed, instalments=_spread_anew(changed, left_minor, now, rules))
     unpaid = tuple(one for one in changed.instalments if one.status in ("due", "failed"))
     timers: tuple[Task, ...] = ()
     if redated or (unpaid and given and autopay):
@@ -248,14 +252,14 @@ def _change(
     return Decision(after, (_schedule(after, changed, PlanChanged),), timers)
 
 
-def _spread_anew(plan: Plan, left_minor: int, now: datetime) -> tuple[PlanInstalment, ...]:
+def _spread_anew(plan: Plan, left_minor: int, now: datetime, rules: Rules) -> tuple[PlanInstalment, ...]:
     """Return the instalments with what is left spread and dated by the plan's terms."""
     kept = tuple(
         one if one.status in ("paid", "processing") else replace(one, amount_minor=one.paid_minor, status="paid")
         for one in plan.instalments
         if one.status in ("paid", "processing") or one.paid_minor
     )
-    amounts = by_amount(left_minor, plan.monthly_amount_minor)
+    amounts = by_amount(left_minor, plan.monthly_amount_minor, rules.instalment_min_minor)
     fresh = schedule(amounts, now.date(), plan.day_of_month, bank=_by_bank(plan))
     return _renumbered((*kept, *fresh))
 

@@ -24,15 +24,27 @@ _BANK_HOLIDAYS: Final = FederalReserve()  # type: ignore[no-untyped-call]  # hol
 _SATURDAY: Final = 6
 
 
-def by_amount(total_minor: int, monthly_minor: int) -> tuple[int, ...]:
-    """Return instalments of a monthly amount; the last is what remains."""
-    full, rest = divmod(total_minor, monthly_minor)
-    return (monthly_minor,) * full + ((rest,) if rest else ())
+def by_amount(total_minor: int, monthly_minor: int, least_minor: int) -> tuple[int, ...]:
+    """Return instalments of a monthly amount, with the remainder on the last."""
+    number = months_taken(total_minor, monthly_minor, least_minor)
+    if not number:
+        return ()
+    return (monthly_minor,) * (number - 1) + (total_minor - monthly_minor * (number - 1),)
 
 
 def by_months(total_minor: int, months: int) -> int:
-    """Return the monthly amount that pays a total in so many months."""
-    return -(-total_minor // months)
+    """Return the monthly amount that pays a total in so many months, with the remainder on the last."""
+    return max(total_minor // months, 1)
+
+
+def months_taken(total_minor: int, monthly_minor: int, least_minor: int) -> int:
+    """Return how many instalments of a monthly amount a total takes.
+
+    A remainder is an instalment of its own, except below the smallest there may be, or where it is only what a
+    split over as many months leaves: then it is paid with the last.
+    """
+    full, rest = divmod(total_minor, monthly_minor)
+    return full + (rest >= max(least_minor, full)) if full else min(rest, 1)
 
 
 def due_dates(start: date, day_of_month: int, number: int, *, bank: bool) -> tuple[date, ...]:

@@ -22,7 +22,7 @@ BANK = Method(kind="bank_account", token="tok_bank_ok", last4="6789")
 PLAN: dict[str, Any] = {"plan_id": "plan-1", "account_number": NUMBER}
 
 
-def started(owed_minor: int = 12_000, monthly_minor: int = 5_000, **changes: Any) -> GuarantorAccount:
+def started(owed_minor: int = 13_000, monthly_minor: int = 5_000, **changes: Any) -> GuarantorAccount:
     return when(owing(V1=owed_minor), start_plan(monthly_minor, **changes)).state
 
 

@@ -38,7 +38,7 @@ def test_an_instalment_that_falls_due_is_charged_by_itself_and_the_next_one_wait
     assert (timer.number, at and at.date()) == (2, date(2025, 4, 30))
     taken = when(decision.state, answer("succeeded", payment_id=asked.payment_id))
     assert [type(event) for event in events(taken)] == [PaymentSucceeded, BalanceChanged, InstalmentPaid]
-    assert plan_of(taken.state).left_minor == 7_000
+    assert plan_of(taken.state).left_minor == 8_000
 
 
 def test_a_timer_that_comes_twice_or_is_of_an_earlier_plan_charges_nothing() -> None:
@@ -72,7 +72,7 @@ def test_a_failure_is_tried_twice_again_then_there_is_grace_and_then_the_plan_en
     ended = when(decision.state, grace, at=at or NOW)
     assert [type(event) for event in events(ended)] == [PlanDefaulted, WorkRaised]
     assert ended.state.visits["V-1"].plan_id is None
-    assert outcome(when(ended.state, submit(12_000))) == ("done", None)
+    assert outcome(when(ended.state, submit(13_000))) == ("done", None)
 
 
 def test_what_is_paid_by_hand_in_the_days_of_grace_keeps_the_plan() -> None:
@@ -105,10 +105,10 @@ def test_without_autopay_the_payer_is_reminded() -> None:
 
 def test_paying_a_plan_off_early_ends_the_rest() -> None:
     account = started()
-    paying = when(account, submit(12_000, plan_id="plan-1"))
+    paying = when(account, submit(13_000, plan_id="plan-1"))
     decision = when(paying.state, answer("succeeded"))
 
-    assert outcome(when(account, submit(12_001, plan_id="plan-1"))) == ("refused", "amount_exceeds_balance")
+    assert outcome(when(account, submit(13_001, plan_id="plan-1"))) == ("refused", "amount_exceeds_balance")
     assert outcome(when(account, submit(100, plan_id="plan-9"))) == ("refused", "not_found")
     assert [type(event) for event in events(decision)][-1] is PlanCompleted
     assert due(decision.state).state is decision.state
@@ -147,7 +147,7 @@ def test_a_revoked_authorization_ends_paying_by_itself() -> None:
 
 
 def test_a_visit_that_the_insurance_pays_meanwhile_completes_the_plan() -> None:
-    account = when(started(), adjustment(-12_000), actor="host:billing").state
+    account = when(started(), adjustment(-13_000), actor="host:billing").state
 
     decision = due(account)
 

@@ -22,7 +22,7 @@ from tests.unit.payments.story import (
 
 
 def test_a_plan_starts_with_its_instalments_and_one_timer() -> None:
-    decision = when(owing(V1=12_000), start_plan(5_000))
+    decision = when(owing(V1=13_000), start_plan(5_000))
 
     assert outcome(decision) == ("done", None)
     (told,) = events(decision)
@@ -30,7 +30,7 @@ def test_a_plan_starts_with_its_instalments_and_one_timer() -> None:
     assert [(one.number, one.due_on, one.amount_minor) for one in told.instalments] == [
         (1, date(2025, 3, 31), 5_000),
         (2, date(2025, 4, 30), 5_000),
-        (3, date(2025, 5, 31), 2_000),
+        (3, date(2025, 5, 31), 3_000),
     ]
     assert [(type(data), at and at.date()) for data, at in timers(decision)] == [
         (InstalmentTimer, date(2025, 3, 31))
@@ -56,13 +56,13 @@ def test_a_plan_starts_with_its_instalments_and_one_timer() -> None:
     ],
 )
 def test_a_plan_outside_the_limits_is_refused(asked: dict[str, Any], reason: str) -> None:
-    account = when(owing(V1=90_001, V2=100), closed("V-2"), actor="host:billing").state
+    account = when(owing(V1=92_500, V2=100), closed("V-2"), actor="host:billing").state
 
     assert outcome(when(account, start_plan(**{"monthly_minor": 30_000, **asked}))) == ("refused", reason)
 
 
 def test_a_plan_needs_something_that_is_owed_and_that_nobody_is_paying() -> None:
     assert outcome(when(owing(), start_plan())) == ("refused", "amount_exceeds_balance")
-    paying = when(owing(V1=12_000), submit(100)).state
+    paying = when(owing(V1=13_000), submit(100)).state
     assert outcome(when(paying, start_plan())) == ("refused", "payment_in_progress")
-    assert outcome(when(owing(V1=12_000), start_plan(), actor="patient:P-9")) == ("refused", "not_found")
+    assert outcome(when(owing(V1=13_000), start_plan(), actor="patient:P-9")) == ("refused", "not_found")

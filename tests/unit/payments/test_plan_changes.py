@@ -60,11 +60,11 @@ def test_a_change_spreads_what_is_left_anew() -> None:
     account = due(started()).state
     account = when(account, answer("succeeded", payment_id=paid_by(account))).state
 
-    decision = when(account, ChangePlan(**PLAN, monthly_amount_minor=3_500, day_of_month=15))
+    decision = when(account, ChangePlan(**PLAN, monthly_amount_minor=4_000, day_of_month=15))
 
     (told,) = events(decision)
     assert isinstance(told, PlanChanged)
-    assert [(one.number, one.amount_minor) for one in told.instalments] == [(1, 5_000), (2, 3_500), (3, 3_500)]
+    assert [(one.number, one.amount_minor) for one in told.instalments] == [(1, 5_000), (2, 4_000), (3, 4_000)]
     assert outcome(when(account, ChangePlan(**PLAN, monthly_amount_minor=100))) == (
         "refused",
         "instalment_too_small",
@@ -147,4 +147,4 @@ def test_a_cancelled_plan_leaves_what_is_owed() -> None:
     assert outcome(decision) == ("done", None)
     assert outcome(when(decision.state, CancelPlan(**PLAN))) == ("done", None)
     assert outcome(when(decision.state, PausePlan(**PLAN))) == ("refused", "plan_ended")
-    assert outcome(when(decision.state, submit(12_000))) == ("done", None)
+    assert outcome(when(decision.state, submit(13_000))) == ("done", None)

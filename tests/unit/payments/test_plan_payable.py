@@ -21,6 +21,6 @@ def test_what_is_in_a_plan_is_in_no_other_and_not_payable_twice() -> None:
     assert outcome(when(started(), start_plan(plan_id="plan-2"))) == ("refused", "plan_exists")
     assert outcome(when(account, submit(1_000))) == ("refused", "plan_exists")
     assert outcome(when(account, submit(100, allocation=shares(V1=100)))) == ("refused", "plan_exists")
-    assert outcome(when(account, submit(13_000))) == ("refused", "amount_exceeds_balance")
+    assert outcome(when(account, submit(14_000))) == ("refused", "amount_exceeds_balance")
     other = when(account, submit(700))
     assert other.state.payments["pay-1"].allocation == shares(V2=700)
