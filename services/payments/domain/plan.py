@@ -219,9 +219,10 @@ def _change(
     given = command.method is not None or command.method_id is not None
     autopay = plan.autopay if command.autopay is None else command.autopay
     method = (named if given else plan.method) if autopay else None
+    monthly_minor = command.monthly_amount_minor
     changed = replace(
         plan,
-        monthly_amount_minor=command.monthly_amount_minor or plan.monthly_amount_minor,
+        monthly_amount_minor=plan.monthly_amount_minor if monthly_minor is None else monthly_minor,
         day_of_month=command.day_of_month or plan.day_of_month,
         autopay=autopay,
         method=method,
@@ -236,7 +237,7 @@ def _change(
     elif autopay:
         reason = _autopay_fault(method, command.method_id, changed.authorization)
     left_minor = sum(one.left_minor for one in plan.instalments if one.status not in ("paid", "processing"))
-    if redated and left_minor and not reason:
+    if redated and not reason:
         reason = _misfit(max(left_minor, rules.instalment_min_minor), changed.monthly_amount_minor, rules)
     if reason:
         return refuse(account, command, reason)

@@ -71,6 +71,14 @@ def test_a_change_spreads_what_is_left_anew() -> None:
     )
 
 
+@pytest.mark.parametrize("monthly_minor", [0, -5_000])
+def test_a_change_to_nothing_a_month_is_refused(monthly_minor: int) -> None:
+    command = ChangePlan(**PLAN, monthly_amount_minor=monthly_minor)
+
+    assert outcome(when(started(), command)) == ("refused", "amount_not_positive")
+    assert outcome(when(due(started(5_000)).state, command)) == ("refused", "amount_not_positive")
+
+
 def test_another_card_moves_no_date_even_when_amount_and_day_are_told_again() -> None:
     account = started()
     plan = plan_of(account)
