@@ -16,7 +16,15 @@ from services.payments.domain.proofs import digest
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
-from services.payments.domain.schedule import banking_day, by_amount, by_months, moment, months_taken, schedule
+from services.payments.domain.schedule import (
+    banking_day,
+    by_amount,
+    by_months,
+    charging_day,
+    moment,
+    months_taken,
+    schedule,
+)
 from shared.events.envelope import Message
 from shared.events.payments import RefusalReason
 from shared.events.plans import (
@@ -213,7 +221,8 @@ def _change(
     """Change what is given; what is paid or under way stays.
 
     The rest is spread and dated anew when the amount or the day is another: who only gives another card keeps the
-    dates, and an instalment that failed, or waits to be paid by hand, is tried with it at once.
+    dates, and an instalment that failed, or waits to be paid by hand, is tried with it at once. Banks and cards
+    have days of their own.
     """
     named = command.method or saved_method(account, command.method_id, person_of(account, actor))
     given = command.method is not None or command.method_id is not None
@@ -241,11 +250,11 @@ def _change(
         reason = _misfit(max(left_minor, rules.instalment_min_minor), changed.monthly_amount_minor, rules)
     if reason:
         return refuse(account, command, reason)
-    if redated:
-        changed = replace(changed, instalments=_spread_anew(changed, left_minor, now, rules))
+    instalments = _spread_anew(changed, left_minor, now, rules) if redated else _moved(changed, now)
+    changed = replace(changed, instalments=instalments)
     unpaid = tuple(one for one in changed.instalments if one.status in ("due", "failed"))
     timers: tuple[Task, ...] = ()
-    if redated or (unpaid and given and autopay):
+    if instalments != plan.instalments or (unpaid and given and autopay):
         # The timers of the revision before do nothing any more, also those that would end the plan.
         changed = replace(changed, revision=plan.revision + 1)
         changed, timers = _tried_anew(account, changed, unpaid, now)
@@ -263,6 +272,15 @@ def _spread_anew(plan: Plan, left_minor: int, now: datetime, rules: Rules) -> tu
     amounts = by_amount(left_minor, plan.monthly_amount_minor, rules.instalment_min_minor)
     fresh = schedule(amounts, now.date(), plan.day_of_month, bank=_by_bank(plan))
     return _renumbered((*kept, *fresh))
+
+
+def _moved(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
+    """Return the instalments with those to come on the days of what pays them now."""
+    day, today, bank = plan.day_of_month, now.date(), _by_bank(plan)
+    return tuple(
+        replace(one, due_on=charging_day(one.due_on, day, today, bank=bank)) if one.status == "scheduled" else one
+        for one in plan.instalments
+    )
 
 
 def _tried_anew(

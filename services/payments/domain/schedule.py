@@ -60,6 +60,20 @@ def due_dates(start: date, day_of_month: int, number: int, *, bank: bool) -> tup
     return tuple(banking_day(day) if bank else day for day in days)
 
 
+def charging_day(due_on: date, day_of_month: int, earliest: date, *, bank: bool) -> date:
+    """Return the day for what falls due about a day, once something else pays it: never before the earliest.
+
+    The chosen day, or for a bank the next banking day from there.
+    """
+    chosen = _anchored(due_on.year, due_on.month, day_of_month)
+    if chosen > due_on:
+        # A banking day of the month after it.
+        month_before = due_on.replace(day=1) - timedelta(days=1)
+        chosen = _anchored(month_before.year, month_before.month, day_of_month)
+    day = max(chosen, earliest)
+    return banking_day(day) if bank else day
+
+
 def schedule(amounts: Sequence[int], start: date, day_of_month: int, *, bank: bool) -> tuple[PlanInstalment, ...]:
     """Return the instalments of these amounts, numbered from one."""
     days = due_dates(start, day_of_month, len(amounts), bank=bank)

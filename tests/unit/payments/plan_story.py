@@ -1,6 +1,6 @@
 """Payment plans as the tests of them begin: started, due, declined, and what is read of them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from services.payments.domain.account import GuarantorAccount
@@ -68,3 +68,7 @@ def returned(account: GuarantorAccount, reason: str) -> Decision[GuarantorAccoun
     payment_id = paid_by(fell_due)
     taken = when(fell_due, answer("succeeded", payment_id=payment_id)).state
     return when(taken, answer("succeeded", payment_id=payment_id, query=None, stands="returned", reason=reason))
+
+
+def due_on(account: GuarantorAccount) -> list[date]:
+    return [one.due_on for one in plan_of(account).instalments]

@@ -1,7 +1,7 @@
 """Payment plans that are changed, paused, resumed and cancelled."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -22,6 +22,7 @@ from tests.unit.payments.plan_story import (
     PLAN,
     declined,
     due,
+    due_on,
     failed_three_times,
     paid_by,
     plan_of,
@@ -147,6 +148,32 @@ def test_a_paused_plan_tries_nothing_with_a_new_card_until_it_goes_on() -> None:
 
     assert timers(changed) == []
     assert len(timers(when(changed.state, ResumePlan(**PLAN)))) == 1
+
+
+def test_a_bank_account_moves_the_dates_to_banking_days_and_a_card_moves_them_back() -> None:
+    account = due(started(18_000)).state
+    card_days = [date(2025, 3, 31), date(2025, 4, 30), date(2025, 5, 31), date(2025, 6, 30)]
+    assert due_on(account) == card_days
+
+    banked = when(account, ChangePlan(**PLAN, method=BANK))
+
+    assert due_on(banked.state) == [date(2025, 3, 31), date(2025, 4, 30), date(2025, 6, 2), date(2025, 6, 30)]
+    ((timer, at),) = timers(banked)
+    assert isinstance(timer, InstalmentTimer)
+    assert (timer.number, at and at.date()) == (2, date(2025, 4, 30))
+    carded = when(banked.state, ChangePlan(**PLAN, method=CARD))
+    assert due_on(carded.state) == card_days
+    by_hand = when(banked.state, ChangePlan(**PLAN, autopay=False))
+    assert due_on(by_hand.state) == card_days
+
+
+def test_a_card_given_on_the_weekend_before_a_banking_day_is_charged_no_earlier_than_now() -> None:
+    account = started(10_000, method=BANK, day_of_month=15)
+    assert due_on(account) == [date(2025, 3, 17), date(2025, 4, 15)]
+
+    carded = when(account, ChangePlan(**PLAN, method=CARD), at=datetime(2025, 3, 16, 8, tzinfo=UTC))
+
+    assert due_on(carded.state) == [date(2025, 3, 16), date(2025, 4, 15)]
 
 
 def test_a_cancelled_plan_leaves_what_is_owed() -> None:
