@@ -157,7 +157,9 @@ def _misfit(total_minor: int, monthly_minor: int, rules: Rules) -> RefusalReason
 def _start(
     account: GuarantorAccount, command: StartPlan, actor: str, now: datetime, rules: Rules
 ) -> Decision[GuarantorAccount]:
-    fingerprint = digest(command.model_dump_json())
+    # No visits named are none, whichever way that is said.
+    asked = command.model_copy(update={"visit_account_numbers": command.visit_account_numbers or None})
+    fingerprint = digest(asked.model_dump_json())
     known = account.plans.get(command.plan_id)
     if known is not None and known.fingerprint == fingerprint:
         return Decision(account, (_schedule(account, known, PlanStarted),))

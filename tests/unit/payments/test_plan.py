@@ -38,6 +38,7 @@ def test_a_plan_starts_with_its_instalments_and_one_timer() -> None:
     again = when(decision.state, start_plan(5_000))
     assert events(again) == [told]
     assert again.state is decision.state
+    assert events(when(decision.state, start_plan(5_000, visit_account_numbers=()))) == [told]
     assert outcome(when(decision.state, start_plan(6_000))) == ("refused", "idempotency_conflict")
 
 
