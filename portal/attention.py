@@ -83,12 +83,12 @@ def _of_bills(summary: Json) -> Iterator[Matter]:
                     f"/pay/{segment(number)}?plan={segment(account['plan']['plan_id'])}",
                     _("Pay now"),
                 )
-        if account["balance_minor"] > 0 and not account["plan"]:
+        if account["payable_minor"] > 0:
             yield _to_pay(account, statement)
 
 
 def _to_pay(account: Json, statement: Json | None) -> Matter:
-    owed = money(account["balance_minor"], account["currency"])
+    owed = money(account["payable_minor"], account["currency"])
     name = f"{account['guarantor']['first_name']} {account['guarantor']['last_name']}"
     text = _("%(owed)s, due by %(day)s") % {"owed": owed, "day": day(statement["due_on"])} if statement else owed
     at = statement["issued_on"] if statement else _newest_visit(account)

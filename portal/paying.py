@@ -185,11 +185,10 @@ async def _first_step(
 
 
 def _due(account: Json, plan_id: str) -> int:
-    """Return what can be paid at most: what is left of a plan, or what is owed outside of plans."""
+    """Return what can be paid at most: what is left of a plan, or what is owed beyond plans."""
     if plan_id:
         return sum(int(plan["remaining_minor"]) for plan in account["plans"] if plan["plan_id"] == plan_id)
-    payable = (v for v in account["visit_accounts"] if not v["closed"] and not v["plan_id"])
-    return sum(int(visit["balance_minor"]) for visit in payable)
+    return int(account["payable_minor"])
 
 
 async def _shown_method(person: PersonAtPage, number: str, wish: Wish) -> dict[str, Any]:

@@ -33,7 +33,8 @@ ACCOUNT: Final = (
 )
 VISIT: Final = (
     *("account_number", "number", "patient_id", "visit_date", "description", "told_at", "closed"),
-    *("charges_minor", "insurance_paid_minor", "adjustments_minor", "paid_minor", "plan_id"),
+    *("charges_minor", "insurance_paid_minor", "adjustments_minor", "paid_minor"),
+    *("plan_id", "planned_minor"),
 )
 PAYMENT: Final = (
     *("account_number", "payment_id", "amount_minor", "currency"),
@@ -102,7 +103,7 @@ def visit_row(account_number: str, one: Visit) -> Row:
     if one.opened:
         told = (one.opened.patient_id, one.opened.visit_date, one.opened.description, one.opened.told_at)
     sums = (one.charges_minor, one.insurance_paid_minor, one.adjustments_minor, one.paid_minor)
-    return (account_number, one.number, *told, one.closed, *sums, one.plan_id)
+    return (account_number, one.number, *told, one.closed, *sums, one.plan_id, one.planned_minor)
 
 
 def payment(row: Sequence[Any]) -> Payment:

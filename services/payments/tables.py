@@ -70,6 +70,7 @@ class VisitAccountRow(SQLModel, table=True):
     told_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     closed: bool
     plan_id: str | None = Field(sa_column=columns.text(nullable=True))
+    planned_minor: int | None = Field(sa_column=Column(BigInteger))
     charges_minor: int = Field(sa_column=_minor())
     insurance_paid_minor: int = Field(sa_column=_minor())
     adjustments_minor: int = Field(sa_column=_minor())

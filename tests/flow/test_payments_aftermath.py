@@ -154,6 +154,24 @@ async def test_a_plan_pays_itself_month_by_month(portal: Portal) -> None:
     assert "tok_ok" not in str(plans)
 
 
+async def test_what_is_charged_after_a_plan_began_is_shown_and_paid_beside_it(portal: Portal) -> None:
+    number = await portal.account(12_000)
+    await portal.outcome(await portal.command(number, start_plan(6_000, f"{number}-plan", method=CARD)))
+    await portal.publish(HOST_BILLING.name, number, *map(write, about(number, charge(700, charge_id="C-later"))))
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=12_700)
+
+    _, account = await portal.api.get(f"/v1/accounts/{number}", person="P-1")
+    visits = [visit["payable_minor"] for visit in account["visit_accounts"]]
+    refused = await portal.outcome(await portal.command(number, submit(701, f"{number}-more")))
+    await portal.command(number, submit(700, f"{number}-later"))
+
+    assert (account["balance_minor"], account["payable_minor"], visits) == (12_700, 700, [700])
+    assert refused["data"]["reason"] == "plan_exists"
+    await portal.said_of(number, "payments.payment-succeeded.v1", payment_id=f"{number}-later")
+    _, account = await portal.api.get(f"/v1/accounts/{number}", person="P-1")
+    assert (account["payable_minor"], account["plan"]["remaining_minor"]) == (0, 12_000)
+
+
 async def test_a_plan_is_quoted_as_it_would_be_started(portal: Portal) -> None:
     number = await portal.account(10_000)
     asked = {"account_number": number, "day_of_month": 10}

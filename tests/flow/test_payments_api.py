@@ -63,6 +63,7 @@ async def test_an_account_shows_what_is_owed_and_what_is_under_way(payments: Api
         "closed": False,
         "plan_id": None,
         "balance_minor": 3_500,
+        "payable_minor": 3_500,
         "charges_minor": 10_000,
         "insurance_paid_minor": 6_000,
         "adjustments_minor": -500,

@@ -31,6 +31,7 @@ class VisitAccountView(BaseModel):
     closed: bool = Field(description="neither payable nor part of the account's balance")
     plan_id: str | None = Field(description="the plan that pays it by instalments")
     balance_minor: int
+    payable_minor: int = Field(description="what can be paid of it now: what its plan pays is no part")
     charges_minor: int
     insurance_paid_minor: int
     adjustments_minor: int = Field(description="negative where it lowers what is owed")
@@ -122,6 +123,7 @@ class AccountView(BaseModel):
     guarantor: NameView
     relationship: Literal["guarantor", "viewer"] | None = Field(description="what the person is to the account")
     balance_minor: int
+    payable_minor: int = Field(description="what can be paid now, beyond what plans pay")
     currency: str
     version: int = Field(description="as in the event that told this balance")
     visit_accounts: list[VisitAccountView] = Field(description="oldest visit first")
@@ -180,6 +182,7 @@ def account_view(shown: Shown, caller: Caller) -> AccountView:
         guarantor=NameView(first_name=opened.first_name, last_name=opened.last_name),
         relationship=relationship,
         balance_minor=account.balance_minor,
+        payable_minor=max(sum(account.due_minor(None).values()), 0),
         currency=opened.currency,
         version=account.version,
         visit_accounts=[
@@ -205,6 +208,7 @@ def _visit_view(visit: Visit) -> VisitAccountView:
         closed=visit.closed,
         plan_id=visit.plan_id,
         balance_minor=visit.balance_minor,
+        payable_minor=0 if visit.closed else max(visit.due_minor(None), 0),
         charges_minor=visit.charges_minor,
         insurance_paid_minor=visit.insurance_paid_minor,
         adjustments_minor=visit.adjustments_minor,

@@ -4,7 +4,8 @@ An account is loaded whole enough to decide, never with its history: all its vis
 have not ended, and of the rest only what the messages at hand name.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.payments.domain.ledger import Posting, PostingKey
@@ -19,7 +20,7 @@ from services.payments.domain.records import (
     Visit,
     Work,
 )
-from shared.events.payments import Allocation, BalanceChanged
+from shared.events.payments import Allocation, BalanceChanged, Share
 from shared.frozen import replace
 from shared.messaging.decision import Event
 
@@ -66,15 +67,30 @@ class GuarantorAccount:
         """What is owed, over all visits that are not closed."""
         return sum(visit.balance_minor for visit in self.visits.values() if not visit.closed)
 
-    def reserved_minor(self) -> dict[str, int]:
+    def due_minor(self, plan_id: str | None) -> dict[str, int]:
+        """Return by visit that is not closed what a plan pays of it, or what can be paid beyond any plan."""
+        return {visit.number: visit.due_minor(plan_id) for visit in self.visits.values() if not visit.closed}
+
+    def reserved_minor(self) -> Counter[str]:
         """Return by visit what payments that have not ended will pay of it."""
-        reserved: dict[str, int] = {}
-        for payment in self.payments.values():
-            if payment.is_open:
-                for share in payment.allocation:
-                    number = share.visit_account_number
-                    reserved[number] = reserved.get(number, 0) + share.amount_minor
-        return reserved
+        return _sums(
+            share for payment in self.payments.values() if payment.is_open for share in payment.allocation
+        )
+
+    def reserved_of(self, plan_id: str | None) -> Counter[str]:
+        """Return by visit what they will pay of what a plan pays, or of what is due beyond any plan."""
+        return _sums(
+            share
+            for payment in self.payments.values()
+            if payment.is_open
+            for share in payment.allocation
+            if self._part_of(payment, share) == plan_id
+        )
+
+    def _part_of(self, payment: Payment, share: Share) -> str | None:
+        """Return the plan whose part of a visit is paid; what one that has ended began to pay is like all else."""
+        visit = self.visit(share.visit_account_number)
+        return visit.plan_id if visit.plan_id == payment.plan_id else None
 
     def visit(self, number: str) -> Visit:
         """Return a visit; one that nobody has heard of is empty."""
@@ -107,6 +123,13 @@ class GuarantorAccount:
     def with_posting(self, posting: Posting) -> "GuarantorAccount":
         """Return the account with a posting added to its ledger; the visits' sums are the caller's to change."""
         return replace(self, posted=self.posted | {posting.key}, postings=(*self.postings, posting))
+
+
+def _sums(shares: Iterable[Share]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for share in shares:
+        sums[share.visit_account_number] += share.amount_minor
+    return sums
 
 
 def booked(

@@ -19,18 +19,13 @@ def allocate(
         account: its visits and the payments that have not ended, whose amounts are reserved.
         amount_minor: a positive amount.
         chosen: the payer's own choice; an empty one is none.
-        plan_id: the plan that is paid; without one, no visit that is in a plan can be.
+        plan_id: the plan that is paid; without one, of a visit in a plan only what it owes beyond the plan.
     """
-    owed = {
-        number: visit.balance_minor
-        for number, visit in account.visits.items()
-        if not visit.closed and visit.plan_id == plan_id
-    }
-    misfit = _misfit(account, amount_minor, chosen, owed)
+    owed = account.due_minor(plan_id)
+    misfit = _misfit(account, amount_minor, chosen, owed, plan_id)
     if misfit:
         return misfit
-    reserved = account.reserved_minor()
-    free = {number: due - reserved.get(number, 0) for number, due in owed.items() if due > reserved.get(number, 0)}
+    free = _free(account, owed, plan_id)
     # Credits lower what can be paid. What is reserved beyond a visit's balance holds up no other visit.
     credit_minor = sum(due for due in owed.values() if due < 0)
     if amount_minor > sum(free.values()) + credit_minor:
@@ -42,15 +37,32 @@ def allocate(
     return shares if len(shares) <= SHARES_MAX else "allocation_mismatch"
 
 
+def _free(account: GuarantorAccount, owed: Mapping[str, int], plan_id: str | None) -> dict[str, int]:
+    """Return by visit what no payment that has not ended will pay, neither of the part that is paid nor in all."""
+    part, whole = account.reserved_of(plan_id), account.reserved_minor()
+    free = {
+        number: min(due - part[number], account.visits[number].balance_minor - whole[number])
+        for number, due in owed.items()
+    }
+    return {number: due for number, due in free.items() if due > 0}
+
+
 def _misfit(
-    account: GuarantorAccount, amount_minor: int, chosen: Allocation | None, owed: Mapping[str, int]
+    account: GuarantorAccount,
+    amount_minor: int,
+    chosen: Allocation | None,
+    owed: Mapping[str, int],
+    plan_id: str | None,
 ) -> RefusalReason | None:
     """Return why the payment could not be made even if no other were under way."""
     if chosen:
-        named = [account.visit(share.visit_account_number) for share in chosen]
-        if any(visit.closed for visit in named):
+        named = [(account.visit(share.visit_account_number), share.amount_minor) for share in chosen]
+        if any(visit.closed for visit, _ in named):
             return "account_closed"
-        if any(visit.plan_id and visit.number not in owed for visit in named):
+        if any(
+            visit.plan_id not in (None, plan_id) and owed[visit.number] < share_minor <= visit.balance_minor
+            for visit, share_minor in named
+        ):
             return "plan_exists"
         if not _adds_up(chosen, amount_minor, owed):
             return "allocation_mismatch"
@@ -58,7 +70,8 @@ def _misfit(
         return None
     if account.visits and all(visit.closed for visit in account.visits.values()):
         return "account_closed"
-    return "plan_exists" if amount_minor <= account.balance_minor else "amount_exceeds_balance"
+    planned = plan_id is None and amount_minor <= account.balance_minor
+    return "plan_exists" if planned else "amount_exceeds_balance"
 
 
 def _adds_up(chosen: Allocation, amount_minor: int, owed: Mapping[str, int]) -> bool:

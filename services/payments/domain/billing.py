@@ -87,6 +87,9 @@ def _adjusted(visit: Visit, fact: AdjustmentPosted) -> Visit:
 def _post(account: GuarantorAccount, posting: ledger.Posting, visit: Visit) -> GuarantorAccount:
     if posting.key in account.posted:
         return account
+    if visit.planned_minor is not None:
+        # What the host takes off is off the plan as well: what it charges later does not take its place.
+        visit = replace(visit, planned_minor=min(visit.planned_minor, max(visit.balance_minor, 0)))
     return account.with_posting(posting).with_visit(visit)
 
 

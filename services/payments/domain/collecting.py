@@ -99,7 +99,7 @@ def paid(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount,
             counted = replace(counted, status="due")
         instalments[one.number] = counted
     plan = replace(plan, instalments=tuple(instalments[number] for number in sorted(instalments)))
-    account = account.with_plan(plan)
+    account = _counted(account.with_plan(plan), plan, payment, -1)
     if plan.left_minor <= 0 or _owed(account, plan) <= 0:
         account, completed = _complete(account, plan)
         events += completed
@@ -123,11 +123,10 @@ def returned(account: GuarantorAccount, payment: Payment, reason: str, now: date
         return account, (), ()
     if plan.status == "completed":
         plan = replace(plan, status="active")
-        visits = {
-            number: replace(visit, plan_id=visit.plan_id or plan.plan_id) if number in plan.visits else visit
-            for number, visit in account.visits.items()
-        }
-        account = replace(account, visits=visits)
+        for visit in (account.visit(number) for number in plan.visits):
+            if visit.plan_id is None:
+                account = account.with_visit(replace(visit, plan_id=plan.plan_id, planned_minor=0))
+    account = _counted(account, plan, payment, 1)
     plan, one = _reopened(plan, one, payment)
     return _missed(account.with_plan(plan), plan, one, payment, reason, now)
 
@@ -220,8 +219,18 @@ def _current(account: GuarantorAccount, timer: InstalmentTimer | GraceTimer) -> 
 
 
 def _owed(account: GuarantorAccount, plan: Plan) -> int:
-    visits = (account.visit(number) for number in plan.visits)
-    return sum(visit.balance_minor for visit in visits if not visit.closed)
+    return sum(account.due_minor(plan.plan_id).values())
+
+
+def _counted(account: GuarantorAccount, plan: Plan, payment: Payment, sign: int) -> GuarantorAccount:
+    """Return the account with less (-1) or again more (1) of its visits to be paid by a plan."""
+    for share in payment.allocation:
+        visit = account.visit(share.visit_account_number)
+        if visit.plan_id == plan.plan_id and visit.planned_minor is not None:
+            planned_minor = visit.planned_minor + sign * share.amount_minor
+            planned_minor = max(min(planned_minor, visit.balance_minor), 0)
+            account = account.with_visit(replace(visit, planned_minor=planned_minor))
+    return account
 
 
 def _with(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> GuarantorAccount:

@@ -69,7 +69,7 @@ def told(plan: Plan) -> Instalments:
 def ended(account: GuarantorAccount, plan: Plan) -> GuarantorAccount:
     """Return the account with a plan that has ended: its visits can be paid like all others again."""
     visits = {
-        number: replace(visit, plan_id=None) if visit.plan_id == plan.plan_id else visit
+        number: replace(visit, plan_id=None, planned_minor=None) if visit.plan_id == plan.plan_id else visit
         for number, visit in account.visits.items()
     }
     return replace(account, visits=visits).with_plan(replace(plan, revision=plan.revision + 1))

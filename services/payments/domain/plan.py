@@ -1,7 +1,7 @@
 """Payment plans as payers and staff arrange them: start, change, pause, resume, cancel.
 
-What is in a plan is paid by it alone. The dates live as one timer for each plan: `collecting` says what happens
-when an instalment falls due.
+What is in a plan is paid by it alone; what its visits are charged later is not in it. The dates live as one timer
+for each plan: `collecting` says what happens when an instalment falls due.
 """
 
 from dataclasses import dataclass
@@ -192,8 +192,10 @@ def _start(
         person_id=actor.partition(":")[2],
         started_at=now,
     )
-    visits = {number: replace(account.visits[number], plan_id=plan.plan_id) for number in plan.visits}
-    after = replace(account, visits={**account.visits, **visits}).with_plan(plan)
+    after = account.with_plan(plan)
+    for visit in (account.visits[number] for number in plan.visits):
+        planned = replace(visit, plan_id=plan.plan_id, planned_minor=visit.balance_minor)
+        after = after.with_visit(planned)
     return Decision(after, (_schedule(after, plan, PlanStarted),), next_timer(after, plan))
 
 

@@ -68,7 +68,7 @@ class Visit:
 
     A charge may be heard of before the visit; then `opened` is still to come. `adjustments_minor` is negative
     where it lowers what is owed; what the insurance paid is apart, and positive. `plan_id` is the plan that pays
-    it by instalments.
+    it by instalments, and `planned_minor` what that still pays of it: all where it was not counted from its start.
     """
 
     number: str
@@ -79,11 +79,21 @@ class Visit:
     adjustments_minor: int = 0
     paid_minor: int = 0
     plan_id: str | None = None
+    planned_minor: int | None = None
 
     @property
     def balance_minor(self) -> int:
         """What is owed for the visit; negative where more was paid than owed."""
         return self.charges_minor - self.insurance_paid_minor + self.adjustments_minor - self.paid_minor
+
+    def due_minor(self, plan_id: str | None) -> int:
+        """Return what of the balance a plan pays; without one what can be paid now, beyond any plan."""
+        if plan_id != self.plan_id:
+            planned_minor = self.due_minor(self.plan_id)
+            return 0 if plan_id else self.balance_minor - planned_minor
+        if plan_id is None or self.planned_minor is None:
+            return self.balance_minor
+        return min(self.planned_minor, self.balance_minor)
 
     @property
     def age(self) -> tuple[date, str]:

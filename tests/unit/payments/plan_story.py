@@ -13,8 +13,10 @@ from tests.unit.payments.story import (
     NOW,
     NUMBER,
     answer,
+    outcome,
     owing,
     start_plan,
+    submit,
     when,
 )
 
@@ -56,6 +58,18 @@ def failed_three_times(account: GuarantorAccount) -> Decision[GuarantorAccount]:
         decision = when(fell_due, answer("declined", payment_id=paid_by(fell_due), reason="insufficient_funds"))
         account = decision.state
     return decision
+
+
+def host(account: GuarantorAccount, *told: Data) -> GuarantorAccount:
+    for data in told:
+        account = when(account, data, actor="host:billing").state
+    return account
+
+
+def pay(account: GuarantorAccount, amount_minor: int, payment_id: str, **asked: Any) -> GuarantorAccount:
+    paying = when(account, submit(amount_minor, payment_id, **asked))
+    assert outcome(paying) == ("done", None)
+    return when(paying.state, answer("succeeded", payment_id=payment_id)).state
 
 
 def declined(account: GuarantorAccount, reason: str) -> Decision[GuarantorAccount]:

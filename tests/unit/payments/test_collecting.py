@@ -3,7 +3,13 @@
 from datetime import date, timedelta
 
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
-from shared.events.payments import BalanceChanged, PaymentAccepted, PaymentReturned, PaymentSucceeded, WorkRaised
+from shared.events.payments import (
+    BalanceChanged,
+    PaymentAccepted,
+    PaymentReturned,
+    PaymentSucceeded,
+    WorkRaised,
+)
 from shared.events.plans import (
     ChangePlan,
     InstalmentDue,

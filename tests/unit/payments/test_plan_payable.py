@@ -1,9 +1,23 @@
 """What the visits of a plan owe is paid by it alone, and what they owe beyond it beside it."""
 
-from tests.unit.payments.plan_story import started
+from services.payments.domain.refund import RefundAnswered
+from shared.events.payments import (
+    RequestRefund,
+)
+from shared.events.plans import (
+    CancelPlan,
+    PlanCompleted,
+)
+from shared.frozen import replace
+from tests.unit.payments.plan_story import PLAN, due, host, paid_by, pay, plan_of, started
 from tests.unit.payments.story import (
+    NUMBER,
+    adjustment,
+    answer,
     charge,
+    events,
     outcome,
+    owing,
     shares,
     start_plan,
     submit,
@@ -24,3 +38,91 @@ def test_what_is_in_a_plan_is_in_no_other_and_not_payable_twice() -> None:
     assert outcome(when(account, submit(14_000))) == ("refused", "amount_exceeds_balance")
     other = when(account, submit(700))
     assert other.state.payments["pay-1"].allocation == shares(V2=700)
+
+
+def test_what_a_visit_in_a_plan_is_charged_later_is_paid_beside_the_plan() -> None:
+    account = when(owing(V1=6_000, V2=5_000), start_plan(5_500)).state
+    account = host(account, charge(700, "V-2", "C-later"), charge(300, "V-3"))
+    late = shares(V2=700)
+
+    assert outcome(when(account, submit(1_001))) == ("refused", "plan_exists")
+    assert outcome(when(account, submit(701, allocation=shares(V2=701)))) == ("refused", "plan_exists")
+    assert outcome(when(account, submit(5_701, allocation=shares(V2=5_701)))) == ("refused", "allocation_mismatch")
+    assert outcome(when(account, submit(1, allocation=shares(V1=1)))) == ("refused", "plan_exists")
+    assert outcome(when(account, submit(11_001, plan_id="plan-1"))) == ("refused", "amount_exceeds_balance")
+    both = when(account, submit(1_000)).state
+    assert both.payments["pay-1"].allocation == shares(V2=700, V3=300)
+    assert outcome(when(both, submit(1, "pay-2"))) == ("refused", "payment_in_progress")
+    assert outcome(when(both, submit(11_000, "pay-2", plan_id="plan-1"))) == ("done", None)
+    paid = pay(account, 700, "pay-1", allocation=late)
+    assert outcome(when(paid, submit(1, "pay-2", allocation=shares(V2=1)))) == ("refused", "plan_exists")
+    done = pay(paid, 11_000, "pay-2", plan_id="plan-1")
+    assert plan_of(done).status == "completed"
+    assert (done.balance_minor, done.visits["V-2"].plan_id) == (300, None)
+
+
+def test_a_plan_completes_without_what_was_charged_later() -> None:
+    account = host(started(5_000), charge(700, "V-1", "C-later"))
+    account = due(account).state
+    decision = when(account, answer("succeeded", payment_id=paid_by(account)))
+
+    assert [type(event) for event in events(decision)][-1] is PlanCompleted
+    assert decision.state.balance_minor == 700
+    assert outcome(when(decision.state, submit(700))) == ("done", None)
+
+
+def test_what_the_insurance_pays_of_a_plan_makes_no_room_for_what_is_charged_later() -> None:
+    account = host(started(), adjustment(-4_000), charge(700, "V-1", "C-later"))
+
+    assert outcome(when(account, submit(701))) == ("refused", "plan_exists")
+    assert outcome(when(account, submit(9_001, plan_id="plan-1"))) == ("refused", "amount_exceeds_balance")
+    later = pay(account, 700, "pay-1")
+    assert pay(later, 9_000, "pay-2", plan_id="plan-1").balance_minor == 0
+
+
+def test_nothing_is_paid_twice_when_the_insurance_pays_what_is_being_paid() -> None:
+    account = host(started(5_000), charge(700, "V-1", "C-later"))
+    account = host(when(account, submit(700)).state, adjustment(-1_000))
+
+    assert account.balance_minor == 4_700
+    assert outcome(when(account, submit(4_001, "pay-2", plan_id="plan-1"))) == ("refused", "payment_in_progress")
+    assert outcome(when(account, submit(4_000, "pay-2", plan_id="plan-1"))) == ("done", None)
+
+
+def test_a_refund_of_what_a_plan_paid_is_owed_beside_the_plan() -> None:
+    account = pay(started(), 5_000, "pay-1", plan_id="plan-1")
+    refund = RequestRefund(
+        refund_id="refund-1",
+        account_number=NUMBER,
+        payment_id="pay-1",
+        amount_minor=1_000,
+        currency="USD",
+        reason="Too much",
+    )
+    charged = replace(account.payments["pay-1"], charge_id="ch-1")
+    asked = when(account.with_payment(charged), refund, actor="staff:ann").state
+    answered = RefundAnswered(refund_id="refund-1", account_number=NUMBER, query=0, result="succeeded")
+    refunded = when(asked, answered).state
+
+    assert refunded.balance_minor == 9_000
+    assert outcome(when(refunded, submit(1_000, "pay-2"))) == ("done", None)
+    assert outcome(when(refunded, submit(8_001, "pay-2", plan_id="plan-1"))) == (
+        "refused",
+        "amount_exceeds_balance",
+    )
+
+
+def test_a_plan_from_before_its_part_was_counted_pays_all_of_its_visits() -> None:
+    account = started(5_000)
+    account = account.with_visit(replace(account.visits["V-1"], planned_minor=None))
+    account = host(account, charge(700, "V-1", "C-later"))
+
+    assert outcome(when(account, submit(700))) == ("refused", "plan_exists")
+    assert outcome(when(account, submit(5_000, plan_id="plan-1"))) == ("done", None)
+
+
+def test_a_payment_that_its_plan_began_and_did_not_outlive_still_holds_its_amount() -> None:
+    account = when(when(started(), submit(5_000, plan_id="plan-1")).state, CancelPlan(**PLAN)).state
+
+    assert outcome(when(account, submit(8_001, "pay-2"))) == ("refused", "payment_in_progress")
+    assert outcome(when(account, submit(8_000, "pay-2"))) == ("done", None)

@@ -21,6 +21,7 @@ def account(number: str) -> dict[str, Any]:
         "currency": "USD",
         "guarantor": {"first_name": "Maria", "last_name": "Sandoval"},
         "balance_minor": 100,
+        "payable_minor": 100,
         "visit_accounts": [],
         "plan": None,
     }

@@ -1,0 +1,13 @@
+"""How much of a visit its plan pays; plans from before pay all of it."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "payments_0004"
+down_revision = "payments_0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("visit_account", sa.Column("planned_minor", sa.BigInteger))
