@@ -14,7 +14,7 @@ from shared.events.vocabulary import Method
 from tests.flow.kit import eventually
 from tests.flow.payments_batches import about
 from tests.flow.payments_portal import Portal, running_payments
-from tests.unit.payments.story import CARD, charge, start_plan, statement, submit
+from tests.unit.payments.story import CARD, adjustment, charge, start_plan, statement, submit
 
 
 @pytest.fixture(scope="module", name="portal")
@@ -168,8 +168,10 @@ async def test_what_is_charged_after_a_plan_began_is_shown_and_paid_beside_it(po
     assert (account["balance_minor"], account["payable_minor"], visits) == (12_700, 700, [700])
     assert refused["data"]["reason"] == "plan_exists"
     await portal.said_of(number, "payments.payment-succeeded.v1", payment_id=f"{number}-later")
+    await portal.publish(HOST_BILLING.name, number, *map(write, about(number, adjustment(-2_000))))
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=10_000)
     _, account = await portal.api.get(f"/v1/accounts/{number}", person="P-1")
-    assert (account["payable_minor"], account["plan"]["remaining_minor"]) == (0, 12_000)
+    assert (account["payable_minor"], account["plan"]["remaining_minor"]) == (0, 10_000)
 
 
 async def test_a_plan_is_quoted_as_it_would_be_started(portal: Portal) -> None:

@@ -99,8 +99,8 @@ async def statements(number: PathId, caller: PersonOrStaff, pool: ThePool) -> li
 @router.get("/accounts/{number}/plans")
 async def plans(number: PathId, caller: PersonOrStaff, pool: ThePool) -> list[PlanView]:
     """Show all plans of an account, newest first; also those that have ended."""
-    await account_for(pool, number, caller)
-    return [plan_view(number, one) for one in await reads.plans(pool, number)]
+    shown = await account_for(pool, number, caller)
+    return [plan_view(shown.account, one) for one in await reads.plans(pool, number)]
 
 
 @router.get("/accounts/{number}/methods")

@@ -93,7 +93,7 @@ class PlanView(BaseModel):
     visit_account_numbers: tuple[str, ...]
     total_minor: int
     paid_minor: int
-    remaining_minor: int
+    remaining_minor: int = Field(description="less than the instalments where the insurance paid meanwhile")
     instalments: list[InstalmentView]
     started_at: datetime
     reason: str | None
@@ -173,7 +173,7 @@ def account_view(shown: Shown, caller: Caller) -> AccountView:
     """Return an account as this caller sees it."""
     account, statement, opened = shown.account, shown.newest_statement, shown.opened
     plans = sorted(account.plans.values(), key=lambda plan: plan.started_at, reverse=True)
-    views = [plan_view(account.number, plan) for plan in plans if plan.is_open]
+    views = [plan_view(account, plan) for plan in plans if plan.is_open]
     relationship: Literal["guarantor", "viewer"] | None = None
     if caller.on_behalf_of:
         relationship = "guarantor" if caller.on_behalf_of == opened.person_id else "viewer"
@@ -249,12 +249,13 @@ def payment_view(account: GuarantorAccount, payment: Payment) -> PaymentView:
     )
 
 
-def plan_view(account_number: str, plan: Plan) -> PlanView:
+def plan_view(account: GuarantorAccount, plan: Plan) -> PlanView:
     """Return a plan; never the token that pays it."""
     method = plan.method
+    owed_minor = max(sum(account.due_minor(plan.plan_id).values()), 0)
     return PlanView(
         plan_id=plan.plan_id,
-        account_number=account_number,
+        account_number=account.number,
         status=plan.status,
         currency=plan.currency,
         monthly_amount_minor=plan.monthly_amount_minor,
@@ -264,7 +265,7 @@ def plan_view(account_number: str, plan: Plan) -> PlanView:
         visit_account_numbers=plan.visits,
         total_minor=sum(one.amount_minor for one in plan.instalments),
         paid_minor=sum(one.paid_minor for one in plan.instalments),
-        remaining_minor=plan.left_minor,
+        remaining_minor=min(plan.left_minor, owed_minor) if plan.is_open else plan.left_minor,
         instalments=[
             InstalmentView(
                 number=one.number,

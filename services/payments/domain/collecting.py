@@ -51,13 +51,17 @@ def fall_due(account: GuarantorAccount, timer: InstalmentTimer, now: datetime) -
     one = plan.instalment(timer.number)
     if one.status in ("paid", "processing"):
         return Decision(account, tasks=next_timer(account, plan))
-    owed_minor = _owed(account, plan)
-    if owed_minor <= 0:
+    if _is_over(account, plan):
         after, events = _complete(account, plan)
         return Decision(after, events)
+    owed_minor = _owed(account, plan)
+    if owed_minor <= 0:
+        return Decision(account, tasks=(_next_day(account, plan, one, now),))
+    # What the insurance has paid meanwhile is not asked for.
+    one = replace(one, amount_minor=one.paid_minor + min(one.left_minor, owed_minor))
     due = (_told(account, plan, one, InstalmentDue, autopay=plan.autopay),) if one.status == "scheduled" else ()
     if plan.autopay and plan.method:
-        return _charge(account, plan, one, min(one.left_minor, owed_minor), due, now)
+        return _charge(account, plan, one, due, now)
     after = _with(account, plan, replace(one, status="due"))
     tasks = (grace_timer(after, plan, one, now), *next_timer(after, after.plans[plan.plan_id]))
     return Decision(after, due, tasks)
@@ -68,9 +72,11 @@ def out_of_grace(account: GuarantorAccount, timer: GraceTimer, now: datetime) ->
     plan = _current(account, timer)
     if plan is None or plan.instalment(timer.number).status not in ("due", "failed"):
         return Decision(account)
-    if _owed(account, plan) <= 0:
+    if _is_over(account, plan):
         after, events = _complete(account, plan)
         return Decision(after, events)
+    if _owed(account, plan) <= 0:
+        return Decision(account)
     reason = f"Instalment {timer.number} was not paid."
     defaulted = ended(account, replace(plan, status="defaulted", reason=reason))
     told = PlanDefaulted(plan_id=plan.plan_id, account_number=account.number, reason=reason)
@@ -100,7 +106,7 @@ def paid(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount,
         instalments[one.number] = counted
     plan = replace(plan, instalments=tuple(instalments[number] for number in sorted(instalments)))
     account = _counted(account.with_plan(plan), plan, payment, -1)
-    if plan.left_minor <= 0 or _owed(account, plan) <= 0:
+    if _is_over(account, plan):
         account, completed = _complete(account, plan)
         events += completed
     return account, tuple(events)
@@ -135,19 +141,16 @@ def _charge(
     account: GuarantorAccount,
     plan: Plan,
     one: PlanInstalment,
-    amount_minor: int,
     due: tuple[Event, ...],
     now: datetime,
 ) -> Decision[GuarantorAccount]:
     """Have the plan's method charged, with a payment of its own."""
     assert plan.method is not None  # noqa: S101  # asked before
-    allocation = allocate(account, amount_minor, None, plan.plan_id)
+    allocation = allocate(account, one.left_minor, None, plan.plan_id)
     if isinstance(allocation, str):
-        # Somebody is paying by hand right now: the next day it is known what is left.
         waiting = replace(one, status="due")
         after = _with(account, plan, waiting)
-        again = instalment_timer(after, plan, waiting, moment(now.date()) + RETRY_AFTER / 3)
-        return Decision(after, due, (again, *_following(after, plan, one)))
+        return Decision(after, due, (_next_day(after, plan, waiting, now), *_following(after, plan, one)))
     tried = replace(one, status="processing", attempts=one.attempts + 1)
     name = digest("instalment", account.number, plan.plan_id, plan.revision, one.number, tried.attempts).hex()
     tried = replace(tried, payment_id=name)
@@ -165,6 +168,11 @@ def _charge(
     after = _with(account, plan, tried).with_payment(payment)
     tasks = (charge(after, payment, plan.method.token, now), *_following(after, plan, one))
     return Decision(after, (*due, accepted(after, payment)), tasks)
+
+
+def _next_day(account: GuarantorAccount, plan: Plan, one: PlanInstalment, now: datetime) -> Task:
+    """Return the timer that waits for another payment of the plan: the next day it is known what is left."""
+    return instalment_timer(account, plan, one, moment(now.date()) + RETRY_AFTER / 3)
 
 
 def _following(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> tuple[Task, ...]:
@@ -238,9 +246,24 @@ def _with(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> Guarant
     return account.with_plan(replace(plan, instalments=instalments))
 
 
+def _is_over(account: GuarantorAccount, plan: Plan) -> bool:
+    """Tell whether a plan has nothing more to collect; a payment under way has still to count."""
+    under_way = any(one.status == "processing" for one in plan.instalments)
+    return plan.left_minor <= 0 or (_owed(account, plan) <= 0 and not under_way)
+
+
 def _complete(account: GuarantorAccount, plan: Plan) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """End a plan as paid: what nobody owes any more is no part of it."""
+    events, instalments = [], []
+    for one in plan.instalments:
+        paid_one = replace(one, amount_minor=one.paid_minor, status="paid")
+        if one.paid_minor:
+            instalments.append(paid_one)
+        if one.paid_minor and one.status != "paid":
+            events.append(_told(account, plan, paid_one, InstalmentPaid))
+    plan = replace(plan, status="completed", instalments=tuple(instalments))
     told = PlanCompleted(plan_id=plan.plan_id, account_number=account.number)
-    return ended(account, replace(plan, status="completed")), (Event(told, key=account.number),)
+    return ended(account, plan), (*events, Event(told, key=account.number))
 
 
 def _told(

@@ -18,7 +18,19 @@ from shared.events.plans import (
     PlanCompleted,
     PlanDefaulted,
 )
-from tests.unit.payments.plan_story import BANK, PLAN, due, failed_three_times, paid_by, plan_of, started, timers
+from tests.unit.payments.plan_story import (
+    BANK,
+    PLAN,
+    declined,
+    due,
+    failed_three_times,
+    host,
+    paid_by,
+    pay,
+    plan_of,
+    started,
+    timers,
+)
 from tests.unit.payments.story import (
     NOW,
     adjustment,
@@ -159,3 +171,60 @@ def test_a_visit_that_the_insurance_pays_meanwhile_completes_the_plan() -> None:
 
     assert events(decision) == [PlanCompleted(**PLAN)]
     assert charge_tasks(decision) == []
+
+
+def test_an_instalment_is_due_as_what_the_insurance_has_left_of_it() -> None:
+    account = due(started(8_000)).state
+    account = when(account, answer("succeeded", payment_id=paid_by(account))).state
+    account = host(account, adjustment(-2_000))
+
+    fell_due = due(account, 2)
+    (told, _) = events(fell_due)
+    assert isinstance(told, InstalmentDue)
+    assert told.amount_minor == 1_000
+    ended = when(fell_due.state, answer("succeeded", payment_id=paid_by(fell_due.state, 2)))
+
+    (*_, paid, completed) = events(ended)
+    assert isinstance(paid, InstalmentPaid)
+    assert (paid.number, paid.amount_minor) == (2, 1_000)
+    assert completed == PlanCompleted(**PLAN)
+    plan = plan_of(ended.state)
+    assert [(one.amount_minor, one.status) for one in plan.instalments] == [(5_000, "paid"), (1_000, "paid")]
+    assert plan.left_minor == 0
+
+
+def test_a_plan_that_the_insurance_completes_tells_what_was_paid_of_it_and_has_nothing_left() -> None:
+    account = pay(started(), 7_000, "pay-1", plan_id="plan-1")
+    account = host(account, adjustment(-6_000))
+
+    decision = due(account, 2)
+
+    (paid, completed) = events(decision)
+    assert isinstance(paid, InstalmentPaid)
+    assert (paid.number, paid.amount_minor, paid.payment_id) == (2, 2_000, "pay-1")
+    assert completed == PlanCompleted(**PLAN)
+    plan = plan_of(decision.state)
+    assert ([one.amount_minor for one in plan.instalments], plan.left_minor) == ([5_000, 2_000], 0)
+
+
+def test_a_plan_does_not_complete_while_a_payment_of_it_is_under_way() -> None:
+    account = due(started()).state
+    account = host(account, adjustment(-13_000))
+
+    waiting = due(account, 2)
+
+    assert waiting.state is account
+    ((again, at),) = timers(waiting)
+    ended = when(account, answer("succeeded", payment_id=paid_by(account)))
+    assert [type(event) for event in events(ended)][-2:] == [InstalmentPaid, PlanCompleted]
+    failed = when(account, answer("declined", payment_id=paid_by(account), reason="invalid_token")).state
+    assert events(when(failed, again, at=at or NOW)) == [PlanCompleted(**PLAN)]
+
+
+def test_a_plan_does_not_end_unpaid_while_a_payment_covers_what_is_owed() -> None:
+    missed = declined(started(), "invalid_token")
+    ((grace, at),) = timers(missed)
+    account = due(missed.state, 2).state
+    account = host(account, adjustment(-13_000))
+
+    assert when(account, grace, at=at or NOW).state is account
