@@ -9,6 +9,7 @@ import pytest
 from local.infrastructure import Endpoints
 from shared.events.envelope import write
 from shared.events.payments import RequestRefund
+from shared.events.plans import ChangePlan
 from shared.events.topics import HOST_BILLING
 from shared.events.vocabulary import Method
 from tests.flow.kit import eventually
@@ -152,6 +153,32 @@ async def test_a_plan_pays_itself_month_by_month(portal: Portal) -> None:
     _, plans = await portal.api.get(f"/v1/accounts/{number}/plans", person="P-1")
     assert [(plan["status"], plan["remaining_minor"]) for plan in plans] == [("completed", 0)]
     assert "tok_ok" not in str(plans)
+
+
+async def test_an_instalment_whose_dispute_was_lost_is_paid_by_another_card(portal: Portal) -> None:
+    number = await portal.account(12_000)
+    disputed = CARD.model_copy(update={"token": "tok_dispute", "last4": "0259"})
+    await portal.outcome(
+        await portal.command(number, start_plan(6_000, plan_id := f"{number}-plan", method=disputed))
+    )
+    await portal.advance(timedelta(days=45))
+    paid = (await portal.said_of(number, "payments.instalment-paid.v1", number=1))["data"]
+    await portal.advance(timedelta(days=1))
+    await portal.webhook("charge.disputed", paid["payment_id"])
+    await portal.said(number, "payments.plan-changed.v1")
+    (charge,) = await portal.world.happened(number)
+    assert (await portal.world.post(f"/processor/charges/{charge['charge_id']}/dispute", {"status": "lost"}))[
+        0
+    ] == 200
+    await portal.webhook("charge.disputed", paid["payment_id"])
+    await portal.said_of(number, "payments.instalment-failed.v1", number=1, reason="dispute_lost")
+
+    change = ChangePlan(plan_id=plan_id, account_number=number, method=CARD, autopay=True)
+    await portal.outcome(await portal.command(number, change))
+
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=6_000, version=4)
+    _, account = await portal.api.get(f"/v1/accounts/{number}", person="P-1")
+    assert [one["status"] for one in account["plan"]["instalments"]] == ["paid", "scheduled"]
 
 
 async def test_what_is_charged_after_a_plan_began_is_shown_and_paid_beside_it(portal: Portal) -> None:

@@ -159,7 +159,10 @@ def _returned(
 def _disputed(
     account: GuarantorAccount, payment: Payment, answer: ChargeAnswered, now: datetime
 ) -> Decision[GuarantorAccount]:
-    """Tell how a dispute stands; one that is lost is owed again, and one that is over needs nobody."""
+    """Tell how a dispute stands; one that is lost is owed again, and one that is over needs nobody.
+
+    What a plan is paid with is not charged by itself any more; the instalment is reopened with a dispute lost.
+    """
     status = answer.dispute_status or "needs_response"
     if payment.status != "succeeded" or payment.dispute_status == status:
         return Decision(account)
@@ -168,18 +171,24 @@ def _disputed(
         return Decision(account)
     disputed = replace(payment, dispute_status=status, updated_at=now)
     after = account.with_payment(disputed)
-    told = _tell(PaymentDisputed, account, disputed, reason=answer.reason, dispute_status=status)
+    events: tuple[Event, ...] = (
+        _tell(PaymentDisputed, account, disputed, reason=answer.reason, dispute_status=status),
+    )
+    if payment.dispute_status is None and status != "won":
+        after, changed = collecting.disputed(after, disputed)
+        events = (*events, *changed)
     if status == "lost":
         posting = ledger.given_back("dispute", disputed.payment_id, disputed.allocation, now)
-        after, balance = tell_balance(account, booked(account, disputed, posting, disputed.allocation, -1))
+        after, balance = tell_balance(after, booked(after, disputed, posting, disputed.allocation, -1))
+        after, reopened, tasks = collecting.returned(after, disputed, collecting.DISPUTE_LOST, now)
         after = settle_itself(after, "dispute", payment.payment_id, now)
-        return Decision(after, (told, *balance))
+        return Decision(after, (*events, *balance, *reopened), tasks)
     if status == "won":
-        return Decision(settle_itself(after, "dispute", payment.payment_id, now), (told,))
+        return Decision(settle_itself(after, "dispute", payment.payment_id, now), events)
     if payment.dispute_status is None:
         after, work = about_payment(after, "dispute", replace(disputed, reason=answer.reason), now)
-        return Decision(after, (told, work))
-    return Decision(after, (told,))
+        events = (*events, work)
+    return Decision(after, events)
 
 
 def _unclear(account: GuarantorAccount, payment: Payment, now: datetime) -> Decision[GuarantorAccount]:

@@ -14,17 +14,19 @@ from services.payments.domain.instalment_timer import (
     ended,
     grace_timer,
     instalment_timer,
+    instalments_told,
     next_timer,
 )
 from services.payments.domain.payment import PLAN_ITSELF, accepted, begin, charge
 from services.payments.domain.proofs import digest
-from services.payments.domain.records import Payment, Plan, PlanInstalment
+from services.payments.domain.records import InstalmentStatus, Payment, Plan, PlanInstalment
 from services.payments.domain.schedule import ATTEMPTS_MAX, RETRY_AFTER, banking_day, moment
 from services.payments.domain.work import raise_work
 from shared.events.plans import (
     InstalmentDue,
     InstalmentFailed,
     InstalmentPaid,
+    PlanChanged,
     PlanCompleted,
     PlanDefaulted,
 )
@@ -39,6 +41,9 @@ TRIED_AGAIN: Final = frozenset(
 
 REVOKING: Final = frozenset({"R02", "R03", "R04", "R05", "R07", "R10", "R11", "R29"})
 """The account is wrong, or its holder has not authorized the debit: nothing is taken from it again."""
+
+DISPUTE_LOST: Final = "dispute_lost"
+"""The card holder got the money back: nothing is taken from the card again."""
 
 Step = tuple[GuarantorAccount, tuple[Event, ...], tuple[Task, ...]]
 
@@ -124,17 +129,43 @@ def failed(account: GuarantorAccount, payment: Payment, reason: str, now: dateti
 def returned(account: GuarantorAccount, payment: Payment, reason: str, now: datetime) -> Step:
     """Reopen what a payment had paid, since its money went back; a plan that it completed goes on."""
     plan = account.plans.get(payment.plan_id or "")
-    one = _paid_by(plan, payment) if plan else None
-    if plan is None or one is None or plan.status in ("cancelled", "defaulted"):
+    if plan is None or plan.status in ("cancelled", "defaulted"):
+        return account, (), ()
+    reopened = _reopened(plan, payment, now)
+    if not reopened:
         return account, (), ()
     if plan.status == "completed":
         plan = replace(plan, status="active")
         for visit in (account.visit(number) for number in plan.visits):
             if visit.plan_id is None:
                 account = account.with_visit(replace(visit, plan_id=plan.plan_id, planned_minor=0))
-    account = _counted(account, plan, payment, 1)
-    plan, one = _reopened(plan, one, payment)
-    return _missed(account.with_plan(plan), plan, one, payment, reason, now)
+    instalments = tuple(reopened.get(one.number, one) for one in plan.instalments)
+    account = _counted(account.with_plan(replace(plan, instalments=instalments)), plan, payment, 1)
+    events: tuple[Event, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    for _, one in sorted(reopened.items()):
+        plan = account.plans[plan.plan_id]
+        if one.status == "failed":
+            account, told, timers = _missed(account, plan, one, payment, reason, now)
+            events, tasks = (*events, *told), (*tasks, *timers)
+    if any(one.status == "scheduled" for one in reopened.values()):
+        tasks = (*tasks, *next_timer(account, account.plans[plan.plan_id]))
+    return account, events, tasks
+
+
+def disputed(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """Take nothing more by itself from what a payment was made with, since its holder objects."""
+    plan = account.plans.get(payment.plan_id or "")
+    if plan is None or not plan.is_open or not _made_with_its_method(plan, payment):
+        return account, ()
+    plan = _by_hand(plan)
+    told = PlanChanged(
+        plan_id=plan.plan_id,
+        account_number=account.number,
+        currency=plan.currency,
+        instalments=instalments_told(plan),
+    )
+    return account.with_plan(plan), (Event(told, key=account.number),)
 
 
 def _charge(
@@ -184,8 +215,8 @@ def _missed(
     account: GuarantorAccount, plan: Plan, one: PlanInstalment, payment: Payment, reason: str, now: datetime
 ) -> Step:
     """Try again if the reason allows it, else leave the payer some days to pay by hand."""
-    if reason in REVOKING:
-        plan = replace(plan, autopay=False, method=None, method_id=None)
+    if (reason in REVOKING or reason == DISPUTE_LOST) and _made_with_its_method(plan, payment):
+        plan = _by_hand(plan)
     missed = replace(one, status="failed")
     own = payment.instalment is not None and plan.autopay and plan.method is not None
     again = own and reason in TRIED_AGAIN and one.attempts < ATTEMPTS_MAX and plan.status == "active"
@@ -194,7 +225,8 @@ def _missed(
         retry_on = (now + RETRY_AFTER).date()
         retry_on = banking_day(retry_on) if payment.method.kind == "bank_account" else retry_on
     after = _with(account, plan, missed)
-    told = _told(account, plan, missed, InstalmentFailed, reason=reason, retry_on=retry_on)
+    said = {"payment_id": payment.payment_id, "reason": reason, "retry_on": retry_on}
+    told = _told(account, plan, missed, InstalmentFailed, **said)
     timer = (
         instalment_timer(after, plan, missed, moment(retry_on))
         if retry_on
@@ -203,16 +235,32 @@ def _missed(
     return after, (told,), (timer,)
 
 
-def _reopened(plan: Plan, one: PlanInstalment, payment: Payment) -> tuple[Plan, PlanInstalment]:
-    """Take what a payment paid back from the instalments, the newest first; return the oldest of them."""
-    left_minor, instalments = payment.amount_minor, {each.number: each for each in plan.instalments}
-    for each in sorted(plan.instalments, key=lambda each: (each.payment_id != payment.payment_id, -each.number)):
-        part_minor = min(left_minor, each.paid_minor)
+def _reopened(plan: Plan, payment: Payment, now: datetime) -> dict[int, PlanInstalment]:
+    """Return the instalments without what a payment paid: its own first, then the newest.
+
+    One that was paid by hand before its day is still to come, one under way goes on; all others have failed.
+    """
+    left_minor, reopened = payment.amount_minor, {}
+    for one in sorted(plan.instalments, key=lambda one: (one.payment_id != payment.payment_id, -one.number)):
+        part_minor = min(left_minor, one.paid_minor)
         if part_minor > 0:
             left_minor -= part_minor
-            instalments[each.number] = replace(each, paid_minor=each.paid_minor - part_minor, status="failed")
-    plan = replace(plan, instalments=tuple(instalments[number] for number in sorted(instalments)))
-    return plan, instalments[one.number]
+            early = payment.instalment is None and one.due_on > now.date()
+            status: InstalmentStatus = "scheduled" if early else "failed"
+            if one.status == "processing":
+                status = one.status
+            reopened[one.number] = replace(one, paid_minor=one.paid_minor - part_minor, status=status)
+    return reopened
+
+
+def _made_with_its_method(plan: Plan, payment: Payment) -> bool:
+    """Tell whether a payment was made with what pays a plan by itself now, and not with what did before."""
+    own, used = plan.method, payment.method
+    return own is not None and (own.kind, own.last4, own.brand) == (used.kind, used.last4, used.brand)
+
+
+def _by_hand(plan: Plan) -> Plan:
+    return replace(plan, autopay=False, method=None, method_id=None)
 
 
 def _paid_by(plan: Plan, payment: Payment) -> PlanInstalment | None:

@@ -59,7 +59,7 @@ def grace_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment, now:
     return Task(timer, now + NOTICE, f"{plan.plan_id} {one.number}")
 
 
-def told(plan: Plan) -> Instalments:
+def instalments_told(plan: Plan) -> Instalments:
     """Return the instalments of a plan as events tell them."""
     return tuple(
         Instalment(number=one.number, due_on=one.due_on, amount_minor=one.amount_minor) for one in plan.instalments

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import assert_never
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.instalment_timer import ended, instalment_timer, next_timer, told
+from services.payments.domain.instalment_timer import ended, instalment_timer, instalments_told, next_timer
 from services.payments.domain.payer import may_ask, person_of
 from services.payments.domain.payment import saved_method
 from services.payments.domain.proofs import digest
@@ -333,7 +333,7 @@ def _resume(
     event = PlanResumed(
         plan_id=plan.plan_id,
         account_number=account.number,
-        instalments=told(resumed),
+        instalments=instalments_told(resumed),
         currency=plan.currency,
     )
     after = account.with_plan(resumed)
@@ -355,6 +355,6 @@ def _schedule(account: GuarantorAccount, plan: Plan, cls: type[PlanStarted] | ty
         plan_id=plan.plan_id,
         account_number=account.number,
         currency=plan.currency,
-        instalments=told(plan),
+        instalments=instalments_told(plan),
     )
     return Event(event, "done", account.number)

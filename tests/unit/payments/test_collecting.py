@@ -1,11 +1,13 @@
 """What becomes of the instalments of a plan: due, paid, failed, returned."""
 
 from datetime import date, timedelta
+from functools import partial
 
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from shared.events.payments import (
     BalanceChanged,
     PaymentAccepted,
+    PaymentDisputed,
     PaymentReturned,
     PaymentSucceeded,
     WorkRaised,
@@ -15,6 +17,7 @@ from shared.events.plans import (
     InstalmentDue,
     InstalmentFailed,
     InstalmentPaid,
+    PlanChanged,
     PlanCompleted,
     PlanDefaulted,
 )
@@ -32,6 +35,7 @@ from tests.unit.payments.plan_story import (
     timers,
 )
 from tests.unit.payments.story import (
+    CARD,
     NOW,
     adjustment,
     answer,
@@ -228,3 +232,68 @@ def test_a_plan_does_not_end_unpaid_while_a_payment_covers_what_is_owed() -> Non
     account = host(account, adjustment(-13_000))
 
     assert when(account, grace, at=at or NOW).state is account
+
+
+def test_what_comes_back_from_an_earlier_account_leaves_the_card_that_pays_now() -> None:
+    account = due(started(method=BANK)).state
+    payment_id = paid_by(account)
+    taken = when(account, answer("succeeded", payment_id=payment_id)).state
+    changed = when(taken, ChangePlan(**PLAN, method=CARD)).state
+
+    for turn in ({"stands": "returned", "reason": "R10"}, {"stands": "disputed", "dispute_status": "lost"}):
+        back = when(changed, answer("succeeded", payment_id=payment_id, query=None, **turn)).state
+        assert (plan_of(back).autopay, plan_of(back).method) == (True, CARD)
+        assert plan_of(back).instalment(1).status == "failed"
+
+
+def test_a_dispute_stops_paying_by_itself_and_one_that_is_lost_reopens_the_instalment() -> None:
+    account = due(started()).state
+    payment_id = paid_by(account)
+    taken = when(account, answer("succeeded", payment_id=payment_id)).state
+    turned = partial(answer, "succeeded", payment_id=payment_id, query=None, stands="disputed")
+
+    opened = when(taken, turned(dispute_status="needs_response"))
+    assert [type(event) for event in events(opened)] == [PaymentDisputed, PlanChanged, WorkRaised]
+    assert (plan_of(opened.state).autopay, plan_of(opened.state).method) == (False, None)
+    assert charge_tasks(due(opened.state, 2)) == []
+    lost = when(opened.state, turned(dispute_status="lost"))
+
+    (_, _, failed) = events(lost)
+    assert isinstance(failed, InstalmentFailed)
+    assert (failed.number, failed.reason, failed.payment_id) == (1, "dispute_lost", payment_id)
+    assert [type(data) for data, _ in timers(lost)] == [GraceTimer]
+    assert (plan_of(lost.state).left_minor, lost.state.balance_minor) == (13_000, 13_000)
+    assert outcome(when(lost.state, submit(13_000, plan_id="plan-1"))) == ("done", None)
+    won = when(opened.state, turned(dispute_status="won"))
+    assert [type(event) for event in events(won)] == [PaymentDisputed]
+
+
+def test_a_dispute_lost_brings_back_the_plan_that_its_payment_had_completed() -> None:
+    account = pay(started(), 13_000, "pay-1", plan_id="plan-1")
+    answered = answer("succeeded", query=None, stands="disputed", dispute_status="lost")
+
+    lost = when(account, answered, at=NOW + timedelta(days=45))
+
+    plan = plan_of(lost.state)
+    assert (plan.status, plan.autopay) == ("active", False)
+    assert [one.status for one in plan.instalments] == ["failed", "scheduled", "scheduled"]
+    ((grace, _), (following, at)) = timers(lost)
+    assert isinstance(grace, GraceTimer)
+    assert isinstance(following, InstalmentTimer)
+    assert (following.number, at and at.date()) == (2, date(2025, 4, 30))
+    assert lost.state.visits["V-1"].plan_id == "plan-1"
+
+
+def test_each_instalment_that_a_returned_payment_had_paid_is_told_and_waits_for_itself() -> None:
+    account = due(due(started(autopay=False, method=None)).state, 2).state
+    account = pay(account, 3_000, "pay-1", plan_id="plan-1", method=BANK)
+    account = pay(account, 7_000, "pay-2", plan_id="plan-1", method=BANK)
+    came_back = partial(answer, "succeeded", query=None, stands="returned", reason="R01")
+
+    first = when(account, came_back(payment_id="pay-2"), at=NOW + timedelta(days=65))
+    both = when(first.state, came_back(payment_id="pay-1"), at=NOW + timedelta(days=65))
+
+    numbers = [event.number for event in events(first) if isinstance(event, InstalmentFailed)]
+    assert numbers == [1, 2]
+    assert [type(data) for data, _ in timers(first)] == [GraceTimer, GraceTimer]
+    assert plan_of(both.state).left_minor == both.state.balance_minor == 13_000
