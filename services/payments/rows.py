@@ -58,7 +58,7 @@ REFUND: Final = (
 PLAN: Final = (
     *("account_number", "plan_id", "visits", "currency", "monthly_amount_minor", "day_of_month", "autopay"),
     *("method", "method_id", "consent", "instalments", "fingerprint", "person_id", "started_at"),
-    *("status", "revision", "reason"),
+    *("status", "revision", "reason", "resumed"),
 )
 WORK: Final = ("work_id", "key", "kind", "summary", "about", "details", "raised_at")
 WORK_ENDED: Final = (*WORK, "status", "settled_by", "settled_at", "action", "note")
@@ -246,6 +246,7 @@ def plan_row(account_number: str, one: Plan) -> Row:
         one.status,
         one.revision,
         one.reason,
+        one.resumed,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -230,6 +231,7 @@ class PlanRow(SQLModel, table=True):
     status: str = Field(sa_column=columns.text())
     revision: int = Field(sa_column=Column(Integer, nullable=False))
     reason: str | None = Field(sa_column=columns.text(nullable=True))
+    resumed: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="false"))
 
 
 class WorkRow(SQLModel, table=True):

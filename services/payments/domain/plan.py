@@ -320,24 +320,37 @@ def _pause(account: GuarantorAccount, plan: Plan, command: PausePlan) -> Decisio
 def _resume(
     account: GuarantorAccount, plan: Plan, command: ResumePlan, now: datetime
 ) -> Decision[GuarantorAccount]:
-    """Go on: what is not paid is dated anew, in the amounts that it had."""
+    """Go on: what is not paid is dated anew, in the amounts that it had. Said again, it goes on as it does."""
     if plan.status == "active":
-        return refuse(account, command, "plan_not_paused")
+        if not plan.resumed:
+            return refuse(account, command, "plan_not_paused")
+        return Decision(account, (_goes_on(account, plan),))
     kept = tuple(one for one in plan.instalments if one.status in ("paid", "processing"))
     rest = tuple(one for one in plan.instalments if one not in kept)
     dates = schedule([one.left_minor for one in rest], now.date(), plan.day_of_month, bank=_by_bank(plan))
     dated = tuple(
         replace(one, due_on=on.due_on, status="scheduled", attempts=0) for one, on in zip(rest, dates, strict=True)
     )
-    resumed = replace(plan, status="active", instalments=(*kept, *dated), revision=plan.revision + 1, reason=None)
+    resumed = replace(
+        plan,
+        status="active",
+        instalments=(*kept, *dated),
+        revision=plan.revision + 1,
+        reason=None,
+        resumed=True,
+    )
+    after = account.with_plan(resumed)
+    return Decision(after, (_goes_on(account, resumed),), next_timer(after, resumed))
+
+
+def _goes_on(account: GuarantorAccount, plan: Plan) -> Event:
     event = PlanResumed(
         plan_id=plan.plan_id,
         account_number=account.number,
-        instalments=instalments_told(resumed),
+        instalments=instalments_told(plan),
         currency=plan.currency,
     )
-    after = account.with_plan(resumed)
-    return Decision(after, (Event(event, "done", account.number),), next_timer(after, resumed))
+    return Event(event, "done", account.number)
 
 
 def _cancel(account: GuarantorAccount, plan: Plan, command: CancelPlan) -> Decision[GuarantorAccount]:

@@ -238,6 +238,7 @@ class Plan:
         method: what pays by itself, with its token; `method_id` where it is a saved one.
         authorization: the payer's consent to being debited.
         revision: grows with each change of dates; a timer of an earlier one does nothing.
+        resumed: whether it was ever paused and went on.
     """
 
     plan_id: str
@@ -256,6 +257,7 @@ class Plan:
     status: PlanStatus = "active"
     revision: int = 0
     reason: str | None = None
+    resumed: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -1,4 +1,4 @@
-"""How much of a visit its plan pays; plans from before pay all of it."""
+"""How much of a visit its plan pays, where plans from before pay all of it; and whether a plan was resumed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,3 +11,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("visit_account", sa.Column("planned_minor", sa.BigInteger))
+    op.add_column("plan", sa.Column("resumed", sa.Boolean, nullable=False, server_default="false"))

@@ -53,7 +53,10 @@ def test_a_paused_plan_stands_still_and_goes_on_with_later_dates() -> None:
     assert isinstance(told, PlanResumed)
     assert told.instalments is not None
     assert told.instalments[0].due_on == date(2025, 5, 31)
-    assert outcome(when(resumed.state, ResumePlan(**PLAN))) == ("refused", "plan_not_paused")
+    assert outcome(when(account, ResumePlan(**PLAN))) == ("refused", "plan_not_paused")
+    again = when(resumed.state, ResumePlan(**PLAN), at=NOW + timedelta(days=61))
+    assert (outcome(again), events(again), again.tasks) == (("done", None), [told], ())
+    assert again.state is resumed.state
     assert len(timers(resumed)) == 1
 
 
