@@ -1,7 +1,8 @@
 """Finds what looks like a card number in a command's bytes, before anybody reads, keeps or logs them.
 
-A card number has 13 to 19 digits, alone or in groups with spaces or hyphens between, begins with 2 to 6, and its
-last digit is a check digit (Luhn). Ids are no card numbers: a UUID, or digits within a hexadecimal number.
+A card number begins as an issuer's, has a length that this issuer gives out, and its last digit is a check digit
+(Luhn). It may stand alone or in groups, with blanks, dashes, points and the like between, and beside letters. Ids
+are no card numbers: a UUID, or a long hexadecimal number; nor is what begins with a date.
 """
 
 import json
@@ -12,18 +13,32 @@ from typing import Any, Final
 
 _DIGITS_MIN: Final = 13
 _DIGITS_MAX: Final = 19
-_FIRST_DIGITS: Final = (2, 3, 4, 5, 6)
 
-# What is left of a text: a 0 for each digit, nothing for blanks and hyphens, a point for all else.
-_OUTLINE: Final = bytes(ord("0" if chr(byte) in "0123456789" else ".") for byte in range(256))
+_ISSUED: Final = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|3[05689]\d{12,17}"  # Diners Club, JCB
+    r"|(?:5[06-9]|6\d)\d{11,17}"  # Maestro, Discover, UnionPay and others
+    r"|220[0-4]\d{12,15}"  # Mir
+)
+"""Which numbers are given out, by their first digits and their length. None begins as a year does, or a time."""
+
+_BETWEEN: Final = b" \t\n\r\v\f._/,-"
+"""What may stand between groups of digits; beside these any other blank or dash, and what has no width."""
+
+# What is left of a text: a 0 for each digit, nothing for what may stand between them, an x for all else.
+_OUTLINE: Final = bytes(ord("0" if chr(byte) in "0123456789" else "x") for byte in range(256))
 _SUSPECT: Final = b"0" * _DIGITS_MIN
 
-_UUID_OR_GROUPS: Final = re.compile(
-    r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-    r"|(?<![0-9A-Fa-f])(?P<groups>\d+(?:[\s\u2010-\u2015-]{1,3}\d+)*)(?![0-9A-Fa-f])"
+_GROUPS: Final = re.compile(
+    rf"\d+(?:[{re.escape(_BETWEEN.decode())}\s\xad\u200b-\u2015\u202a-\u202e\u2043\u2060-\u206f\u2212\ufe58\ufe63\ufeff\uff0d]"
+    r"{1,3}\d+)*"
 )
 _GROUP: Final = re.compile(r"\d+")
-
+_ID: Final = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32,})(?![0-9A-Za-z])"
+)
 
 _REPEATED: Final = ("id", "subject", "correlationid", "traceparent")
 """The attributes of an envelope that an answer repeats."""
@@ -49,17 +64,20 @@ def card_number_in(raw: bytes) -> Found:
     What is no message is looked through as a whole.
     """
     plain = raw.isascii() and b"\\" not in raw
-    if plain and _SUSPECT not in raw.translate(_OUTLINE, b" -"):
+    if plain and _SUSPECT not in raw.translate(_OUTLINE, _BETWEEN):
         return Found.NOWHERE
     try:
-        message = json.loads(raw)
+        # Objects as their pairs: of a name that comes twice, both values count.
+        message = json.loads(raw, object_pairs_hook=tuple)
     except (ValueError, RecursionError):
         message = raw.decode("utf-8", "replace")
-    if isinstance(message, dict):
-        for name, shape in _NO_NUMBER.items():
-            if shape.fullmatch(str(message.get(name))):
-                del message[name]
-        if _holds([message.get(name) for name in _REPEATED]):
+    if isinstance(message, tuple):
+        message = [
+            (name, value)
+            for name, value in message
+            if not (name in _NO_NUMBER and _NO_NUMBER[name].fullmatch(str(value)))
+        ]
+        if _holds([value for name, value in message if name in _REPEATED]):
             return Found.WHERE_ANSWERS_REPEAT_IT
     return Found.ELSEWHERE if _holds([message]) else Found.NOWHERE
 
@@ -69,23 +87,24 @@ def _holds(values: list[Any]) -> bool:
 
 
 def _texts(values: list[Any]) -> Iterator[str]:
-    """Return all names, texts and numbers in values, however deep."""
+    """Return all names, texts and whole numbers in values, however deep."""
     rest = list(values)
     while rest:
         value = rest.pop()
-        if isinstance(value, dict):
-            yield from value
-            rest.extend(value.values())
-        elif isinstance(value, list):
+        if isinstance(value, list | tuple):
             rest.extend(value)
+        elif isinstance(value, float):
+            yield f"{value:.0f}"
         elif not isinstance(value, bool) and value is not None:
             yield str(value)
 
 
 def _candidates(text: str) -> Iterator[str]:
     """Return the digits of every row of whole groups that is as long as a card number."""
-    for found in _UUID_OR_GROUPS.finditer(text):
-        groups = _GROUP.findall(found["groups"] or "")
+    if len(text) < _DIGITS_MIN:
+        return
+    for found in _GROUPS.finditer(_ID.sub("x", text)):
+        groups = _GROUP.findall(found[0])
         for first in range(len(groups)):
             digits = ""
             for group in groups[first:]:
@@ -98,5 +117,7 @@ def _candidates(text: str) -> Iterator[str]:
 
 def _is_card_number(number: str) -> bool:
     digits = [int(digit) for digit in number]
+    if not _ISSUED.fullmatch("".join(map(str, digits))):
+        return False
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    return digits[0] in _FIRST_DIGITS and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
