@@ -209,8 +209,9 @@ def _allocation(
             amount_minor=asked.amount_minor,
             currency=asked.currency,
             allocation=asked.allocation,
+            plan_id=asked.plan_id,
         )
         chosen = guests_allocation(guest, command, now)
     if isinstance(chosen, str):
         return chosen
-    return spread_payment(account, asked.amount_minor, asked.currency, chosen, None if guest else asked.plan_id)
+    return spread_payment(account, asked.amount_minor, asked.currency, chosen, asked.plan_id)

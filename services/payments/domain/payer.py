@@ -38,9 +38,11 @@ def guest_of(command: SubmitPayment, subject: str, proofs: Proofs) -> GuestPass 
 def guests_allocation(
     guest: GuestPass, command: SubmitPayment, now: datetime
 ) -> Allocation | RefusalReason | None:
-    """Return what a guest's payment is for, or why it cannot be: a bill of one visit pays no other."""
+    """Return what a guest's payment is for, or why it cannot be: no plan, and by a visit's bill no other visit."""
     if expired(guest, now):
         return "guest_expired"
+    if command.plan_id is not None:
+        return "not_found"
     if guest.visit_number is None:
         return command.allocation
     if command.allocation and any(s.visit_account_number != guest.visit_number for s in command.allocation):

@@ -90,9 +90,7 @@ def _terms(
         if isinstance(fault, str):
             return fault
     assert not isinstance(chosen, str) and not isinstance(review, str)  # noqa: S101, PT018  # told above
-    allocation = spread_payment(
-        account, command.amount_minor, command.currency, chosen, None if guest else command.plan_id
-    )
+    allocation = spread_payment(account, command.amount_minor, command.currency, chosen, command.plan_id)
     if isinstance(allocation, str):
         return allocation
     if review is not None and review.spread != spread(allocation, command.plan_id):

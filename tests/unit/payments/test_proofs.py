@@ -129,6 +129,16 @@ def test_a_guest_of_one_visit_pays_no_other() -> None:
     assert outcome(as_guest(account, more)) == ("refused", "allocation_mismatch")
 
 
+@pytest.mark.parametrize("plan_id", ["plan-1", "never-heard-of"])
+def test_a_guest_pays_no_plan(plan_id: str) -> None:
+    account = when(owing(V1=15_000, V2=5_000), start_plan(visit_account_numbers=("V-1",))).state
+
+    paying = as_guest(account, submit(5_000, plan_id=plan_id, guest_token=guest_token()))
+
+    assert outcome(paying) == ("refused", "not_found")
+    assert paying.state is account
+
+
 @pytest.mark.parametrize(
     ("token", "subject", "reason"),
     [
