@@ -27,7 +27,7 @@ def payments(rules: Rules) -> Handlers[State]:
     key = state_key(rules.proofs)
     return Handlers(
         service=SERVICES["payments"],
-        load=partial(load, key=key),
+        load=partial(load, key=key, proofs=rules.proofs),
         decide=partial(decide, rules=rules),
         save=save,
         refusal=CommandRefused,

@@ -17,6 +17,7 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import ChargeAnswered
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.ledger import PostingKey
+from services.payments.domain.proofs import Proofs, Review
 from services.payments.domain.records import Payment, Statement, Visit
 from services.payments.domain.refund import RefundAnswered
 from services.payments.domain.settlement import KEY_MARK, CompareLines, Settlement
@@ -58,7 +59,7 @@ _READ_VISITS: Final = f"select {', '.join(rows.VISIT)} from visit_account where 
 _READ_PAYMENTS: Final = f"""
     select {", ".join(rows.PAYMENT)} from payment
     where account_number = any($1::text[]) and status in ('processing', 'unknown')
-        or payment_id = any($2::text[])
+        or payment_id = any($2::text[]) or review_id = any($3::text[])
 """
 _READ_POSTED: Final = """
     select account_number, kind, cause_id from posting
@@ -105,6 +106,7 @@ class Named:
     numbers: set[str] = field(default_factory=set)
     heard_of: set[str] = field(default_factory=set)
     payments: list[tuple[str, str]] = field(default_factory=list)
+    review_ids: list[str] = field(default_factory=list)
     postings: list[tuple[str, str, str]] = field(default_factory=list)
     readable: set[str] = field(default_factory=set)
     statement_ids: list[str] = field(default_factory=list)
@@ -117,7 +119,7 @@ class Named:
 
 
 async def load(
-    connection: Connection, messages: Sequence[Message[Any]], key: Callable[[Message[Any]], str]
+    connection: Connection, messages: Sequence[Message[Any]], key: Callable[[Message[Any]], str], proofs: Proofs
 ) -> dict[str, State]:
     """Lock the states that messages are about and return them by key; an account that is not known is missing.
 
@@ -130,7 +132,7 @@ async def load(
         if number.startswith(KEY_MARK):
             whole.append(message)
         else:
-            _name(named, number, message.data)
+            _name(named, number, message.data, proofs)
     if named.heard_of:
         await connection.execute(_ADD_SHELLS, sorted(named.heard_of))
     states: dict[str, State] = {}
@@ -141,18 +143,15 @@ async def load(
     return states
 
 
-def _name(named: Named, number: str, data: Any) -> None:
+def _name(named: Named, number: str, data: Any, proofs: Proofs) -> None:
     """Note what a message about an account names."""
     named.numbers.add(number)
     match data:
-        case SubmitPayment() | ChargeAnswered():
+        case SubmitPayment():
+            _name_payment(named, number, data, proofs)
+        case ChargeAnswered():
             named.payments.append((number, data.payment_id))
-            if isinstance(data, SubmitPayment):
-                if data.method_id or data.save_method:
-                    named.with_methods.add(number)
-                if data.plan_id:
-                    _name_plan(named, number, data.plan_id)
-            elif data.stands == "returned":
+            if data.stands == "returned":
                 named.with_methods.add(number)
         case ChargePosted():
             named.heard_of.add(number)
@@ -169,6 +168,17 @@ def _name(named: Named, number: str, data: Any) -> None:
             named.readable.add(number)
         case _:
             _name_arrangement(named, number, data)
+
+
+def _name_payment(named: Named, number: str, asked: SubmitPayment, proofs: Proofs) -> None:
+    """Note what a payment that is submitted names."""
+    named.payments.append((number, asked.payment_id))
+    if asked.method_id or asked.save_method:
+        named.with_methods.add(number)
+    if asked.plan_id:
+        _name_plan(named, number, asked.plan_id)
+    if asked.review_token and (review := proofs.read(Review, asked.review_token)):
+        named.review_ids.append(review.review_id)
 
 
 def _name_arrangement(named: Named, number: str, data: Any) -> None:  # noqa: C901  # a case for each message
@@ -289,7 +299,7 @@ async def _read_payments(
     owners: dict[str, str] = {}
     payments: dict[str, dict[str, Payment]] = defaultdict(dict)
     wanted = {payment_id for _, payment_id in named.payments}
-    for row in await connection.fetch(_READ_PAYMENTS, numbers, list(wanted)):
+    for row in await connection.fetch(_READ_PAYMENTS, numbers, list(wanted), named.review_ids):
         payment = rows.payment(row)
         owners[payment.payment_id] = row[0]
         payments[row[0]][payment.payment_id] = payment

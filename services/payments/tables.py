@@ -91,6 +91,8 @@ class PaymentRow(SQLModel, table=True):
         ),
         Index("payment_newest", "account_number", "created_at", "payment_id"),
         Index("payment_charge", "charge_id"),
+        # A review is used once.
+        Index("payment_review", "review_id", postgresql_where="review_id is not null"),
         # What the next settlement should have.
         Index(
             "payment_unsettled",

@@ -32,6 +32,7 @@ from tests.unit.payments.story import (
     submit,
     visit,
 )
+from tests.unit.payments.test_proofs import review
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,18 @@ async def test_what_a_batch_ends_in_is_what_the_next_one_finds(pool: Pool) -> No
     ended = decisions[-1].state
     assert ended.payments
     assert await kept(pool, number) == replace(ended, posted=frozenset(), postings=())
+
+
+async def test_a_review_stays_used_when_its_payment_was_declined(pool: Pool) -> None:
+    number, pay = (name := next(numbers)), f"{name}-pay"
+    await handle(pool, *about(number, opened(), charge(10_000)))
+    token = review(await kept(pool, number), account_number=number, review_id=f"{number}-review")
+    await handle(pool, *about(number, submit(10_000, pay, review_token=token)))
+    await handle(pool, *about(number, answer("declined", payment_id=pay)))
+
+    (again,) = await handle(pool, *about(number, submit(10_000, f"{pay}-2", review_token=token)))
+
+    assert outcome(again) == ("refused", "review_expired")
 
 
 async def test_a_batch_of_any_size_ends_in_the_same_state(pool: Pool) -> None:

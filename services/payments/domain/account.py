@@ -34,7 +34,7 @@ class GuarantorAccount:
         opened: absent while only charges or visits were heard of.
         version: grows with each balance told.
         visits: all of them, by number.
-        payments: those that have not ended, and those that messages name, by id.
+        payments: those that have not ended, and those that messages name, or whose review they use again, by id.
         payment_ids_elsewhere: those that messages name and that belong to other accounts.
         statements: those that messages name, and those not told yet, by id.
         posted: the postings that messages name and that are in the ledger, also by this batch.

@@ -1,0 +1,13 @@
+"""Payments are found by the review that they were submitted with."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "payments_0003"
+down_revision = "payments_0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("payment_review", "payment", ["review_id"], postgresql_where=sa.text("review_id is not null"))
