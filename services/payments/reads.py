@@ -44,7 +44,8 @@ _PLANS: Final = f"""
 """
 _METHODS: Final = f"""
     select {", ".join(rows.METHOD)} from saved_method
-    where account_number = $1 and person_id = $2 and token is not null order by saved_at desc, method_id
+    where account_number = $1 and person_id = $2 and token is not null and not waiting
+    order by saved_at desc, method_id
 """
 _WORK: Final = f"""
     select {", ".join(rows.WORK_ENDED)} from work where status = $1 order by raised_at desc, work_id limit $2

@@ -50,7 +50,10 @@ STATEMENT: Final = (
 POSTING: Final = (
     *("account_number", "kind", "cause_id", "at", "service_date", "description", "accounts", "amounts"),
 )
-METHOD: Final = ("account_number", "method_id", "person_id", "kind", "last4", "brand", "token", "saved_at")
+METHOD: Final = (
+    *("account_number", "method_id", "person_id", "kind", "last4", "brand"),
+    *("token", "saved_at", "waiting"),
+)
 REFUND: Final = (
     *("account_number", "refund_id", "payment_id", "amount_minor", "currency", "reason", "allocation"),
     *("processor_key", "requested_by", "requested_at", "status", "decided_by", "queries"),
@@ -190,7 +193,7 @@ def method(row: Sequence[Any]) -> SavedMethod:
 def method_row(account_number: str, one: SavedMethod) -> Row:
     """Return the row of a saved method."""
     shown = (one.kind, one.last4, one.brand)
-    return (account_number, one.method_id, one.person_id, *shown, one.token, one.saved_at)
+    return (account_number, one.method_id, one.person_id, *shown, one.token, one.saved_at, one.waiting)
 
 
 def refund(row: Sequence[Any]) -> Refund:

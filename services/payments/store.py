@@ -151,8 +151,6 @@ def _name(named: Named, number: str, data: Any, proofs: Proofs) -> None:
             _name_payment(named, number, data, proofs)
         case ChargeAnswered():
             named.payments.append((number, data.payment_id))
-            if data.stands == "returned":
-                named.with_methods.add(number)
         case ChargePosted():
             named.heard_of.add(number)
             named.postings.append((number, "charge", data.charge_id))
@@ -303,9 +301,11 @@ async def _read_payments(
         payment = rows.payment(row)
         owners[payment.payment_id] = row[0]
         payments[row[0]][payment.payment_id] = payment
-        if payment.plan_id and payment.payment_id in wanted:
-            _name_plan(named, row[0], payment.plan_id)
+        if payment.payment_id in wanted:
+            # What the payment pays of a plan, and the method that is kept once it is made.
             named.with_methods.add(row[0])
+            if payment.plan_id:
+                _name_plan(named, row[0], payment.plan_id)
     elsewhere: dict[str, set[str]] = defaultdict(set)
     for number, payment_id in named.payments:
         if owners.get(payment_id, number) != number:

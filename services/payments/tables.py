@@ -177,7 +177,10 @@ class PostingRow(SQLModel, table=True):
 
 
 class SavedMethodRow(SQLModel, table=True):
-    """A card or bank account that a person keeps; the token stays here, and is gone once it is removed."""
+    """A card or bank account that a person keeps, or will once its payment is made.
+
+    The token stays here, and is gone once the method is removed.
+    """
 
     __tablename__ = "saved_method"
 
@@ -189,6 +192,7 @@ class SavedMethodRow(SQLModel, table=True):
     brand: str | None = Field(sa_column=columns.text(nullable=True))
     token: str | None = Field(sa_column=columns.text(nullable=True))
     saved_at: datetime = Field(sa_column=columns.moment())
+    waiting: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="false"))
 
 
 class RefundRow(SQLModel, table=True):

@@ -51,6 +51,7 @@ class SubmitPayment(Command):
     """A gateway asks to pay; without an allocation the oldest visit is paid first.
 
     The method is given, or one that the payer has saved is named; with `plan_id` the plan's instalments are paid.
+    With `save_method` the method is kept under the payment's id, once the money was taken.
     """
 
     TYPE: ClassVar[str] = "payments.submit-payment.v1"

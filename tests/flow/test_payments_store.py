@@ -16,7 +16,7 @@ from local.infrastructure import Endpoints
 from services.payments import tables
 from services.payments.app import APPLICATION
 from services.payments.domain.account import GuarantorAccount
-from services.payments.reads import numbers_of_person, show_accounts, show_payment
+from services.payments.reads import methods, numbers_of_person, show_accounts, show_payment
 from shared.database import Pool, connect, table
 from shared.migrations import upgrade
 from tests.flow.payments_batches import about, handle, numbers
@@ -93,6 +93,16 @@ async def test_what_a_batch_ends_in_is_what_the_next_one_finds(pool: Pool) -> No
     ended = decisions[-1].state
     assert ended.payments
     assert await kept(pool, number) == replace(ended, posted=frozenset(), postings=())
+
+
+async def test_a_method_is_kept_once_its_payment_is_made(pool: Pool) -> None:
+    number, pay = (name := next(numbers)), f"{name}-pay"
+    await handle(pool, *about(number, opened(), charge(10_000), submit(4_000, pay, save_method=True)))
+    assert await methods(pool, number, "P-1") == []
+
+    await handle(pool, *about(number, answer("succeeded", payment_id=pay)))
+
+    assert [(one.method_id, one.token) for one in await methods(pool, number, "P-1")] == [(pay, "tok_ok")]
 
 
 async def test_a_review_stays_used_when_its_payment_was_declined(pool: Pool) -> None:

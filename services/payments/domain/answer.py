@@ -7,7 +7,7 @@ amount stays reserved, and the processor is asked again and again; in the end a 
 from datetime import datetime
 from typing import Final, TypeVar, assert_never
 
-from services.payments.domain import collecting, ledger
+from services.payments.domain import collecting, ledger, method
 from services.payments.domain.account import GuarantorAccount, booked, tell_balance
 from services.payments.domain.charging import (
     KEY_LIFETIME,
@@ -78,7 +78,8 @@ def post(
         method=posted.method,
         plan_id=posted.plan_id,
     )
-    events: tuple[Event, ...] = (Event(told, key=account.number), *balance)
+    after, saved = method.keep_now(after, posted.payment_id)
+    events: tuple[Event, ...] = (Event(told, key=account.number), *balance, *saved)
     if posted.plan_id:
         after, instalments = collecting.paid(after, posted)
         events = (*events, *instalments)
@@ -90,7 +91,7 @@ def fail(account: GuarantorAccount, payment: Payment, reason: str, now: datetime
     if not payment.is_open:
         return Decision(account)
     ended = replace(payment, status="failed", reason=reason, updated_at=now)
-    after = _known(account.with_payment(ended), payment, now)
+    after = method.drop(_known(account.with_payment(ended), payment, now), payment.payment_id)
     told = _tell(PaymentFailed, account, ended)
     if not payment.plan_id:
         return Decision(after, (told,))
@@ -206,9 +207,9 @@ def _known(account: GuarantorAccount, before: Payment, now: datetime) -> Guarant
 
 def _without_token(account: GuarantorAccount, payment: Payment) -> GuarantorAccount:
     """Forget a saved bank account that nothing can be taken from, as far as it is at hand."""
-    for method in account.methods.values():
-        if method.token and method.shown() == payment.method:
-            account = account.with_method(replace(method, token=None))
+    for saved in account.methods.values():
+        if saved.token and saved.shown() == payment.method:
+            account = account.with_method(replace(saved, token=None))
     return account
 
 

@@ -15,25 +15,39 @@ from shared.messaging.decision import Decision, Event
 
 
 def save(account: GuarantorAccount, command: SaveMethod, actor: str, now: datetime) -> Decision[GuarantorAccount]:
-    """Keep a method; its id names it for good."""
+    """Keep a method; its id names it for good, also when it was removed."""
     person = person_of(account, actor)
     if person is None:
         return refuse(account, command, "not_found")
     known = account.methods.get(command.method_id)
-    if known is not None and not _same(known, command.method, person):
+    if known is not None and not (known.is_kept and _same(known, command.method, person)):
         return refuse(account, command, "idempotency_conflict")
     if known is not None:
         return Decision(account, (_saved(account, known, done=True),))
-    after, (told,) = keep(account, command.method_id, command.method, person, now)
-    return Decision(after, (told._replace(outcome="done"),))
+    kept = _of(command.method_id, command.method, person, now)
+    return Decision(account.with_method(kept), (_saved(account, kept, done=True),))
 
 
-def keep(
-    account: GuarantorAccount, method_id: str, method: Method, person: str, now: datetime
-) -> tuple[GuarantorAccount, tuple[Event, ...]]:
-    """Return the account with a method kept for a person, and the event."""
-    kept = SavedMethod(method_id, person, method.kind, method.last4, method.brand, method.token, now)
+def keep_later(
+    account: GuarantorAccount, payment_id: str, method: Method, person: str, now: datetime
+) -> GuarantorAccount:
+    """Return the account with a method that is kept, under the payment's id, once the money was taken."""
+    return account.with_method(replace(_of(payment_id, method, person, now), waiting=True))
+
+
+def keep_now(account: GuarantorAccount, payment_id: str) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """Keep the method that waited for a payment, if one did."""
+    waiting = _waiting(account, payment_id)
+    if waiting is None:
+        return account, ()
+    kept = replace(waiting, waiting=False)
     return account.with_method(kept), (_saved(account, kept),)
+
+
+def drop(account: GuarantorAccount, payment_id: str) -> GuarantorAccount:
+    """Forget the method that waited for a payment, if one did."""
+    waiting = _waiting(account, payment_id)
+    return account.with_method(replace(waiting, token=None)) if waiting else account
 
 
 def remove(account: GuarantorAccount, command: RemoveMethod, actor: str) -> Decision[GuarantorAccount]:
@@ -61,13 +75,17 @@ def remove(account: GuarantorAccount, command: RemoveMethod, actor: str) -> Deci
     return Decision(after, tuple(events))
 
 
+def _of(method_id: str, method: Method, person: str, now: datetime) -> SavedMethod:
+    return SavedMethod(method_id, person, method.kind, method.last4, method.brand, method.token, now)
+
+
+def _waiting(account: GuarantorAccount, payment_id: str) -> SavedMethod | None:
+    found = account.methods.get(payment_id)
+    return found if found and found.waiting and found.token else None
+
+
 def _same(known: SavedMethod, method: Method, person: str) -> bool:
-    return (known.person_id, known.kind, known.last4, known.brand) == (
-        person,
-        method.kind,
-        method.last4,
-        method.brand,
-    ) and known.token in (None, method.token)
+    return known == _of(known.method_id, method, person, known.saved_at)
 
 
 def _saved(account: GuarantorAccount, method: SavedMethod, *, done: bool = False) -> Event:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import allocate
 from services.payments.domain.charging import SEND_WITHIN, ChargeMethod
-from services.payments.domain.method import keep
+from services.payments.domain.method import keep_later
 from services.payments.domain.payer import guest_of, guests_allocation, may_ask, person_of
 from services.payments.domain.proofs import GuestPass, Proofs, Review, asked, digest, expired, spread
 from services.payments.domain.records import Payment
@@ -39,7 +39,8 @@ def submit(
     known = account.payments.get(command.payment_id)
     if known is not None and known.fingerprint == fingerprint:
         return Decision(account, (accepted(account, known, "done"),))
-    if known is not None or command.payment_id in account.payment_ids_elsewhere:
+    names_method = command.save_method and command.payment_id in account.methods
+    if known is not None or names_method or command.payment_id in account.payment_ids_elsewhere:
         return refuse(account, command, "idempotency_conflict")
     person = person_of(account, actor)
     terms = _terms(account, command, guest, person, now, rules.proofs)
@@ -57,11 +58,10 @@ def submit(
         review_id=terms.review_id,
     )
     after = account.with_payment(payment)
-    events: tuple[Event, ...] = (accepted(account, payment, "done"),)
     if command.save_method and command.method and person:
-        after, saved = keep(after, command.payment_id, command.method, person, now)
-        events = (*events, *saved)
-    return Decision(after, events, (charge(account, payment, terms.method.token, now),))
+        after = keep_later(after, command.payment_id, command.method, person, now)
+    told = accepted(account, payment, "done")
+    return Decision(after, (told,), (charge(account, payment, terms.method.token, now),))
 
 
 class _Terms(NamedTuple):
@@ -191,7 +191,7 @@ def accepted(account: GuarantorAccount, payment: Payment, outcome: Outcome | Non
 def saved_method(account: GuarantorAccount, method_id: str | None, person: str | None) -> Method | None:
     """Return a method that a person has saved, with its token."""
     saved = account.methods.get(method_id) if method_id else None
-    if saved is None or saved.token is None or saved.person_id != person:
+    if saved is None or not saved.is_kept or saved.token is None or saved.person_id != person:
         return None
     return Method(kind=saved.kind, token=saved.token, last4=saved.last4, brand=saved.brand)
 

@@ -174,7 +174,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class SavedMethod:
-    """A card or bank account that a person keeps for later; one that was removed has no token any more."""
+    """A card or bank account that a person keeps for later.
+
+    One that was removed has no token any more; one that comes with a payment is `waiting` until it is made.
+    """
 
     method_id: str
     person_id: str
@@ -183,6 +186,12 @@ class SavedMethod:
     brand: str | None
     token: str | None
     saved_at: datetime
+    waiting: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it can pay."""
+        return self.token is not None and not self.waiting
 
     def shown(self) -> MethodShown:
         """Return what people recognise it by."""

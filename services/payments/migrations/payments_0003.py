@@ -1,4 +1,4 @@
-"""Payments are found by the review that they were submitted with."""
+"""Payments are found by the review that they were submitted with; methods wait for the payment they came with."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,3 +11,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_index("payment_review", "payment", ["review_id"], postgresql_where=sa.text("review_id is not null"))
+    op.add_column("saved_method", sa.Column("waiting", sa.Boolean, nullable=False, server_default="false"))

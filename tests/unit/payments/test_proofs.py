@@ -9,11 +9,21 @@ from services.payments.domain import decide, proofs
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Proofs, Review
 from services.payments.handlers import state_key
-from shared.events.payments import MethodSaved, PaymentAccepted, RemoveMethod, SaveMethod, SubmitPayment
+from shared.events.payments import (
+    BalanceChanged,
+    MethodSaved,
+    PaymentAccepted,
+    PaymentFailed,
+    PaymentSucceeded,
+    RemoveMethod,
+    SaveMethod,
+    SubmitPayment,
+)
 from shared.events.plans import PlanChanged
 from shared.events.vocabulary import Method
 from shared.messaging.decision import Decision
 from tests.unit.payments.story import (
+    CARD,
     NOW,
     NUMBER,
     RULES,
@@ -187,9 +197,51 @@ def test_a_method_that_is_removed_loses_its_token_and_its_plan_asks_instead() ->
     assert outcome(when(account, remove, actor="proxy:P-2")) == ("refused", "not_found")
 
 
-def test_a_method_is_saved_with_a_payment_when_that_is_asked() -> None:
-    decision = when(owing(V1=15_000), submit(100, save_method=True))
+def test_the_id_of_a_method_that_was_removed_names_no_other() -> None:
+    card = Method(kind="card", token="tok_saved", last4="1881")
+    save = SaveMethod(account_number=NUMBER, method_id="m-1", method=card)
+    account = when(owing(V1=15_000), save).state
+    account = when(account, RemoveMethod(account_number=NUMBER, method_id="m-1")).state
 
-    assert [type(event) for event in events(decision)] == [PaymentAccepted, MethodSaved]
-    assert decision.state.methods["pay-1"].token == "tok_ok"
-    assert when(decision.state, answer("succeeded")).state.methods == decision.state.methods
+    for again in (card, card.model_copy(update={"token": "tok_other"})):
+        decision = when(account, save.model_copy(update={"method": again}))
+        assert outcome(decision) == ("refused", "idempotency_conflict")
+        assert decision.state is account
+
+
+def test_a_method_is_saved_with_a_payment_when_that_is_asked_and_the_money_was_taken() -> None:
+    paying = when(owing(V1=15_000), submit(100, save_method=True))
+    with_saved = submit(100, "pay-2", method=None, method_id="pay-1")
+
+    assert [type(event) for event in events(paying)] == [PaymentAccepted]
+    assert outcome(when(paying.state, with_saved)) == ("refused", "not_found")
+    paid = when(paying.state, answer("succeeded"))
+    assert [type(event) for event in events(paid)] == [PaymentSucceeded, BalanceChanged, MethodSaved]
+    assert outcome(when(paid.state, with_saved)) == ("done", None)
+
+
+def test_a_method_whose_payment_was_declined_is_not_saved() -> None:
+    paying = when(owing(V1=15_000), submit(100, save_method=True)).state
+
+    declined = when(paying, answer("declined"))
+
+    assert [type(event) for event in events(declined)] == [PaymentFailed]
+    assert declined.state.methods["pay-1"].token is None
+
+
+def test_a_method_that_is_removed_while_its_payment_is_under_way_is_not_saved() -> None:
+    paying = when(owing(V1=15_000), submit(100, save_method=True)).state
+    removed = when(paying, RemoveMethod(account_number=NUMBER, method_id="pay-1")).state
+
+    assert [type(event) for event in events(when(removed, answer("succeeded")))] == [
+        PaymentSucceeded,
+        BalanceChanged,
+    ]
+
+
+def test_a_payment_that_saves_its_method_does_not_take_the_id_of_another() -> None:
+    save = SaveMethod(account_number=NUMBER, method_id="pay-1", method=CARD)
+    account = when(owing(V1=15_000), save).state
+
+    assert outcome(when(account, submit(100, save_method=True))) == ("refused", "idempotency_conflict")
+    assert outcome(when(account, submit(100))) == ("done", None)
