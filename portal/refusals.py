@@ -40,6 +40,7 @@ _PAYMENTS: Final = {
     "refund_exceeds_payment": N_("This is more than what is left of the payment."),
     "refund_decided": N_("This refund has been decided already."),
     "guest_expired": N_("Too much time has passed. Please look your bill up again."),
+    "too_many_attempts": N_("This did not work too often. Please try again tomorrow, or call us."),
     "unknown_action": N_("This cannot be settled in that way."),
     "settlement_repeated": N_("This settlement has been imported before."),
     "second_person_required": N_("Somebody else must approve this refund."),

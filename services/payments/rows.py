@@ -42,6 +42,7 @@ PAYMENT: Final = (
     *("submitted_by", "created_at", "updated_at", "status", "reason", "charge_id", "queries"),
     *("review_id", "plan_id", "instalment"),
     *("refunded_minor", "dispute_status", "settlement_id", "settled_minor"),
+    *("guest", "guest_method"),
 )
 STATEMENT: Final = (
     *("account_number", "statement_id", "issued_on", "due_on", "period_from", "period_to"),
@@ -143,6 +144,8 @@ def payment_row(account_number: str, one: Payment) -> Row:
         one.dispute_status,
         one.settlement_id,
         one.settled_minor,
+        one.guest,
+        one.guest_method,
     )
 
 

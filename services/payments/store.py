@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, TypeVar
 
-from services.payments import rows, settlements
+from services.payments import guest_tries, rows, settlements
 from services.payments.domain import State
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import ChargeAnswered
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.ledger import PostingKey
-from services.payments.domain.proofs import Proofs, Review
+from services.payments.domain.payer import method_digest
+from services.payments.domain.proofs import GuestPass, Proofs, Review
 from services.payments.domain.records import Payment, Statement, Visit
 from services.payments.domain.refund import RefundAnswered
 from services.payments.domain.settlement import KEY_MARK, CompareLines, Settlement
@@ -107,6 +108,8 @@ class Named:
     heard_of: set[str] = field(default_factory=set)
     payments: list[tuple[str, str]] = field(default_factory=list)
     review_ids: list[str] = field(default_factory=list)
+    guests: list[str] = field(default_factory=list)
+    guest_methods: list[bytes] = field(default_factory=list)
     postings: list[tuple[str, str, str]] = field(default_factory=list)
     readable: set[str] = field(default_factory=set)
     statement_ids: list[str] = field(default_factory=list)
@@ -177,6 +180,9 @@ def _name_payment(named: Named, number: str, asked: SubmitPayment, proofs: Proof
         _name_plan(named, number, asked.plan_id)
     if asked.review_token and (review := proofs.read(Review, asked.review_token)):
         named.review_ids.append(review.review_id)
+    if asked.method and asked.guest_token and (guest := proofs.read(GuestPass, asked.guest_token)):
+        named.guests.append(guest.subject)
+        named.guest_methods.append(method_digest(asked.method.token))
 
 
 def _name_arrangement(named: Named, number: str, data: Any) -> None:  # noqa: C901  # a case for each message
@@ -224,6 +230,7 @@ async def read(connection: Connection, named: Named, read_accounts: str) -> dict
         visits[row[0]][visit.number] = visit
     more = await _read_work_and_refunds(connection, named)
     payments, elsewhere = await _read_payments(connection, named, numbers)
+    tries = await guest_tries.read(connection, named.guests, named.guest_methods)
     posted: dict[str, set[PostingKey]] = defaultdict(set)
     if named.postings:
         for number, kind, cause_id in await connection.fetch(_READ_POSTED, *arrays(named.postings)):
@@ -240,6 +247,7 @@ async def read(connection: Connection, named: Named, read_accounts: str) -> dict
             version=row[1],
             visits=visits.get(row[0], {}),
             payments=payments.get(row[0], {}),
+            guest_tries=tries,
             payment_ids_elsewhere=frozenset(elsewhere.get(row[0], ())),
             statements=statements.get(row[0], {}),
             posted=frozenset(posted.get(row[0], ())),

@@ -91,6 +91,9 @@ class PaymentRow(SQLModel, table=True):
         ),
         Index("payment_newest", "account_number", "created_at", "payment_id"),
         Index("payment_charge", "charge_id"),
+        # How often guests' charges failed.
+        Index("payment_guest", "guest", postgresql_where="guest is not null"),
+        Index("payment_guest_method", "guest_method", postgresql_where="guest_method is not null"),
         # A review is used once.
         Index("payment_review", "review_id", postgresql_where="review_id is not null"),
         # What the next settlement should have.
@@ -126,6 +129,8 @@ class PaymentRow(SQLModel, table=True):
     dispute_status: str | None = Field(sa_column=columns.text(nullable=True))
     settlement_id: str | None = Field(sa_column=columns.text(nullable=True))
     settled_minor: int = Field(sa_column=_minor("0"))
+    guest: str | None = Field(sa_column=columns.text(nullable=True))
+    guest_method: bytes | None = Field(sa_column=Column(LargeBinary))
 
 
 class StatementRow(SQLModel, table=True):

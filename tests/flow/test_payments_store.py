@@ -18,9 +18,12 @@ from services.payments.app import APPLICATION
 from services.payments.domain.account import GuarantorAccount
 from services.payments.reads import methods, numbers_of_person, show_accounts, show_payment
 from shared.database import Pool, connect, table
+from shared.events.envelope import Data, Message
+from shared.events.vocabulary import Method
 from shared.migrations import upgrade
 from tests.flow.payments_batches import about, handle, numbers
 from tests.unit.payments.story import (
+    RULES,
     adjustment,
     answer,
     charge,
@@ -32,7 +35,7 @@ from tests.unit.payments.story import (
     submit,
     visit,
 )
-from tests.unit.payments.test_proofs import review
+from tests.unit.payments.test_proofs import guest_token, review
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +106,27 @@ async def test_a_method_is_kept_once_its_payment_is_made(pool: Pool) -> None:
     await handle(pool, *about(number, answer("succeeded", payment_id=pay)))
 
     assert [(one.method_id, one.token) for one in await methods(pool, number, "P-1")] == [(pay, "tok_ok")]
+
+
+async def test_a_card_that_failed_too_often_for_guests_is_refused_on_another_account(pool: Pool) -> None:
+    first, other = next(numbers), next(numbers)
+    card = Method(kind="card", token=f"tok_{first}", last4="4242")
+
+    def pay(number: str, count: int) -> Message[Data]:
+        token = guest_token(account_number=number, typed=number, subject=f"guest-{number}-{count}")
+        (asked,) = about(number, submit(100, f"{number}-{count}", method=card, guest_token=token))
+        return asked.model_copy(update={"actor": "guest", "subject": f"guest-{number}-{count}"})
+
+    for number in (first, other):
+        await handle(pool, *about(number, opened(), charge(10_000)))
+    tries = range(RULES.guest_failures_max)
+    await handle(pool, *[pay(first, count) for count in tries])
+    assert outcome((await handle(pool, pay(other, 0)))[0]) == ("done", None)
+    await handle(pool, *about(first, *[answer("declined", payment_id=f"{first}-{count}") for count in tries]))
+
+    (refused,) = await handle(pool, pay(other, 1))
+
+    assert outcome(refused) == ("refused", "too_many_attempts")
 
 
 async def test_a_review_stays_used_when_its_payment_was_declined(pool: Pool) -> None:

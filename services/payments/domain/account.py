@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from services.payments.domain.ledger import Posting, PostingKey
 from services.payments.domain.records import (
+    GuestTry,
     Opened,
     Payment,
     Plan,
@@ -35,6 +36,7 @@ class GuarantorAccount:
         version: grows with each balance told.
         visits: all of them, by number.
         payments: those that have not ended, and those that messages name, or whose review they use again, by id.
+        guest_tries: charges of guests, of this account or another, by a pass or a method that messages name.
         payment_ids_elsewhere: those that messages name and that belong to other accounts.
         statements: those that messages name, and those not told yet, by id.
         posted: the postings that messages name and that are in the ledger, also by this batch.
@@ -49,6 +51,7 @@ class GuarantorAccount:
     version: int = 0
     visits: Mapping[str, Visit] = field(default_factory=dict)
     payments: Mapping[str, Payment] = field(default_factory=dict)
+    guest_tries: tuple[GuestTry, ...] = ()
     payment_ids_elsewhere: frozenset[str] = frozenset()
     statements: Mapping[str, Statement] = field(default_factory=dict)
     posted: frozenset[PostingKey] = frozenset()

@@ -1,10 +1,13 @@
 """Who asks, and what they may do: guarantors and viewers of an account, guests who looked up a bill, staff."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.proofs import GuestPass, Proofs, expired
+from services.payments.domain.proofs import GuestPass, Proofs, digest, expired
 from shared.events.payments import Allocation, RefusalReason, Share, SubmitPayment
+
+_FAILURES_WITHIN: Final = timedelta(days=1)
 
 
 def person_of(account: GuarantorAccount, actor: str) -> str | None:
@@ -50,3 +53,22 @@ def guests_allocation(
     return command.allocation or (
         Share(visit_account_number=guest.visit_number, amount_minor=command.amount_minor),
     )
+
+
+def method_digest(token: str) -> bytes:
+    """Return what stands for a guest's card or bank account, so that it is known again."""
+    return digest("token", token)
+
+
+def failed_too_often(
+    account: GuarantorAccount, guest: GuestPass, token: str, now: datetime, failures_max: int
+) -> bool:
+    """Tell whether a guest tries out cards: many by one lookup, or one card on many bills.
+
+    By one lookup those count that have not ended, so that trying them all at once is no way around.
+    """
+    method = method_digest(token)
+    tries = [one for one in account.guest_tries if one.at > now - _FAILURES_WITHIN]
+    by_guest = sum(one.guest == guest.subject for one in tries)
+    by_method = sum(one.failed and one.method == method for one in tries)
+    return max(by_guest, by_method) >= failures_max

@@ -7,9 +7,16 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import allocate
 from services.payments.domain.charging import SEND_WITHIN, ChargeMethod
 from services.payments.domain.method import keep_later
-from services.payments.domain.payer import guest_of, guests_allocation, may_ask, person_of
+from services.payments.domain.payer import (
+    failed_too_often,
+    guest_of,
+    guests_allocation,
+    may_ask,
+    method_digest,
+    person_of,
+)
 from services.payments.domain.proofs import GuestPass, Proofs, Review, asked, digest, expired, spread
-from services.payments.domain.records import Payment
+from services.payments.domain.records import GuestTry, Payment
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
 from shared.events.envelope import Message, Outcome
@@ -21,6 +28,7 @@ from shared.events.payments import (
     SubmitPayment,
 )
 from shared.events.vocabulary import Method
+from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 PLAN_ITSELF = "service:payments"
@@ -43,7 +51,7 @@ def submit(
     if known is not None or names_method or command.payment_id in account.payment_ids_elsewhere:
         return refuse(account, command, "idempotency_conflict")
     person = person_of(account, actor)
-    terms = _terms(account, command, guest, person, now, rules.proofs)
+    terms = _terms(account, command, guest, person, now, rules)
     if isinstance(terms, str):
         return refuse(account, command, terms)
     payment = begin(
@@ -56,8 +64,12 @@ def submit(
         now=now,
         plan_id=command.plan_id,
         review_id=terms.review_id,
+        guest=guest.subject if guest else None,
     )
     after = account.with_payment(payment)
+    if payment.guest and payment.guest_method:
+        tried = GuestTry(payment.guest, payment.guest_method, now)
+        after = replace(after, guest_tries=(*after.guest_tries, tried))
     if command.save_method and command.method and person:
         after = keep_later(after, command.payment_id, command.method, person, now)
     told = accepted(account, payment, "done")
@@ -78,14 +90,16 @@ def _terms(
     guest: GuestPass | None,
     person: str | None,
     now: datetime,
-    proofs: Proofs,
+    rules: Rules,
 ) -> _Terms | RefusalReason:
     """Return what a payment is made with, or why it cannot be."""
     method = command.method or saved_method(account, command.method_id, person)
     if method is None:
         return "not_found" if command.method_id else "method_missing"
+    if guest and failed_too_often(account, guest, method.token, now, rules.guest_failures_max):
+        return "too_many_attempts"
     chosen = guests_allocation(guest, command, now) if guest else command.allocation
-    review = _review(account, command, now, proofs) if command.review_token else None
+    review = _review(account, command, now, rules.proofs) if command.review_token else None
     for fault in (chosen, review):
         if isinstance(fault, str):
             return fault
@@ -138,6 +152,7 @@ def begin(
     plan_id: str | None = None,
     instalment: int | None = None,
     review_id: str | None = None,
+    guest: str | None = None,
 ) -> Payment:
     """Return a payment that is about to be charged; its key at the processor is its own."""
     assert account.opened is not None  # noqa: S101  # nobody pays an account that was never opened
@@ -155,6 +170,8 @@ def begin(
         plan_id=plan_id,
         instalment=instalment,
         review_id=review_id,
+        guest=guest,
+        guest_method=method_digest(method.token) if guest else None,
     )
 
 

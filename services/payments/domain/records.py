@@ -112,6 +112,7 @@ class Payment:
         refunded_minor: what was given back, and not given back in vain.
         dispute_status: how the card holder's dispute stands.
         settlement_id: the newest settlement that has it, and `settled_minor` what was paid out for it in all.
+        guest: the subject of the guest who made it, and `guest_method` what stands for the token that they gave.
     """
 
     payment_id: str
@@ -135,11 +136,23 @@ class Payment:
     dispute_status: str | None = None
     settlement_id: str | None = None
     settled_minor: int = 0
+    guest: str | None = None
+    guest_method: bytes | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether it has not ended."""
         return self.status in OPEN_STATUSES
+
+
+@dataclass(frozen=True)
+class GuestTry:
+    """A guest's charge that failed or has not ended: the subject of the guest's pass, with what, and when."""
+
+    guest: str
+    method: bytes
+    at: datetime
+    failed: bool = False
 
 
 @dataclass(frozen=True)

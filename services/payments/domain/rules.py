@@ -14,9 +14,11 @@ class Rules:
         refund_alone_max_minor: a refund above it needs a second person.
         instalment_min_minor: the smallest instalment of a plan.
         plan_months_max: the longest plan.
+        guest_failures_max: how many charges of a guest may fail in a day, by one lookup or with one card.
     """
 
     proofs: Proofs
     refund_alone_max_minor: int = 50_000
     instalment_min_minor: int = 2_500
     plan_months_max: int = 36
+    guest_failures_max: int = 10

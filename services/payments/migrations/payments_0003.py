@@ -1,4 +1,4 @@
-"""Payments are found by the review that they were submitted with; methods wait for the payment they came with."""
+"""Payments are found by their review and their guest; methods wait for the payment that they came with."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,3 +12,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_index("payment_review", "payment", ["review_id"], postgresql_where=sa.text("review_id is not null"))
     op.add_column("saved_method", sa.Column("waiting", sa.Boolean, nullable=False, server_default="false"))
+    op.add_column("payment", sa.Column("guest", sa.Text))
+    op.add_column("payment", sa.Column("guest_method", sa.LargeBinary))
+    for name in ("guest", "guest_method"):
+        op.create_index(f"payment_{name}", "payment", [name], postgresql_where=sa.text(f"{name} is not null"))

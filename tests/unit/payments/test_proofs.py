@@ -1,13 +1,15 @@
 """What payers show: reviews of a payment, guests' passes, and saved methods."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from services.payments.domain import decide, proofs
 from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.payer import method_digest
 from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Proofs, Review
+from services.payments.domain.records import GuestTry
 from services.payments.handlers import state_key
 from shared.events.payments import (
     BalanceChanged,
@@ -21,6 +23,7 @@ from shared.events.payments import (
 )
 from shared.events.plans import PlanChanged
 from shared.events.vocabulary import Method
+from shared.frozen import replace
 from shared.messaging.decision import Decision
 from tests.unit.payments.story import (
     CARD,
@@ -137,6 +140,34 @@ def test_a_guest_of_one_visit_pays_no_other() -> None:
     assert outcome(as_guest(account, other)) == ("refused", "allocation_mismatch")
     more = asked.model_copy(update={"amount_minor": 5_001})
     assert outcome(as_guest(account, more)) == ("refused", "allocation_mismatch")
+
+
+def test_a_guest_cannot_try_out_many_cards_by_one_lookup() -> None:
+    account, token = owing(V1=15_000), guest_token()
+    for count in range(RULES.guest_failures_max):
+        method = Method(kind="card", token=f"tok_{count}", last4="4242")
+        account = as_guest(account, submit(100, f"pay-{count}", method=method, guest_token=token)).state
+
+    refused = as_guest(account, submit(100, "pay-more", guest_token=token))
+
+    assert outcome(refused) == ("refused", "too_many_attempts")
+    assert outcome(
+        as_guest(account, submit(100, "pay-more", guest_token=guest_token(subject="guest-2")), "guest-2")
+    ) == (
+        "done",
+        None,
+    )
+
+
+def test_a_guest_cannot_go_on_with_a_card_that_failed_too_often_wherever() -> None:
+    def after(*, at: datetime, failed: bool = True) -> Decision[Any]:
+        tried = GuestTry("guest-of-another-bill", method_digest(CARD.token), at, failed)
+        account = replace(owing(V1=15_000), guest_tries=(tried,) * RULES.guest_failures_max)
+        return as_guest(account, submit(100, guest_token=guest_token()))
+
+    assert outcome(after(at=NOW)) == ("refused", "too_many_attempts")
+    assert outcome(after(at=NOW, failed=False)) == ("done", None)
+    assert outcome(after(at=NOW - timedelta(days=1))) == ("done", None)
 
 
 @pytest.mark.parametrize("plan_id", ["plan-1", "never-heard-of"])
