@@ -90,6 +90,7 @@ async def test_too_many_attempts_at_one_account_are_refused(payments: Api) -> No
 
     assert [status for status, _ in answers] == [404, 404, 404, 429]
     assert answers[-1][1]["reason"] == "too_many_attempts"
+    assert (await look_up(payments, f"{number}-V1", "Nunez Ohara"))[0] == 429
     assert (await look_up(payments, other, "Nunez Ohara"))[0] == 200
 
 

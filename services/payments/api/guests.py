@@ -71,9 +71,12 @@ async def lookup(
         )
     client = request.client.host if request.client else ""
     address = (x_forwarded_for or client).split(",")[0].strip()
-    await _take(pool, now, own, proof, typed.account_number, address)
     async with pool.acquire() as connection:
-        bill = guests.matching(await reads.bills(connection, typed.account_number), typed.last_name)
+        found = await reads.bills(connection, typed.account_number)
+    # Whichever of an account's numbers is typed, the attempts are at that account.
+    number = found[0].account_number if len(found) == 1 else typed.account_number
+    await _take(pool, now, own, proof, number, address)
+    bill = guests.matching(found, typed.last_name)
     shown = await reads.show_accounts(pool, [bill.account_number if bill else ""])
     if bill is None or not shown:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such bill under this name.", reason="not_found")
