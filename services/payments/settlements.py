@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.payments import rows
-from services.payments.domain.settlement import KEY_MARK, ImportSettlement, Settlement, fingerprint
+from services.payments.domain.settlement import (
+    KEY_MARK,
+    ImportSettlement,
+    Settlement,
+    SettlementLine,
+    fingerprint,
+)
 from services.payments.tables import SettlementRow
 from shared.database import Connection, insert
 from shared.events.envelope import Message
@@ -15,6 +21,12 @@ _LOCK: Final = "select pg_advisory_xact_lock(hashtext('settlement'))"
 _READ: Final = f"select {', '.join(_COLUMNS)} from settlement where settlement_id = $1"
 _SAME_LINES: Final = "select settlement_id from settlement where fingerprint = $1 and settlement_id <> $2 limit 1"
 _OWNERS: Final = "select charge_id, payment_id, account_number from payment where charge_id = any($1::text[])"
+_OWNERS_BY_NAME: Final = """
+    select payment_id, processor_key, account_number from payment
+    where charge_id is null
+        and (payment_id = any($1::text[])
+            or processor_key = any($2::text[]) and status in ('processing', 'unknown'))
+"""
 _MISSING: Final = """
     select payment_id, account_number from payment
     where status = 'succeeded' and settlement_id is null and created_at >= $1 and created_at < $2
@@ -40,14 +52,29 @@ async def _load(connection: Connection, command: Any, read_work: str) -> Settlem
         return Settlement(row[0], row[1], None, *row[2:])
     repeats = await connection.fetchval(_SAME_LINES, fingerprint(command), command.settlement_id)
     charges = [line.charge_id for line in command.lines]
-    owners = await connection.fetch(_OWNERS, charges)
     missing = await connection.fetch(_MISSING, command.period_from, command.period_to, command.currency, charges)
     return Settlement(
         command.settlement_id,
         repeats=repeats,
-        owners={charge_id: (payment_id, number) for charge_id, payment_id, number in owners},
+        owners=await _owners(connection, command.lines),
         missing=tuple((payment_id, number) for payment_id, number in missing),
     )
+
+
+async def _owners(connection: Connection, lines: Sequence[SettlementLine]) -> dict[str, tuple[str, str]]:
+    """Return by charge its payment and account; where no payment has the charge, by what else the line says."""
+    charges = await connection.fetch(_OWNERS, [line.charge_id for line in lines])
+    owners: dict[str, tuple[str, str]] = {row[0]: (row[1], row[2]) for row in charges}
+    rest = [line for line in lines if line.charge_id not in owners]
+    ids, keys = [line.payment_id for line in rest], [line.idempotency_key for line in rest]
+    named: dict[str | None, tuple[str, str]] = {}
+    for payment_id, key, number in await connection.fetch(_OWNERS_BY_NAME, ids, keys):
+        named[payment_id] = named[key] = (payment_id, number)
+    for line in rest:
+        owner = named.get(line.payment_id) or named.get(line.idempotency_key)
+        if owner:
+            owners[line.charge_id] = owner
+    return owners
 
 
 async def save(connection: Connection, before: Any, after: Settlement) -> None:

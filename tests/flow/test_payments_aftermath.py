@@ -306,6 +306,32 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
     assert status == 200
 
 
+@pytest.mark.parametrize("name", ["payment_id", "idempotency_key"])
+async def test_a_payment_that_stays_unknown_is_known_by_the_line_that_names_it(portal: Portal, name: str) -> None:
+    number = await portal.account(10_000)
+    method = Method(kind="card", token="tok_timeout_lost", last4="6789")
+    await portal.command(number, submit(10_000, f"{number}-pay", method=method))
+    await portal.said(number, "payments.payment-unknown.v1")
+    row = await portal.pool.fetchrow(
+        "select payment_id, processor_key as idempotency_key, created_at from payment where account_number = $1",
+        number,
+    )
+    assert row is not None
+    settlement = {
+        "settlement_id": f"po-{number}",
+        "currency": "USD",
+        "period_from": row["created_at"].isoformat(),
+        "period_to": row["created_at"].isoformat(),
+        "lines": [{"charge_id": f"ch-{number}", "amount_minor": 10_000, name: row[name]}],
+    }
+
+    status, _ = await portal.api.post("/v1/settlements", settlement, role="billing")
+
+    assert status == 200
+    await portal.said(number, "payments.payment-succeeded.v1")
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=0)
+
+
 async def test_documents_are_the_same_bytes_whenever_they_are_made(portal: Portal) -> None:
     number = await portal.account(10_000)
     payment_id = await paid(portal, number, "tok_ok", 4_000)

@@ -32,10 +32,15 @@ KEY_MARK: Final = "\x1f"
 
 
 class SettlementLine(Record):
-    """A charge or refund that was paid out; a refund's amount is negative."""
+    """A charge or refund that was paid out; a refund's amount is negative.
+
+    A charge that nobody here has heard of is known by its payment's id or its idempotency key, if one is given.
+    """
 
     charge_id: Id
     amount_minor: AmountMinor
+    payment_id: Id | None = None
+    idempotency_key: Id | None = None
 
 
 class ImportSettlement(Command):
@@ -143,24 +148,26 @@ def import_settlement(
 
 
 def compare(account: GuarantorAccount, task: CompareLines, now: datetime) -> Decision[GuarantorAccount]:
-    """Compare lines with the payments that they pay out; a payment that was unknown is known by its line."""
+    """Compare lines with the payments that they pay out: whose money was paid out, that payment was taken."""
     after = account
     events: list[Event] = []
     tasks: list[Task] = []
     for charge_id, payment_id, amount_minor in task.lines:
         payment = after.payments[payment_id]
-        if payment.is_open:
+        if amount_minor > 0:
             taken = answer.succeed(after, payment, charge_id, now)
             after, payment = taken.state, taken.state.payments[payment_id]
             events += taken.events
             tasks += taken.tasks
         settled = replace(
             payment,
+            charge_id=payment.charge_id or charge_id,
             settlement_id=task.settlement_id,
             settled_minor=payment.settled_minor + amount_minor,
         )
         after = settle_itself(after.with_payment(settled), "settlement-missing", payment_id, now)
-        if settled.settled_minor != _due_minor(settled):
+        # One that had failed is work already, as a payment that was taken.
+        if settled.status != "failed" and settled.settled_minor != _due_minor(settled):
             reason = f"paid out {settled.settled_minor}, due {_due_minor(settled)}"
             after, told = about_payment(after, "settlement-amount", replace(settled, reason=reason), now)
             events.append(told)

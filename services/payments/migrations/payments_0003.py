@@ -1,4 +1,4 @@
-"""Payments are found by their review and their guest; methods wait for the payment that they came with."""
+"""Payments are found by their review, guest and key; methods wait for the payment that they came with."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,3 +16,9 @@ def upgrade() -> None:
     op.add_column("payment", sa.Column("guest_method", sa.LargeBinary))
     for name in ("guest", "guest_method"):
         op.create_index(f"payment_{name}", "payment", [name], postgresql_where=sa.text(f"{name} is not null"))
+    op.create_index(
+        "payment_open_key",
+        "payment",
+        ["processor_key"],
+        postgresql_where=sa.text("status in ('processing', 'unknown')"),
+    )

@@ -1,0 +1,48 @@
+"""Settlements: what the lines say of payments, and what does not fit."""
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.settlement import CompareLines
+from shared.events.payments import BalanceChanged, PaymentSucceeded, WorkRaised
+from tests.unit.payments.story import NUMBER, answer, events, owing, submit, when
+
+
+def paid_out(amount_minor: int) -> CompareLines:
+    lines = (("ch-1", "pay-1", amount_minor),)
+    return CompareLines(settlement_id="po-1", account_number=NUMBER, lines=lines)
+
+
+def unknown() -> GuarantorAccount:
+    return when(when(owing(V1=15_000), submit(10_000)).state, answer("unknown")).state
+
+
+def test_a_payment_that_was_unknown_is_known_by_its_line() -> None:
+    decision = when(unknown(), paid_out(10_000))
+
+    assert [type(event) for event in events(decision)] == [PaymentSucceeded, BalanceChanged]
+    payment = decision.state.payments["pay-1"]
+    assert (payment.status, payment.charge_id, payment.settled_minor) == ("succeeded", "ch-1", 10_000)
+    assert decision.state.balance_minor == 5_000
+
+
+def test_a_line_that_gives_back_does_not_say_that_an_unknown_payment_was_taken() -> None:
+    decision = when(unknown(), paid_out(-10_000))
+
+    assert [type(event) for event in events(decision)] == [WorkRaised]
+    assert decision.state.payments["pay-1"].status == "unknown"
+
+
+def test_a_line_for_a_payment_that_had_failed_is_work_for_a_person_once() -> None:
+    failed = when(unknown(), answer("declined", query=1)).state
+
+    decision = when(failed, paid_out(10_000))
+
+    assert [work.kind for work in decision.state.raised] == ["payment-taken"]
+    payment = decision.state.payments["pay-1"]
+    assert (payment.status, payment.charge_id) == ("failed", "ch-1")
+
+
+def test_another_amount_than_was_paid_is_work() -> None:
+    decision = when(unknown(), paid_out(9_900))
+
+    assert [work.kind for work in decision.state.raised] == ["settlement-amount"]
+    assert decision.state.payments["pay-1"].status == "succeeded"
