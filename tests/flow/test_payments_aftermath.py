@@ -104,9 +104,13 @@ async def test_a_large_refund_is_approved_by_a_second_person_and_raises_the_bala
     work_id = await work(portal, "refund-approval", number)
 
     own, problem = await portal.api.post(f"/v1/work/{work_id}/approve", person="ann", role="billing")
-    approved, _ = await portal.api.post(f"/v1/work/{work_id}/approve", person="bob", role="billing")
+    note = {"note": "As agreed"}
+    approved, shown = await portal.api.post(f"/v1/work/{work_id}/approve", note, person="bob", role="billing")
+    again, _ = await portal.api.post(f"/v1/work/{work_id}/approve", note, person="bob", role="billing")
 
-    assert (own, problem["reason"], approved) == (403, "second_person_required", 200)
+    assert (own, problem["reason"], approved, again) == (403, "second_person_required", 200, 200)
+    details = {one["label"]: one["value"] for one in shown["details"]}
+    assert (details["Settled by"], details["How"], details["Note"]) == ("staff:bob", "approve", "As agreed")
     refunded = await portal.said(number, "payments.payment-refunded.v1")
     assert refunded["data"]["amount_minor"] == 60_000
     await portal.said_of(number, "payments.balance-changed.v1", balance_minor=60_000)
@@ -302,8 +306,9 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
     assert list(raised.values()) == ["settlement-repeated"]
     orphans = [one for one in after if one["kind"] == "settlement-orphan"]
     assert len(orphans) == 1
-    status, _ = await portal.api.post(f"/v1/work/{orphans[0]['work_id']}/settle", role="billing")
-    assert status == 200
+    for _ in range(2):
+        status, _told = await portal.api.post(f"/v1/work/{orphans[0]['work_id']}/settle", role="billing")
+        assert status == 200
 
 
 @pytest.mark.parametrize("name", ["payment_id", "idempotency_key"])

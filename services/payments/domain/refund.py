@@ -17,7 +17,7 @@ from services.payments.domain.proofs import digest
 from services.payments.domain.records import Payment, Refund, WorkKind
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
-from services.payments.domain.work import raise_work, settle_itself
+from services.payments.domain.work import raise_work, settle, settle_itself, work_id
 from shared.events.envelope import Fact, Id, Time
 from shared.events.payments import (
     Allocation,
@@ -127,7 +127,9 @@ def decide_request(
     if approves and actor == refund.requested_by:
         return refuse(account, command, "second_person_required")
     decided = replace(refund, status="processing" if approves else "declined", decided_by=actor)
-    after = settle_itself(account.with_refund(decided), "refund-approval", refund.refund_id, now)
+    approval = work_id("refund-approval", account.number, refund.refund_id)
+    action = "approve" if approves else "decline"
+    after = settle(account.with_refund(decided), approval, actor, now, action, command.note)
     made = (_make(account, account.payments[refund.payment_id], decided, now),) if approves else ()
     return Decision(after, (_tell(cls, account, decided, done=True),), made)
 

@@ -185,13 +185,15 @@ def settle(settlement: Settlement, message: Message[SettleWork], now: datetime) 
     found = settlement.work.get(command.work_id)
     if found is None:
         return Decision(settlement, (refusal(command, "not_found"),))
+    told = WorkSettled(work_id=found.work_id, action=command.action, note=command.note)
+    done = Decision(settlement, (Event(told, "done"),))
     if found.settled:
-        return Decision(settlement, (refusal(command, "work_settled"),))
+        same = (found.settled.by, found.settled.action) == (message.actor, command.action)
+        return done if same else Decision(settlement, (refusal(command, "work_settled"),))
     if command.action not in work.ACTIONS[found.kind]:
         return Decision(settlement, (refusal(command, "unknown_action"),))
     ended = Settled(found.work_id, message.actor, now, command.action, command.note)
-    told = WorkSettled(work_id=found.work_id, action=command.action, note=command.note)
-    return Decision(replace(settlement, settled=(*settlement.settled, ended)), (Event(told, "done"),))
+    return done._replace(state=replace(settlement, settled=(*settlement.settled, ended)))
 
 
 def _due_minor(payment: Payment) -> int:

@@ -26,13 +26,14 @@ def settle_work(
         return Decision(account, (_told(account, command),)) if same else refuse(account, command, "work_settled")
     if command.action not in ACTIONS[work.kind]:
         return refuse(account, command, "unknown_action")
-    effect = _effect(account, work, command, actor, now)
+    # Before the effect, which would end the work by itself: who did it, and why, stays known.
+    settled = settle(account, work.work_id, actor, now, command.action, command.note)
+    effect = _effect(settled, work, command, actor, now)
     refused = [event for event in effect.events if event.outcome == "refused"]
     if refused:
         return Decision(account, tuple(refused))
     events = tuple(event._replace(outcome=None) for event in effect.events)
-    after = settle(effect.state, work.work_id, actor, now, command.action, command.note)
-    return Decision(after, (*events, _told(account, command)), effect.tasks)
+    return Decision(effect.state, (*events, _told(account, command)), effect.tasks)
 
 
 def _effect(

@@ -97,8 +97,13 @@ def tell(work: Work, key: str) -> Event:
 def settle(
     account: GuarantorAccount, settled_id: str, by: str, at: datetime, action: str, note: str | None = None
 ) -> GuarantorAccount:
-    """Return the account with a piece of work ended, if it was raised and is open."""
-    return replace(account, settled=(*account.settled, Settled(settled_id, by, at, action, note)))
+    """Return the account with a piece of work ended, if it was raised and is open; who ended it first, did."""
+    if any(one.work_id == settled_id for one in account.settled):
+        return account
+    ended = Settled(settled_id, by, at, action, note)
+    known = account.work.get(settled_id)
+    work = {**account.work, settled_id: replace(known, settled=ended)} if known else account.work
+    return replace(account, work=work, settled=(*account.settled, ended))
 
 
 def settle_itself(account: GuarantorAccount, kind: WorkKind, cause_id: str, at: datetime) -> GuarantorAccount:

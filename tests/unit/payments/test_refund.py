@@ -7,7 +7,9 @@ import pytest
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import KEY_LIFETIME
+from services.payments.domain.records import Work
 from services.payments.domain.refund import MakeRefund, QueryRefund, RefundAnswered
+from services.payments.domain.work import SettleWork, work_id
 from shared.events.envelope import Data
 from shared.events.payments import (
     ApproveRefund,
@@ -22,7 +24,10 @@ from shared.events.payments import (
     RefundRequested,
     RequestRefund,
     WorkRaised,
+    WorkSettled,
 )
+from shared.events.vocabulary import About
+from shared.frozen import replace
 from shared.messaging.decision import Decision
 from tests.unit.payments.story import NOW, NUMBER, answer, events, outcome, owing, shares, submit, when
 
@@ -115,6 +120,36 @@ def test_above_the_limit_a_second_person_agrees() -> None:
     assert outcome(when(approved.state, DeclineRefund(**NAMED), actor=BOB)) == ("refused", "refund_decided")
     assert outcome(when(approved.state, ApproveRefund(**NAMED), actor=BOB)) == ("done", None)
     assert kinds(when(asked.state, DeclineRefund(**NAMED), actor=ANN)) == [RefundDeclined]
+
+
+@pytest.mark.parametrize(("action", "told"), [("approve", RefundApproved), ("decline", RefundDeclined)])
+def test_who_settles_an_approval_stays_known_with_what_they_did_and_why(action: str, told: type[Data]) -> None:
+    asked = when(paid(), request(50_001), actor=ANN).state
+    raised = asked.raised[-1]
+    account = replace(asked, work={raised.work_id: raised})
+    command = SettleWork(work_id=raised.work_id, account_number=NUMBER, action=action, note="As agreed")
+
+    settled = when(account, command, actor=BOB)
+
+    assert kinds(settled) == [told, WorkSettled]
+    assert [(one.by, one.action, one.note) for one in settled.state.settled] == [(BOB, action, "As agreed")]
+    assert outcome(when(settled.state, command, actor=BOB)) == ("done", None)
+    assert outcome(when(settled.state, command, actor=ANN)) == ("refused", "work_settled")
+    named = {**NAMED, "note": "As agreed"}
+    by_topic = when(asked, ApproveRefund(**named) if action == "approve" else DeclineRefund(**named), actor=BOB)
+    assert by_topic.state.settled == settled.state.settled
+
+
+def test_who_says_that_an_unknown_refund_was_made_stays_known() -> None:
+    asked = when(paid(), request(100), actor=ANN).state
+    unknown = asked.with_refund(replace(asked.refunds["r-1"], status="unknown"))
+    work = Work(work_id("refund-unknown", NUMBER, "r-1"), "refund-unknown", "", About(refund_id="r-1"), NOW)
+    command = SettleWork(work_id=work.work_id, account_number=NUMBER, action="made")
+
+    settled = when(replace(unknown, work={work.work_id: work}), command, actor=BOB)
+
+    assert kinds(settled) == [PaymentRefunded, BalanceChanged, WorkSettled]
+    assert [(one.by, one.action) for one in settled.state.settled] == [(BOB, "made")]
 
 
 def test_a_refund_that_fails_later_is_posted_the_other_way() -> None:

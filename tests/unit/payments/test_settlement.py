@@ -1,9 +1,14 @@
 """Settlements: what the lines say of payments, and what does not fit."""
 
+from services.payments.domain import decide
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.settlement import CompareLines
-from shared.events.payments import BalanceChanged, PaymentSucceeded, WorkRaised
-from tests.unit.payments.story import NUMBER, answer, events, owing, submit, when
+from services.payments.domain.records import Settled, Work
+from services.payments.domain.settlement import CompareLines, Settlement
+from services.payments.domain.work import SettleWork
+from shared.events.envelope import Data
+from shared.events.payments import BalanceChanged, CommandRefused, PaymentSucceeded, WorkRaised, WorkSettled
+from shared.events.vocabulary import About
+from tests.unit.payments.story import NOW, NUMBER, RULES, answer, events, message, owing, submit, when
 
 
 def paid_out(amount_minor: int) -> CompareLines:
@@ -46,3 +51,17 @@ def test_another_amount_than_was_paid_is_work() -> None:
 
     assert [work.kind for work in decision.state.raised] == ["settlement-amount"]
     assert decision.state.payments["pay-1"].status == "succeeded"
+
+
+def test_the_same_action_by_the_same_person_ends_the_work_of_a_line_once() -> None:
+    def settle(settlement: Settlement, actor: str) -> Data:
+        command = SettleWork(work_id="w-1", account_number="\x1fpo-1", action="settle")
+        (event,) = decide(settlement, message(command, actor=actor), NOW, RULES).events
+        return event.data
+
+    ended = Settled("w-1", "staff:ann", NOW, "settle")
+    work = Work("w-1", "settlement-orphan", "", About(), NOW, settled=ended)
+    settlement = Settlement("po-1", work={"w-1": work})
+
+    assert isinstance(settle(settlement, "staff:ann"), WorkSettled)
+    assert isinstance(settle(settlement, "staff:bob"), CommandRefused)
