@@ -29,7 +29,7 @@ from shared.frozen import replace
 
 ACCOUNT: Final = (
     *("number", "version", "person_id", "first_name", "last_name"),
-    *("viewers", "affiliate", "currency", "told_at"),
+    *("viewers", "affiliate", "currency", "told_at", "paperless"),
 )
 VISIT: Final = (
     *("account_number", "number", "patient_id", "visit_date", "description", "told_at", "closed"),
@@ -78,20 +78,25 @@ _NO_VISITS: Final = "[]"
 
 def opened(row: Sequence[Any]) -> Opened | None:
     """Return what the host told of an account, if it did."""
-    _, _, person_id, first_name, last_name, viewers, affiliate, currency, told_at = row
+    _, _, person_id, first_name, last_name, viewers, affiliate, currency, told_at, _ = row
     if told_at is None:
         return None
     return Opened(person_id, first_name, last_name, tuple(json.loads(viewers)), affiliate, currency, told_at)
 
 
+def paperless(row: Sequence[Any]) -> frozenset[str]:
+    """Return who gets the statements of an account without paper."""
+    return frozenset(json.loads(row[-1]))
+
+
 def account_row(account: GuarantorAccount) -> Row:
     """Return the row of an account."""
     key = (account.number, account.version)
-    told = account.opened
+    told, without_paper = account.opened, json.dumps(sorted(account.paperless))
     if told is None:
-        return (*key, None, None, None, None, None, None, None)
+        return (*key, None, None, None, None, None, None, None, without_paper)
     names = (told.person_id, told.first_name, told.last_name, json.dumps(told.viewers))
-    return (*key, *names, told.affiliate, told.currency, told.told_at)
+    return (*key, *names, told.affiliate, told.currency, told.told_at, without_paper)
 
 
 def visit(row: Sequence[Any]) -> Visit:

@@ -39,7 +39,7 @@ from services.payments.tables import (
 )
 from shared.database import Connection, arrays, insert, insert_statement, upsert
 from shared.events.billing import AdjustmentPosted, ChargePosted, GuarantorAccountOpened, StatementIssued
-from shared.events.envelope import Fact, Message
+from shared.events.envelope import Event, Fact, Message
 from shared.events.payments import (
     ApproveRefund,
     DeclineRefund,
@@ -211,7 +211,7 @@ def _name_arrangement(named: Named, number: str, data: Any) -> None:  # noqa: C9
             named.payments += [(number, payment_id) for payment_id in data.missing]
         case SettleWork():
             named.work_ids.append(data.work_id)
-        case Fact():
+        case Fact() | Event():
             named.heard_of.add(number)
 
 
@@ -245,6 +245,7 @@ async def read(connection: Connection, named: Named, read_accounts: str) -> dict
             number=row[0],
             opened=rows.opened(row),
             version=row[1],
+            paperless=rows.paperless(row),
             visits=visits.get(row[0], {}),
             payments=payments.get(row[0], {}),
             guest_tries=tries,
@@ -355,7 +356,8 @@ async def _save_accounts(
     payments: list[Row] = []
     postings: list[Row] = []
     for before, after in changes:
-        if after.version != before.version or after.opened is not before.opened:
+        told = (after.version, after.opened, after.paperless)
+        if told != (before.version, before.opened, before.paperless):
             accounts.append(rows.account_row(after))
         if after.payments is not before.payments:
             for payment in after.payments.values():

@@ -38,7 +38,10 @@ def _small() -> Any:
 
 
 class GuarantorAccountRow(SQLModel, table=True):
-    """A guarantor account, and the lock on all that belongs to it; empty until the host has opened it."""
+    """A guarantor account, and the lock on all that belongs to it; empty until the host has opened it.
+
+    `viewers` and `paperless` are persons.
+    """
 
     __tablename__ = "guarantor_account"
     __table_args__ = (
@@ -55,6 +58,7 @@ class GuarantorAccountRow(SQLModel, table=True):
     affiliate: str | None = Field(sa_column=columns.text(nullable=True))
     currency: str | None = Field(sa_column=columns.text(nullable=True))
     told_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    paperless: str = Field(sa_column=Column(JSONB, nullable=False, server_default="[]"))
 
 
 class VisitAccountRow(SQLModel, table=True):

@@ -9,7 +9,12 @@ from shared.events.inbox import InboxCommand, InboxEvent
 from shared.events.insurance import InsuranceCommand, InsuranceEvent
 from shared.events.insurance import WorkRaised as InsuranceWorkRaised
 from shared.events.insurance import WorkSettled as InsuranceWorkSettled
-from shared.events.notifications import NotificationsCommand, NotificationsEvent
+from shared.events.notifications import (
+    NotificationsCommand,
+    NotificationsEvent,
+    PaperlessEnded,
+    PaperlessEnrolled,
+)
 from shared.events.payments import PaymentsCommand, PaymentsEvent, StatementAvailable
 from shared.events.payments import WorkRaised as PaymentsWorkRaised
 from shared.events.payments import WorkSettled as PaymentsWorkSettled
@@ -114,6 +119,9 @@ SERVICES: Final = {
             (
                 Subscription(PAYMENTS_COMMANDS, PAYMENTS_COMMANDS.carries, "what it is asked for"),
                 Subscription(HOST_BILLING, HOST_BILLING.carries, "what is owed, by whom, and who may pay it"),
+                Subscription(
+                    NOTIFICATIONS_EVENTS, (PaperlessEnrolled, PaperlessEnded), "who gets statements without paper"
+                ),
             ),
             PAYMENTS_EVENTS,
             _dead_letters("payments"),

@@ -19,6 +19,7 @@ from tests.unit.payments.story import (
     submit,
     visit,
 )
+from tests.unit.payments.test_paperless import ended, enrolled
 
 
 @pytest.fixture(scope="module", name="payments")
@@ -106,6 +107,27 @@ async def test_the_summary_shows_all_accounts_of_the_person_and_no_others(paymen
         (viewed, 200),
     ]
     assert await payments.get("/v1/billing-summary", person="nobody") == (200, {"accounts": []})
+
+
+async def test_the_summary_says_whether_the_person_who_asks_is_paperless(payments: Api) -> None:
+    number = next(numbers)
+    guardian, viewer = f"of-{number}", f"viewer-of-{number}"
+    guarantor = opened().guarantor.model_copy(update={"person_id": guardian})
+
+    async def paperless(person: str) -> bool:
+        _, summary = await payments.get("/v1/billing-summary", person=person)
+        (account,) = summary["accounts"]
+        return bool(account["paperless"])
+
+    await handle(payments.pool, *about(number, enrolled(guardian)))
+    await handle(payments.pool, *about(number, opened(guarantor=guarantor, viewers=(viewer,)), charge(100)))
+    assert [await paperless(guardian), await paperless(viewer)] == [True, False]
+
+    await handle(payments.pool, *about(number, ended(guardian), enrolled(viewer)))
+
+    assert [await paperless(guardian), await paperless(viewer)] == [False, True]
+    _, account = await payments.get(f"/v1/accounts/{number}", role="billing")
+    assert account["paperless"] is None
 
 
 async def test_what_one_may_not_see_is_not_found(payments: Api) -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from local.infrastructure import Endpoints
 from shared.events.envelope import write
-from shared.events.topics import PAYMENTS_COMMANDS
+from shared.events.topics import NOTIFICATIONS_EVENTS, PAYMENTS_COMMANDS
 from tests.flow.kit import eventually
 from tests.flow.payments_batches import about
 from tests.flow.payments_portal import Portal, running_payments
 from tests.unit.payments.story import CARD, submit
+from tests.unit.payments.test_paperless import enrolled
 
 TIMEOUT_S = 1.0
 
@@ -46,6 +47,20 @@ async def test_a_payment_is_accepted_charged_once_and_lowers_the_balance(portal:
     assert (balance["data"]["balance_minor"], balance["data"]["version"]) == (5_000, 2)
     (charged,) = await portal.world.happened(number)
     assert (charged["payment_id"], charged["amount_minor"]) == (f"{number}-pay", 10_000)
+
+
+async def test_what_notifications_says_of_paperless_is_shown_with_the_account(portal: Portal) -> None:
+    number = await portal.account(15_000)
+    (told,) = about(number, enrolled("P-1"))
+    told = told.model_copy(update={"subject": "P-1", "actor": "service:notifications"})
+
+    await portal.publish(NOTIFICATIONS_EVENTS.name, "P-1", write(told))
+
+    async def paperless() -> bool:
+        _, account = await portal.api.get(f"/v1/accounts/{number}", person="P-1")
+        return bool(account["paperless"])
+
+    await eventually(paperless, f"{number} is paperless")
 
 
 async def test_the_same_payment_in_another_message_is_charged_once(portal: Portal) -> None:

@@ -1,7 +1,7 @@
 """Reading accounts: balances, visits, activity, payments, plans, saved methods, statements and receipts.
 
 A gateway asks on behalf of a person, who sees the accounts they answer for or view; billing staff see any. What
-one may not see is not found. Whether an account is paperless is the notifications service's to say.
+one may not see is not found. Whether an account is paperless is what the notifications service said last.
 """
 
 import base64

@@ -122,6 +122,7 @@ class AccountView(BaseModel):
     account_number: str
     guarantor: NameView
     relationship: Literal["guarantor", "viewer"] | None = Field(description="what the person is to the account")
+    paperless: bool | None = Field(description="whether the person gets its statements without paper")
     balance_minor: int
     payable_minor: int = Field(description="what can be paid now, beyond what plans pay")
     currency: str
@@ -181,6 +182,7 @@ def account_view(shown: Shown, caller: Caller) -> AccountView:
         account_number=account.number,
         guarantor=NameView(first_name=opened.first_name, last_name=opened.last_name),
         relationship=relationship,
+        paperless=caller.on_behalf_of in account.paperless if caller.on_behalf_of else None,
         balance_minor=account.balance_minor,
         payable_minor=max(sum(account.due_minor(None).values()), 0),
         currency=opened.currency,

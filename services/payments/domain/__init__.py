@@ -9,6 +9,7 @@ from services.payments.domain.answer import hear_answer
 from services.payments.domain.billing import hear
 from services.payments.domain.charging import ChargeAnswered
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
+from services.payments.domain.paperless import hear_paperless
 from services.payments.domain.payment import submit
 from services.payments.domain.refund import RefundAnswered
 from services.payments.domain.rules import Rules
@@ -25,6 +26,7 @@ from shared.events.billing import (
     VisitAccountOpened,
 )
 from shared.events.envelope import Message
+from shared.events.notifications import PaperlessEnded, PaperlessEnrolled
 from shared.events.payments import (
     ApproveRefund,
     DeclineRefund,
@@ -49,6 +51,8 @@ Heard = (
     | CompareLines
     | HearProcessor
     | SettleWork
+    | PaperlessEnrolled
+    | PaperlessEnded
 )
 """All that is decided about an account; each names it."""
 
@@ -102,5 +106,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # a line for each message is what 
             return hear_processor(account, heard)
         case SettleWork():
             return settling.settle_work(account, message, now)
+        case PaperlessEnrolled() | PaperlessEnded():
+            return hear_paperless(account, heard)
         case _:
             assert_never(heard)

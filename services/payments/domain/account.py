@@ -34,6 +34,7 @@ class GuarantorAccount:
         number: the account number.
         opened: absent while only charges or visits were heard of.
         version: grows with each balance told.
+        paperless: the persons who get its statements without paper.
         visits: all of them, by number.
         payments: those that have not ended, and those that messages name, or whose review they use again, by id.
         guest_tries: charges of guests, of this account or another, by a pass or a method that messages name.
@@ -49,6 +50,7 @@ class GuarantorAccount:
     number: str
     opened: Opened | None = None
     version: int = 0
+    paperless: frozenset[str] = frozenset()
     visits: Mapping[str, Visit] = field(default_factory=dict)
     payments: Mapping[str, Payment] = field(default_factory=dict)
     guest_tries: tuple[GuestTry, ...] = ()

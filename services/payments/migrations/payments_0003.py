@@ -1,7 +1,8 @@
-"""Payments are found by their review, guest and key; methods wait for the payment that they came with."""
+"""Accounts know who is paperless, payments are found by review, guest and key, methods wait for a payment."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "payments_0003"
 down_revision = "payments_0002"
@@ -10,6 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("guarantor_account", sa.Column("paperless", JSONB, nullable=False, server_default="[]"))
     op.create_index("payment_review", "payment", ["review_id"], postgresql_where=sa.text("review_id is not null"))
     op.add_column("saved_method", sa.Column("waiting", sa.Boolean, nullable=False, server_default="false"))
     op.add_column("payment", sa.Column("guest", sa.Text))
