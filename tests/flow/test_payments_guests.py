@@ -9,7 +9,7 @@ import pytest
 from local.infrastructure import Endpoints
 from tests.flow.payments_api import Api, served_payments
 from tests.flow.payments_batches import about, handle, numbers
-from tests.unit.payments.story import charge, opened, visit
+from tests.unit.payments.story import charge, opened, start_plan, visit
 
 
 @pytest.fixture(scope="module", name="payments")
@@ -58,6 +58,18 @@ async def test_the_number_of_a_visit_shows_what_is_owed_for_it(payments: Api) ->
     status, found = await look_up(payments, f"{number}-V1", "nunez ohara")
 
     assert (status, found["balance_minor"]) == (200, 1_000)
+
+
+async def test_what_is_in_a_plan_or_closed_is_not_shown_as_payable(payments: Api) -> None:
+    number = await bill(payments)
+    owed = charge(9_000, f"{number}-V1", "C-3")
+    await handle(payments.pool, *about(number, owed, start_plan(5_000, f"{number}-plan")))
+    await handle(payments.pool, *about(number, charge(700, f"{number}-V3", "C-4")))
+
+    _, account = await look_up(payments, number, "nunez ohara")
+    _, visit_in_plan = await look_up(payments, f"{number}-V1", "nunez ohara")
+
+    assert (account["balance_minor"], visit_in_plan["balance_minor"]) == (700, 0)
 
 
 async def test_an_unknown_number_and_a_wrong_name_are_the_same(payments: Api) -> None:

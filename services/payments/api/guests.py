@@ -81,17 +81,17 @@ async def lookup(
     if bill is None or not shown:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such bill under this name.", reason="not_found")
     account, expires_at = shown[0].account, now + GUEST_LIFETIME
+    # What a plan pays is no guest's to pay.
+    due = account.due_minor(None)
     # A call begins a chain, nothing caused it.
     subject = f"guest-{uuid.uuid4().hex}"  # noqa: TID251
     token = own.rules().proofs.sign(
         GuestPass(account.number, typed.account_number, subject, bill.visit_number, expires_at.timestamp())
     )
-    visit = account.visit(bill.visit_number) if bill.visit_number else None
-    visit_minor = 0 if visit is None or visit.closed else visit.balance_minor
     return GuestBill(
         guest_token=token,
         subject=subject,
-        balance_minor=visit_minor if visit else account.balance_minor,
+        balance_minor=due.get(bill.visit_number, 0) if bill.visit_number else sum(due.values()),
         currency=shown[0].opened.currency,
         expires_at=expires_at,
     )

@@ -211,7 +211,7 @@ def _allocation(
             allocation=asked.allocation,
             plan_id=asked.plan_id,
         )
-        chosen = guests_allocation(guest, command, now)
+        chosen = guests_allocation(account, guest, command, now)
     if isinstance(chosen, str):
         return chosen
     return spread_payment(account, asked.amount_minor, asked.currency, chosen, asked.plan_id)

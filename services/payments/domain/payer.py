@@ -39,7 +39,7 @@ def guest_of(command: SubmitPayment, subject: str, proofs: Proofs) -> GuestPass 
 
 
 def guests_allocation(
-    guest: GuestPass, command: SubmitPayment, now: datetime
+    account: GuarantorAccount, guest: GuestPass, command: SubmitPayment, now: datetime
 ) -> Allocation | RefusalReason | None:
     """Return what a guest's payment is for, or why it cannot be: no plan, and by a visit's bill no other visit."""
     if expired(guest, now):
@@ -48,11 +48,13 @@ def guests_allocation(
         return "not_found"
     if guest.visit_number is None:
         return command.allocation
-    if command.allocation and any(s.visit_account_number != guest.visit_number for s in command.allocation):
-        return "allocation_mismatch"
-    return command.allocation or (
-        Share(visit_account_number=guest.visit_number, amount_minor=command.amount_minor),
-    )
+    if command.allocation:
+        others = any(share.visit_account_number != guest.visit_number for share in command.allocation)
+        return "allocation_mismatch" if others else command.allocation
+    visit = account.visit(guest.visit_number)
+    if command.amount_minor > visit.balance_minor and not visit.closed:
+        return "amount_exceeds_balance"
+    return (Share(visit_account_number=visit.number, amount_minor=command.amount_minor),)
 
 
 def method_digest(token: str) -> bytes:

@@ -98,7 +98,7 @@ def _terms(
         return "not_found" if command.method_id else "method_missing"
     if guest and failed_too_often(account, guest, method.token, now, rules.guest_failures_max):
         return "too_many_attempts"
-    chosen = guests_allocation(guest, command, now) if guest else command.allocation
+    chosen = guests_allocation(account, guest, command, now) if guest else command.allocation
     review = _review(account, command, now, rules.proofs) if command.review_token else None
     for fault in (chosen, review):
         if isinstance(fault, str):

@@ -10,7 +10,9 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.payer import method_digest
 from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Proofs, Review
 from services.payments.domain.records import GuestTry
+from services.payments.guests import matching
 from services.payments.handlers import state_key
+from services.payments.reads import Bill
 from shared.events.payments import (
     BalanceChanged,
     MethodSaved,
@@ -33,6 +35,7 @@ from tests.unit.payments.story import (
     answer,
     charge,
     charge_tasks,
+    closed,
     events,
     message,
     outcome,
@@ -139,7 +142,12 @@ def test_a_guest_of_one_visit_pays_no_other() -> None:
     other = asked.model_copy(update={"allocation": shares(V1=3_000)})
     assert outcome(as_guest(account, other)) == ("refused", "allocation_mismatch")
     more = asked.model_copy(update={"amount_minor": 5_001})
-    assert outcome(as_guest(account, more)) == ("refused", "allocation_mismatch")
+    assert outcome(as_guest(account, more)) == ("refused", "amount_exceeds_balance")
+    chosen = more.model_copy(update={"allocation": shares(V2=5_001)})
+    assert outcome(as_guest(account, chosen)) == ("refused", "allocation_mismatch")
+    in_a_plan = when(account, start_plan(visit_account_numbers=("V-2",))).state
+    assert outcome(as_guest(in_a_plan, more)) == ("refused", "plan_exists")
+    assert outcome(as_guest(when(account, closed("V-2")).state, more)) == ("refused", "account_closed")
 
 
 def test_a_guest_cannot_try_out_many_cards_by_one_lookup() -> None:
@@ -168,6 +176,32 @@ def test_a_guest_cannot_go_on_with_a_card_that_failed_too_often_wherever() -> No
     assert outcome(after(at=NOW)) == ("refused", "too_many_attempts")
     assert outcome(after(at=NOW, failed=False)) == ("done", None)
     assert outcome(after(at=NOW - timedelta(days=1))) == ("done", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("Núñez-O'Hara", "nunez o hara"),
+        ("Łukasik", "Lukasik"),
+        ("Soren", "Søren"),
+        ("Đorđević", "Dordevic"),
+        ("Strauß", "STRAUSS"),
+        ("Æbelø", "Aebelo"),
+        ("Þórðardóttir", "Thordardottir"),
+        ("I\u015f\u0131k", "ISIK"),
+    ],
+)
+def test_names_are_the_same_without_case_accents_spaces_and_punctuation(name: str, typed: str) -> None:
+    bill = Bill("G-1", None, name)
+
+    assert matching([bill], typed) == bill
+    assert matching([bill], typed[:-1]) is None
+
+
+@pytest.mark.parametrize("name", [".", "", "-'"])
+def test_a_name_without_letters_is_nobodys(name: str) -> None:
+    assert matching([Bill("G-1", None, name)], name) is None
+    assert matching([Bill("G-1", None, name)], "!") is None
 
 
 @pytest.mark.parametrize("plan_id", ["plan-1", "never-heard-of"])
