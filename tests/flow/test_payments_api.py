@@ -1,5 +1,7 @@
 """What payments shows over HTTP, to whom, on a real database."""
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from datetime import date
 
@@ -9,6 +11,7 @@ from local.infrastructure import Endpoints
 from tests.flow.payments_api import Api, served_payments
 from tests.flow.payments_batches import about, handle, numbers
 from tests.unit.payments.story import (
+    CARD,
     adjustment,
     answer,
     charge,
@@ -148,6 +151,56 @@ async def test_an_account_that_was_never_opened_is_not_found(payments: Api) -> N
     await handle(payments.pool, *about(number, charge(1_000)))
 
     assert (await payments.get(f"/v1/accounts/{number}", role="billing"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ["0001-01-01T00:00:00+14:00", "a", "b"],
+        ["9999-12-31T23:59:59-14:00", "a", "b"],
+        ["2025-01-01T00:00:00Z", "\ud800", "b"],
+        ["2025-01-01T00:00:00Z", "\0", "b"],
+        ["2025-01-01T00:00:00", "a", "b"],
+        ["2025-01-01T00:00:00Z", "a"],
+        {"a": 1, "b": 2, "c": 3},
+    ],
+)
+async def test_a_place_in_a_list_that_cannot_be_is_refused(payments: Api, place: object) -> None:
+    number = next(numbers)
+    await handle(payments.pool, *about(number, opened()))
+    after = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+    status, problem = await payments.get(f"/v1/accounts/{number}/activity?after={after}", role="billing")
+
+    assert (status, problem["reason"]) == (400, "bad_cursor")
+
+
+@pytest.mark.parametrize("amount", [100.0, "100", True])
+async def test_an_amount_is_a_whole_number_and_nothing_else(payments: Api, amount: object) -> None:
+    number = next(numbers)
+    await handle(payments.pool, *about(number, opened(), visit(), charge(10_000)))
+    asked = {"account_number": number, "currency": "USD", "method": CARD.model_dump()}
+    quoted = {"account_number": number, "day_of_month": 1}
+
+    for path, body in (
+        ("/v1/payment-reviews", asked | {"amount_minor": amount}),
+        (
+            "/v1/payment-reviews",
+            asked | {"amount_minor": 100, "allocation": [{"visit_account_number": "V-1", "amount_minor": amount}]},
+        ),
+        ("/v1/plan-quotes", quoted | {"monthly_amount_minor": amount}),
+        ("/v1/plan-quotes", quoted | {"months": amount}),
+        ("/v1/plan-quotes", quoted | {"months": 3, "day_of_month": amount}),
+    ):
+        assert (await payments.post(path, body, person="P-1"))[0] == 422, (path, body)
+    line = {"charge_id": "ch-1", "amount_minor": amount}
+    settlement = {
+        "settlement_id": number,
+        "currency": "USD",
+        "lines": [line],
+        **dict.fromkeys(("period_from", "period_to"), "2025-01-01T00:00:00Z"),
+    }
+    assert (await payments.post("/v1/settlements", settlement, role="billing"))[0] == 422
 
 
 @pytest.mark.parametrize("path", ["/v1/accounts/%00", "/v1/payments/" + "x" * 129])

@@ -7,7 +7,7 @@ one may not see is not found. Whether an account is paperless is what the notifi
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -155,9 +155,11 @@ def _place(cursor: str | None, parts: int) -> list[str]:
         return [""] * parts
     try:
         place = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        # What PostgreSQL cannot keep is in no place: a NUL, half a character, a time before the calendar's first.
         fits = len(place) == parts and all(isinstance(one, str) and "\0" not in one for one in place)
+        "".join(place).encode()
         _moment(place[0])
-    except (ValueError, TypeError, LookupError, binascii.Error):
+    except (ValueError, TypeError, LookupError, OverflowError, binascii.Error):
         fits = False
     if not fits:
         raise Problem(HTTPStatus.BAD_REQUEST, "There is no such place in the list.", reason="bad_cursor")
@@ -168,4 +170,4 @@ def _moment(at: str) -> datetime | None:
     found = datetime.fromisoformat(at) if at else None
     if found is not None and found.tzinfo is None:
         raise ValueError("a moment without a zone")
-    return found
+    return found and found.astimezone(UTC)

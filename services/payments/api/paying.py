@@ -3,7 +3,7 @@
 import uuid
 from datetime import date, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
@@ -33,12 +33,15 @@ router = APIRouter(prefix="/v1", tags=["paying"])
 Gateway = Annotated[Caller, Depends(RoleCheck(frozenset({GATEWAY})))]
 OnBehalfOf = Annotated[str | None, Header(pattern=r"^[!-~]{1,120}$", description="absent for a guest")]
 
+_STRICT: Final = Field(strict=True)
+"""As in a command: `100.0` and `"100"` are no amounts."""
+
 
 class ReviewAsked(BaseModel):
     """A payment as it would be submitted."""
 
     account_number: Id
-    amount_minor: AmountMinor
+    amount_minor: Annotated[AmountMinor, _STRICT]
     currency: Currency
     method: Method | None = None
     method_id: Id | None = None
@@ -63,9 +66,9 @@ class QuoteAsked(BaseModel):
 
     account_number: Id
     visit_account_numbers: VisitAccountNumbers | None = None
-    monthly_amount_minor: AmountMinor | None = None
-    months: Annotated[int, Field(ge=1, le=1_000)] | None = None
-    day_of_month: DayOfMonth
+    monthly_amount_minor: Annotated[AmountMinor, _STRICT] | None = None
+    months: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
+    day_of_month: Annotated[DayOfMonth, _STRICT]
     method_kind: MethodKind | None = None
 
     @model_validator(mode="after")
