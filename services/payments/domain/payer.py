@@ -50,7 +50,7 @@ def guests_allocation(
         return command.allocation
     if command.allocation:
         others = any(share.visit_account_number != guest.visit_number for share in command.allocation)
-        return "allocation_mismatch" if others else command.allocation
+        return "not_found" if others else command.allocation
     visit = account.visit(guest.visit_number)
     if command.amount_minor > visit.balance_minor and not visit.closed:
         return "amount_exceeds_balance"

@@ -126,6 +126,8 @@ def spread_payment(
         return "currency_mismatch"
     if amount_minor <= 0:
         return "amount_not_positive"
+    if any(share.visit_account_number not in account.visits for share in chosen or ()):
+        return "not_found"
     fault = _plan_fault(account, plan_id, amount_minor) if plan_id is not None else None
     return fault or allocate(account, amount_minor, chosen, plan_id)
 

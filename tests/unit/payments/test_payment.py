@@ -132,6 +132,7 @@ def test_a_payment_that_was_refused_is_decided_anew() -> None:
     [
         ({"currency": "EUR", "amount_minor": 0}, "currency_mismatch"),
         ({"amount_minor": 0, "allocation": shares(V2=1)}, "amount_not_positive"),
+        ({"amount_minor": 900, "allocation": shares(V9=1, V2=1)}, "not_found"),
         ({"amount_minor": -1}, "amount_not_positive"),
         ({"amount_minor": 900, "allocation": shares(V1=100, V2=1)}, "account_closed"),
         ({"amount_minor": 900, "allocation": shares(V1=100)}, "allocation_mismatch"),
