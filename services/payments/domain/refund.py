@@ -88,7 +88,7 @@ def request(
     misfit = _misfit(account, payment, command)
     if payment is None or misfit:
         return refuse(account, command, misfit or "not_found")
-    alone = command.amount_minor <= rules.refund_alone_max_minor
+    alone = command.amount_minor + _asked_alone(account, payment, actor) <= rules.refund_alone_max_minor
     refund = Refund(
         refund_id=command.refund_id,
         payment_id=payment.payment_id,
@@ -191,6 +191,17 @@ def query(account: GuarantorAccount, refund: Refund, asked: int | None = None) -
     """Return the task that asks what became of a refund."""
     return QueryRefund(
         refund_id=refund.refund_id, account_number=account.number, key=refund.processor_key, query=asked
+    )
+
+
+def _asked_alone(account: GuarantorAccount, payment: Payment, actor: str) -> int:
+    """Return what somebody asked for of a payment before, without a second person: in parts it is no less."""
+    return sum(
+        refund.amount_minor
+        for refund in account.refunds.values()
+        if (refund.payment_id, refund.requested_by) == (payment.payment_id, actor)
+        and refund.counts
+        and refund.decided_by is None
     )
 
 

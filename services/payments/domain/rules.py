@@ -11,7 +11,7 @@ class Rules:
 
     Attributes:
         proofs: signs and reads what payers show.
-        refund_alone_max_minor: a refund above it needs a second person.
+        refund_alone_max_minor: refunds of a payment, asked for by one person, need a second one above it.
         instalment_min_minor: the smallest instalment of a plan.
         plan_months_max: the longest plan.
         guest_failures_max: how many charges of a guest may fail in a day, by one lookup or with one card.

@@ -98,6 +98,18 @@ def test_refunds_together_are_never_more_than_the_payment() -> None:
     assert outcome(when(failed, request(50_000, "r-2"), actor=ANN)) == ("done", None)
 
 
+def test_refunds_in_parts_need_a_second_person_as_one_refund_would() -> None:
+    account = when(paid(), request(30_000), actor=ANN).state
+
+    assert kinds(when(account, request(20_000, "r-2"), actor=ANN)) == [RefundRequested]
+    more = when(account, request(20_001, "r-2"), actor=ANN)
+    assert kinds(more) == [RefundRequested, WorkRaised]
+    assert more.tasks == ()
+    assert kinds(when(account, request(20_001, "r-2"), actor=BOB)) == [RefundRequested]
+    failed = when(account, told("failed")).state
+    assert kinds(when(failed, request(50_000, "r-2"), actor=ANN)) == [RefundRequested]
+
+
 def test_the_same_request_is_told_again_and_another_under_its_id_is_refused() -> None:
     account = when(paid(), request(100), actor=ANN).state
 
