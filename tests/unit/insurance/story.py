@@ -265,3 +265,14 @@ def hospital(*told: Data, payer: Payer = answer) -> Hospital:
     for one in told:
         made.hear(one)
     return made
+
+
+def active(*coverage_ids: str) -> Hospital:
+    """Return a hospital whose coverages were added in one session and verified."""
+    world = hospital(*(add(one) for one in coverage_ids or ("COV-1",)), session_ended())
+    world.settle()
+    return world
+
+
+def on_its_own(coverage: Coverage) -> tuple[str, int, str]:
+    return coverage.content.member_id, coverage.version, coverage.status

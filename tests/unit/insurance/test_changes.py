@@ -1,0 +1,141 @@
+"""Changes that patients ask for: what is refused, and what staff make of the rest."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from shared.events.insurance import (
+    ChangeDecided,
+    CoverageChanges,
+    CoverageVerified,
+    VerificationSubmitted,
+)
+from tests.unit.insurance.story import (
+    ANA,
+    STAFF,
+    active,
+    answer,
+    change,
+    decision,
+    on_its_own,
+    outcome,
+    session_ended,
+)
+
+
+def test_a_change_is_verified_as_it_would_be_and_leaves_what_is_on_file_until_staff_accept_it() -> None:
+    world = active()
+    assert outcome(world.hear(change(), session_ended("S-2"))) == ("done", None)
+    world.settle()
+
+    assert on_its_own(world.coverage()) == ("ACTIVE-COV-1", 1, "active")
+    assert world.asked[1].inquiry.member_id == "ACTIVE-CHG-1"
+    verified = world.said(CoverageVerified)[1]
+    assert verified.change_id == "CHG-1"
+
+    assert outcome(world.hear(decision(), actor=STAFF)) == ("done", None)
+    world.settle()
+    assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 2, "active")
+    assert world.coverage().answer_id == verified.verification_id
+    assert len(world.asked) == 2
+
+
+def test_a_change_that_is_accepted_before_its_session_ends_is_submitted_once_at_once() -> None:
+    world = active()
+    world.hear(change())
+    world.hear(decision(), actor=STAFF)
+    assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 2, "verifying")
+    world.hear(session_ended("S-2"))
+    world.settle(timedelta(hours=1))
+
+    assert [one.session_id for one in world.said(VerificationSubmitted)] == ["S-1", "S-2"]
+    assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 2, "active")
+
+
+def test_a_change_accepted_while_the_payer_is_asked_takes_the_answer_over() -> None:
+    world = active()
+    world.payer = lambda task: answer(task, "unanswered", reason="timeout")
+    world.hear(change(), session_ended("S-2"))
+    world.settle()
+    world.hear(decision(), actor=STAFF)
+    assert world.coverage().status == "undetermined"
+    world.payer = answer
+    world.settle(timedelta(minutes=5))
+
+    assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 2, "active")
+    assert len(world.said(VerificationSubmitted)) == 2
+
+
+def test_a_declined_change_leaves_everything_and_its_answer_too() -> None:
+    world = active()
+    world.hear(change())
+    assert outcome(world.hear(decision(word="decline", note="No."), actor=STAFF)) == ("done", None)
+    world.hear(session_ended("S-2"))
+    world.settle()
+
+    assert on_its_own(world.coverage()) == ("ACTIVE-COV-1", 1, "active")
+    assert len(world.asked) == 1
+    assert outcome(world.hear(decision(word="decline"), actor=STAFF)) == ("done", None)
+    assert outcome(world.hear(decision(), actor=STAFF)) == ("refused", "change_decided")
+    assert {one.version for one in world.said(ChangeDecided)} == {1}
+
+
+def test_two_changes_of_one_session_are_asked_about_together() -> None:
+    world = active()
+    plan = CoverageChanges(plan_name="Gold", group_number="")
+    world.hear(change(), change("CHG-2", changes=plan), session_ended("S-2"))
+    world.settle()
+    assert len(world.asked) == 2
+    world.hear(decision("CHG-1"), actor=STAFF)
+    world.hear(decision("CHG-2"), actor=STAFF)
+    world.settle()
+
+    assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 3, "active")
+    assert world.coverage().content.plan_name == "Gold"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"base_version": 0}, "stale_version"),
+        ({"base_version": 2}, "stale_version"),
+        ({"changes": CoverageChanges()}, "nothing_to_change"),
+        ({"changes": CoverageChanges(plan_name="Silver")}, "nothing_to_change"),
+        ({"changes": CoverageChanges(member_id="ACTIVE-COV-2")}, "duplicate_coverage"),
+        (
+            {"changes": CoverageChanges(subscriber=ANA.model_copy(update={"birth_date": date(2030, 1, 1)}))},
+            "birth_date_in_future",
+        ),
+        ({"coverage_id": "COV-0"}, "not_found"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(more: dict[str, Any], reason: str) -> None:
+    world = active("COV-1", "COV-2")
+    assert outcome(world.hear(change(**more))) == ("refused", reason)
+
+
+def test_a_change_seen_on_an_older_version_is_stale_and_one_without_a_version_is_taken() -> None:
+    world = active()
+    world.hear(change())
+    world.hear(decision(), actor=STAFF)
+    other = CoverageChanges(plan_name="Gold")
+
+    assert outcome(world.hear(change("CHG-2", changes=other))) == ("refused", "stale_version")
+    assert outcome(world.hear(change("CHG-3", changes=other, base_version=None))) == ("done", None)
+
+
+def test_a_change_again_is_done_again_and_with_other_content_refused() -> None:
+    world = active()
+    first, again = world.hear(change()), world.hear(change(session_id="S-9"))
+    assert again == [one for one in first if one.outcome]
+    other = change(changes=CoverageChanges(plan_name="Gold"))
+    assert outcome(world.hear(other)) == ("refused", "idempotency_conflict")
+
+
+def test_the_longest_texts_that_a_change_may_hold_can_be_kept() -> None:
+    world = active()
+    world.hear(change(changes=CoverageChanges(plan_name="x" * 300, group_number="y" * 300)))
+    world.hear(decision(), actor=STAFF)
+    content = world.coverage().content
+    assert type(content).model_validate_json(content.model_dump_json()) == content
