@@ -63,7 +63,7 @@ def _hear(
 
 
 def _register(patient: Patient, fact: PatientRegistered, told_at: datetime) -> Decision[Patient]:
-    if patient.registered is not None and patient.registered.told_at >= told_at:
+    if patient.registered is not None and patient.registered.told_at > told_at:
         return Decision(patient)
     registered = Registered(
         person_id=fact.person_id,

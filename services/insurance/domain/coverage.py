@@ -159,11 +159,11 @@ def remove(patient: Patient, command: RemoveCoverage, actor: str, now: datetime)
 def put_on_file(
     directory: Directory, patient: Patient, fact: CoverageOnFile, told_at: datetime, now: datetime
 ) -> Decision[Patient]:
-    """Take over what the registration host has on file; what was told later wins, whichever comes first."""
+    """Take over what the registration host has on file; only what it told before the last is ignored."""
     if fact.coverage_id in patient.ids_elsewhere:
         raise TryLaterError("coverage_of_another_patient")
     known = patient.coverages.get(fact.coverage_id)
-    if known is not None and (not known.is_live or (known.told_at is not None and known.told_at >= told_at)):
+    if known is not None and (not known.is_live or (known.told_at is not None and known.told_at > told_at)):
         return Decision(patient)
     content = content_of(fact)
     if known is not None:

@@ -15,9 +15,9 @@ from shared.messaging.decision import Decision, Task
 def hear(
     patient: Patient, fact: AppointmentBooked | AppointmentCancelled, told_at: datetime, now: datetime
 ) -> Decision[Patient]:
-    """Remember when a patient comes, or no longer does; what was told later wins, whichever comes first."""
+    """Remember when a patient comes, or no longer does; only what was told before the last is ignored."""
     known = patient.appointments.get(fact.appointment_id)
-    if known is not None and known.told_at >= told_at:
+    if known is not None and known.told_at > told_at:
         return Decision(patient)
     starts_at = fact.starts_at if isinstance(fact, AppointmentBooked) else None
     after = patient.with_appointment(Appointment(fact.appointment_id, starts_at, starts_at is None, told_at))

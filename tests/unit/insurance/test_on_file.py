@@ -7,14 +7,19 @@ from shared.events.insurance import (
     WorkRaised,
 )
 from tests.unit.insurance.story import (
+    NOW,
+    PROXY,
     STAFF,
     Hospital,
     add,
     answer,
+    booked,
+    cancelled,
     hospital,
     message,
     on_file,
     on_its_own,
+    outcome,
     registered,
     session_ended,
     set_priority,
@@ -40,6 +45,18 @@ def test_what_the_host_tells_later_wins_in_any_order_and_grows_the_version() -> 
     for one in told:
         straight.hear(one)
     assert straight.coverage("COV-H").version == 2
+
+
+def test_of_what_the_host_tells_within_one_second_the_last_wins() -> None:
+    world = hospital(on_file(), booked(NOW + timedelta(days=5)))
+    again = [registered(last_name="Diaz", proxies=()), on_file(member_id="ACTIVE-new", priority=2), cancelled()]
+    world.hear(*(message(one, at=NOW) for one in again))
+
+    assert world.patient.registered is not None
+    assert (world.patient.registered.last_name, world.patient.registered.proxies) == ("Diaz", ())
+    assert (world.coverage("COV-H").content.member_id, world.coverage("COV-H").priority) == ("ACTIVE-new", 2)
+    assert world.patient.appointments["A-1"].cancelled
+    assert outcome(world.hear(add(), actor=f"proxy:{PROXY}")) == ("refused", "not_found")
 
 
 def test_what_the_host_changes_while_the_payer_is_asked_is_asked_anew() -> None:
