@@ -21,7 +21,8 @@ def hear(
         return Decision(patient)
     starts_at = fact.starts_at if isinstance(fact, AppointmentBooked) else None
     after = patient.with_appointment(Appointment(fact.appointment_id, starts_at, starts_at is None, told_at))
-    if starts_at is None or starts_at <= now:
+    told_before = known is not None and known.starts_at == starts_at
+    if starts_at is None or starts_at <= now or told_before:
         return Decision(after)
     timer = CheckBeforeVisit(
         patient_id=patient.patient_id, appointment_id=fact.appointment_id, starts_at=starts_at
@@ -35,7 +36,8 @@ def check(directory: Directory, patient: Patient, timer: CheckBeforeVisit, now: 
     decided = Decision(patient)
     if booked is None or booked.cancelled or booked.starts_at != timer.starts_at:
         return decided
-    key = (timer.appointment_id, timer.starts_at.isoformat())
+    # An appointment may be moved and moved back: the same day is then asked about twice.
+    key = (timer.appointment_id, now.isoformat())
     for coverage in patient.live():
         under_way = patient.verifications.get(coverage.verification_id or "")
         asked = inquiry(directory, patient, coverage.content, max(timer.starts_at, now))

@@ -276,3 +276,14 @@ def test_the_day_of_service_is_the_patients_own() -> None:
     assert world.now.day == 3
     assert world.asked[0].inquiry.service_date.day == 2
     assert world.asked[0].patient_id == PATIENT
+
+
+def test_an_appointment_told_again_is_asked_about_once_and_one_moved_away_and_back_once_more() -> None:
+    world = asked("active")
+    soon = world.now + DAY
+    for starts_at in (soon, soon, soon + timedelta(hours=1), soon):
+        world.hear(booked(starts_at), actor="host:scheduling")
+        world.settle(timedelta(minutes=1))
+
+    assert len(world.asked) == 4
+    assert len({one.verification_id for one in world.asked}) == 4
