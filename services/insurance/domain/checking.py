@@ -1,4 +1,4 @@
-"""When a coverage is verified again by itself: each month, and before appointments, at quiet hours.
+"""When a coverage is verified by itself: each month, once corrected, and before appointments, at quiet hours.
 
 Hours and days are spread by ids: not everybody is asked about at once, and whoever computes it gets the same.
 """
@@ -37,6 +37,12 @@ def next_check(patient_id: str, coverage_id: str, now: datetime) -> tuple[dateti
 def first_check(patient_id: str, coverage_id: str, now: datetime) -> tuple[datetime, tuple[Task, ...]]:
     """Return when to verify a coverage that the host had on file, within a month, and the timer for it."""
     due_at = quiet(now + timedelta(days=1 + _part(AGAIN_AFTER.days, coverage_id)), coverage_id)
+    return due_at, (_timer(patient_id, coverage_id, due_at),)
+
+
+def next_night(patient_id: str, coverage_id: str, now: datetime) -> tuple[datetime, tuple[Task, ...]]:
+    """Return when to verify a coverage that the host corrected, and the timer for it."""
+    due_at = quiet(now + timedelta(days=1), coverage_id)
     return due_at, (_timer(patient_id, coverage_id, due_at),)
 
 

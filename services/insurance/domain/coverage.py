@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.insurance.domain.asking import CheckCoverage
-from services.insurance.domain.checking import first_check, next_check
-from services.insurance.domain.patient import Content, Coverage, Patient
+from services.insurance.domain.checking import first_check, next_check, next_night
+from services.insurance.domain.patient import Content, Coverage, Patient, WorkKind
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import may_act, refuse, then, who
 from services.insurance.domain.session import SubmitSession
@@ -166,12 +166,17 @@ def put_on_file(
     if known is not None and (not known.is_live or (known.told_at is not None and known.told_at > told_at)):
         return Decision(patient)
     content = content_of(fact)
+    payer = directory.payer(content.payer_id, content.payer_name)
+    asks_anew = False
     if known is not None:
         content = content.model_copy(update={"card_attachment_ids": known.content.card_attachment_ids})
         coverage = replace(known, told_at=told_at, priority=fact.priority, updated_at=now)
-        if content == known.content:
+        payer_found = known.reason == "unknown_payer" and payer is not None
+        asks_anew = payer_found or _asked_by(directory, content) != _asked_by(directory, known.content)
+        if content != known.content:
+            coverage = replace(coverage, content=content, version=known.version + 1)
+        elif not asks_anew:
             return Decision(patient.with_coverage(coverage))
-        coverage = replace(coverage, content=content, version=known.version + 1)
     else:
         coverage = Coverage(
             coverage_id=fact.coverage_id,
@@ -182,26 +187,49 @@ def put_on_file(
             updated_at=now,
             told_at=told_at,
         )
-    if directory.payer(content.payer_id, content.payer_name) is None:
+    if asks_anew:
+        coverage = replace(
+            coverage, status="pending", reason=None, retry_at=None, answer_id=None, verified_at=None, check_at=None
+        )
+        moot: tuple[WorkKind, ...] = (
+            ("verification-failed", "unknown-payer") if payer else ("verification-failed",)
+        )
+        patient = settle(patient, now, moot, action="corrected", by="host", coverage_id=coverage.coverage_id)
+    if payer is None:
         coverage = replace(coverage, status="needs-staff", reason="unknown_payer", check_at=None)
     after = patient.with_coverage(coverage).noting(coverage, now, "on-file", "host")
     return then(
-        _ask_in_time(directory, after, coverage, now),
+        _ask_in_time(directory, after, coverage, now, asks_anew=asks_anew),
         lambda state: _look_for_doubts(state, state.coverages[coverage.coverage_id], now),
     )
 
 
-def _ask_in_time(directory: Directory, patient: Patient, coverage: Coverage, now: datetime) -> Decision[Patient]:
-    """Verify what the host put on file: at once if the payer is being asked what is outdated, or later."""
+def _asked_by(directory: Directory, content: Content) -> tuple[object, ...]:
+    """Return what a payer is asked by: where it changes, what was answered is about another policy."""
+    payer = directory.key(content.payer_id, content.payer_name)
+    return payer, content.member_id, content.subscriber, content.relationship
+
+
+def _ask_in_time(
+    directory: Directory, patient: Patient, coverage: Coverage, now: datetime, *, asks_anew: bool
+) -> Decision[Patient]:
+    """Verify what the host put on file, within a month; or the next night what it corrected since.
+
+    While the payer is being asked what is outdated, it is asked anew at once.
+    """
     under_way = patient.verifications.get(coverage.verification_id or "")
-    if under_way is not None and under_way.is_open:
+    being_asked = under_way is not None and under_way.is_open
+    if not asks_anew and (being_asked or coverage.check_at is not None):
+        return Decision(patient)
+    if being_asked:
         asked = inquiry(directory, patient, coverage.content, now)
         if asked is not None:
             return submit(patient, coverage, asked, "monthly", now, key=(now.isoformat(),))
         patient = close_all(patient, coverage.coverage_id, now)
     if coverage.reason == "unknown_payer":
         return Decision(patient)
-    due_at, timers = first_check(patient.patient_id, coverage.coverage_id, now)
+    when = next_night if asks_anew else first_check
+    due_at, timers = when(patient.patient_id, coverage.coverage_id, now)
     return Decision(patient.with_coverage(replace(coverage, check_at=due_at)), tasks=timers)
 
 

@@ -2,11 +2,18 @@
 
 from datetime import timedelta
 from itertools import permutations
+from typing import Any
 
+import pytest
+
+from services.insurance.domain import decide
+from services.insurance.domain.patient import Patient
+from services.insurance.domain.payers import Directory, Payer
 from shared.events.insurance import (
     WorkRaised,
 )
 from tests.unit.insurance.story import (
+    ANA,
     NOW,
     PROXY,
     STAFF,
@@ -68,6 +75,76 @@ def test_what_the_host_changes_while_the_payer_is_asked_is_asked_anew() -> None:
 
     assert [one.inquiry.member_id for one in world.asked] == ["ACTIVE-COV-1", "ACTIVE-new"]
     assert on_its_own(world.coverage()) == ("ACTIVE-new", 2, "active")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"payer_id": "SANDBOX01", "payer_name": "Sandbox Health Plan"},
+        {"member_id": "ACTIVE-new"},
+        {"subscriber": ANA.model_copy(update={"first_name": "Eva"})},
+        {"relationship": "spouse"},
+    ],
+)
+def test_what_the_host_corrects_is_pending_without_the_old_answer_until_it_is_asked_about_that_night(
+    told: dict[str, Any],
+) -> None:
+    world = hospital(on_file())
+    world.settle(timedelta(days=32))
+    assert (world.coverage("COV-H").status, len(world.asked)) == ("active", 1)
+
+    world.hear(on_file(**told))
+    coverage = world.coverage("COV-H")
+    assert (coverage.status, coverage.version) == ("pending", 2)
+    assert (coverage.answer_id, coverage.verified_at) == (None, None)
+    world.hear(on_file(**told, plan_name="Silver"))
+    world.settle(timedelta(hours=34))
+
+    assert (world.coverage("COV-H").status, len(world.asked)) == ("active", 2)
+
+
+@pytest.mark.parametrize(
+    "told", [{"plan_name": "Silver"}, {"priority": 2}, {"payer_id": "SANDBOX90", "payer_name": "Old Harbor"}]
+)
+def test_what_the_host_tells_of_the_same_policy_leaves_the_answer(told: dict[str, Any]) -> None:
+    world = hospital(on_file())
+    world.settle(timedelta(days=32))
+    before = world.coverage("COV-H")
+    world.hear(on_file(**told))
+
+    after = world.coverage("COV-H")
+    assert (after.status, after.answer_id, after.check_at) == ("active", before.answer_id, before.check_at)
+    world.payer = lambda task: answer(task, "unanswered", reason="timeout")
+    world.settle(timedelta(days=34))
+    asked = len(world.asked)
+    world.hear(on_file(**told, group_number="G"))
+    world.settle()
+    assert (world.coverage("COV-H").status, len(world.asked)) == ("undetermined", asked)
+
+
+def test_an_unknown_payer_that_the_host_corrects_is_asked_and_no_work_is_left() -> None:
+    world = hospital(on_file(payer_id="NOPE", payer_name="Nope"))
+    assert (world.coverage("COV-H").status, world.coverage("COV-H").reason) == ("needs-staff", "unknown_payer")
+
+    world.hear(on_file(payer_id="NOPE", payer_name="Nope", member_id="ACTIVE-new"))
+    assert [one.kind for one in world.patient.work.values()] == ["unknown-payer"]
+    world.hear(on_file(payer_id="SANDBOX01", payer_name="Sandbox Health Plan"))
+
+    assert (world.coverage("COV-H").status, world.coverage("COV-H").reason) == ("pending", None)
+    assert not [one for one in world.patient.work.values() if one.is_open]
+    world.settle(timedelta(hours=34))
+    assert world.coverage("COV-H").status == "active"
+
+
+def test_a_payer_that_has_come_to_the_directory_is_asked_when_the_host_tells_the_same_again() -> None:
+    world = hospital(on_file(payer_id="NOPE", payer_name="Nope"))
+    directory = Directory([Payer(payer_id="NOPE", name="Nope")])
+    told = message(on_file(payer_id="NOPE", payer_name="Nope"))
+    after = decide(directory, world.patient, told, NOW).state
+
+    assert isinstance(after, Patient)
+    coverage = after.coverages["COV-H"]
+    assert (coverage.status, coverage.reason, coverage.version) == ("pending", None, 1)
 
 
 def test_two_coverages_on_file_that_are_both_to_pay_first_are_work() -> None:
