@@ -176,7 +176,8 @@ def put_on_file(
         if content != known.content:
             coverage = replace(coverage, content=content, version=known.version + 1)
         elif not asks_anew:
-            return Decision(patient.with_coverage(coverage))
+            after = patient.with_coverage(coverage)
+            return Decision(after) if fact.priority == known.priority else _look_for_doubts(after, coverage, now)
     else:
         coverage = Coverage(
             coverage_id=fact.coverage_id,
@@ -235,7 +236,7 @@ def _ask_in_time(
 
 def _look_for_doubts(patient: Patient, coverage: Coverage, now: datetime) -> Decision[Patient]:
     """Have a person look at what the host has on file, where it cannot be right or cannot be asked about."""
-    primaries = [one for one in patient.live() if one.priority == 1 and one.told_at is not None]
+    primaries = [one for one in patient.live() if one.priority == 1]
     decided = Decision(patient)
     if coverage.priority == 1 and len(primaries) > 1:
         decided = raise_work(patient, "two-primaries", now, coverage_id=coverage.coverage_id)

@@ -153,3 +153,13 @@ def test_two_coverages_on_file_that_are_both_to_pay_first_are_work() -> None:
     assert work.about.coverage_id == "COV-I"
     world.hear(set_priority("COV-I", "COV-H"), actor=STAFF)
     assert not [one for one in world.patient.work.values() if one.is_open]
+    world.hear(on_file())
+    assert len(world.said(WorkRaised)) == 2
+
+
+def test_a_coverage_on_file_that_is_to_pay_first_beside_one_that_the_patient_added_is_work() -> None:
+    world = hospital(add(), on_file())
+    (work,) = world.said(WorkRaised)
+    assert (work.about.coverage_id, work.summary) == ("COV-H", "Two coverages of a patient are both to pay first.")
+    world.hear(on_file())
+    assert len(world.said(WorkRaised)) == 1
