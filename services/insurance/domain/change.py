@@ -180,8 +180,7 @@ def _accept(
         now_its_own = replace(found, change_id=None, version=changed.version)
         after = close(patient, coverage.verification_id, now)
         after = after.with_coverage(replace(changed, waiting_session=None)).with_verification(now_its_own)
-        after, timers = take_over(after, coverage.coverage_id, now_its_own, now)
-        return Decision(after, tasks=timers)
+        return take_over(after, coverage.coverage_id, now_its_own, now)
     changed = replace(changed, waiting_session=None)
     return submit(
         patient.with_coverage(changed),

@@ -29,6 +29,7 @@ from services.insurance.domain.patient import (
     Inquiry,
     Patient,
     Verification,
+    What,
 )
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.rejection import Rejection, judge
@@ -232,16 +233,14 @@ def _verified(
     events = (Event(told, key=patient.patient_id),)
     if asked.change_id is not None:
         return Decision(after, events)
-    after, checks = take_over(after, asked.coverage_id, ended, now)
-    coverage = after.coverages[asked.coverage_id]
-    after = after.noting(coverage, now, "verified-active" if status == "active" else "verified-inactive", "payer")
-    return Decision(after, events, checks)
+    taken = take_over(after, asked.coverage_id, ended, now)
+    coverage = taken.state.coverages[asked.coverage_id]
+    what: What = "verified-active" if status == "active" else "verified-inactive"
+    return Decision(taken.state.noting(coverage, now, what, "payer"), events, taken.tasks)
 
 
-def take_over(
-    patient: Patient, coverage_id: str, verification: Verification, now: datetime
-) -> tuple[Patient, tuple[Task, ...]]:
-    """Return the patient with a coverage as a verification found it, and the timer for the next time."""
+def take_over(patient: Patient, coverage_id: str, verification: Verification, now: datetime) -> Decision[Patient]:
+    """Have a coverage as a verification found it: with the timer for the next time, or a person to look at it."""
     coverage = patient.coverages[coverage_id]
     status: CoverageStatus = verification.result or "verifying"
     answered = status in ("active", "inactive")
@@ -267,7 +266,15 @@ def take_over(
             by="service",
             coverage_id=coverage_id,
         )
-    return patient, timers
+    if verification.status == "not-verified" and status != "needs-patient":
+        return raise_work(
+            patient,
+            "verification-failed",
+            now,
+            coverage_id=coverage_id,
+            verification_id=verification.verification_id,
+        )
+    return Decision(patient, tasks=timers)
 
 
 def _rejected(patient: Patient, asked: Verification, answer: PayerAnswered, now: datetime) -> Decision[Patient]:
@@ -316,7 +323,7 @@ def _retry(
     after = patient.with_verification(again)
     events = () if asked.status == "retrying" else (_told(patient, again, "undetermined", codes),)
     if asked.change_id is None:
-        after, _ = take_over(after, asked.coverage_id, again, now)
+        after = take_over(after, asked.coverage_id, again, now).state
         if events:
             coverage = after.coverages[asked.coverage_id]
             after = after.noting(coverage, now, "undetermined", "service", reason)
@@ -347,18 +354,10 @@ def _not_verified(  # who has to act, and why
     if asked.change_id is not None:
         # Who decides about the change sees it there.
         return Decision(after, events)
-    after, _ = take_over(after, asked.coverage_id, ended, now)
-    after = after.noting(after.coverages[asked.coverage_id], now, status, "payer" if codes else "service", reason)
-    if status == "needs-patient":
-        return Decision(after, events)
-    raised = raise_work(
-        after,
-        "verification-failed",
-        now,
-        coverage_id=asked.coverage_id,
-        verification_id=asked.verification_id,
-    )
-    return Decision(raised.state, events + raised.events)
+    taken = take_over(after, asked.coverage_id, ended, now)
+    coverage = taken.state.coverages[asked.coverage_id]
+    after = taken.state.noting(coverage, now, status, "payer" if codes else "service", reason)
+    return Decision(after, events + taken.events)
 
 
 def _told(patient: Patient, asked: Verification, status: NotVerified, codes: tuple[str, ...]) -> Event:

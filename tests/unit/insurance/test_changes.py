@@ -10,6 +10,7 @@ from shared.events.insurance import (
     CoverageChanges,
     CoverageVerified,
     VerificationSubmitted,
+    WorkRaised,
 )
 from tests.unit.insurance.story import (
     ANA,
@@ -65,6 +66,21 @@ def test_a_change_accepted_while_the_payer_is_asked_takes_the_answer_over() -> N
 
     assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 2, "active")
     assert len(world.said(VerificationSubmitted)) == 2
+
+
+@pytest.mark.parametrize(("code", "status", "raised"), [("79", "needs-staff", 1), ("75", "needs-patient", 0)])
+def test_a_change_accepted_though_the_payer_did_not_verify_it_is_work_where_staff_have_to_act(
+    code: str, status: str, raised: int
+) -> None:
+    world = active()
+    world.payer = lambda task: answer(task, "rejected", codes=(code,))
+    world.hear(change(), session_ended("S-2"))
+    world.settle()
+    told = world.hear(decision(), actor=STAFF)
+
+    assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 2, status)
+    assert [one.kind for one in world.patient.work.values() if one.is_open] == ["verification-failed"] * raised
+    assert len([one for one in told if isinstance(one.data, WorkRaised)]) == raised
 
 
 def test_a_declined_change_leaves_everything_and_its_answer_too() -> None:
