@@ -118,7 +118,14 @@ def submit(  # a verification has as many attributes
             check_at=None,
             updated_at=now,
         )
-        patient = patient.with_coverage(coverage)
+        patient = settle(
+            patient.with_coverage(coverage),
+            now,
+            ("unknown-payer",),
+            action="payer-known",
+            by="service",
+            coverage_id=coverage.coverage_id,
+        )
     after = patient.with_verification(verification).noting(coverage, now, "verification-submitted", "service")
     told = VerificationSubmitted(
         coverage_id=coverage.coverage_id,

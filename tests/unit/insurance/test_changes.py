@@ -16,9 +16,11 @@ from tests.unit.insurance.story import (
     ANA,
     STAFF,
     active,
+    add,
     answer,
     change,
     decision,
+    hospital,
     on_its_own,
     outcome,
     session_ended,
@@ -81,6 +83,17 @@ def test_a_change_accepted_though_the_payer_did_not_verify_it_is_work_where_staf
     assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 2, status)
     assert [one.kind for one in world.patient.work.values() if one.is_open] == ["verification-failed"] * raised
     assert len([one for one in told if isinstance(one.data, WorkRaised)]) == raised
+
+
+def test_a_change_that_names_a_known_payer_leaves_no_work_about_the_unknown_one() -> None:
+    world = hospital(add(payer_id=None, payer_name="Aunt Emma's Fund"))
+    world.payer = lambda task: answer(task, "rejected", codes=("75",))
+    world.hear(change(changes=CoverageChanges(payer_name="Harbor Mutual")))
+    world.hear(decision(), actor=STAFF)
+    world.settle()
+
+    assert on_its_own(world.coverage()) == ("ACTIVE-COV-1", 2, "needs-patient")
+    assert not [one for one in world.patient.work.values() if one.is_open]
 
 
 def test_a_declined_change_leaves_everything_and_its_answer_too() -> None:
