@@ -91,7 +91,7 @@ def eligibility(shown: ShownCoverage) -> Resource | None:
         "insurance": [
             {
                 "coverage": {"reference": f"Coverage/{fhir_id(one.coverage_id)}"},
-                "inforce": any(benefit.kind == "active" for benefit in shown.benefits),
+                "inforce": shown.said == "active",
                 "item": _items(shown.benefits),
             }
         ],

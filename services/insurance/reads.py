@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from services.insurance.domain.patient import (
     ChangeRequest,
     Coverage,
+    CoverageStatus,
     Entry,
     Registered,
     Verification,
@@ -35,8 +36,10 @@ _PATIENTS_OF_PERSON: Final = f"""
 """
 _PATIENTS: Final = f"select {', '.join(PATIENT)} from patient where patient_id = any($1::text[])"
 _COVERAGES: Final = f"""
-    select {", ".join(f"c.{name}" for name in COVERAGE)}, a.benefits
-    from coverage c left join payer_answer a on a.verification_id = c.answer_id
+    select {", ".join(f"c.{name}" for name in COVERAGE)}, a.benefits, v.result
+    from coverage c
+    left join payer_answer a on a.verification_id = c.answer_id
+    left join verification v on v.verification_id = c.answer_id
     where c.patient_id = any($1::text[])
     order by c.patient_id, c.status = 'removed', c.priority, c.added_at, c.coverage_id
 """
@@ -84,10 +87,19 @@ class KnownPatient:
 
 @dataclass(frozen=True, slots=True)
 class ShownCoverage:
-    """A coverage as its readers see it; `pending` is the newest change that waits for a decision."""
+    """A coverage as its readers see it.
+
+    Attributes:
+        patient_id: whose it is.
+        coverage: as it stands.
+        said: `active` or `inactive`, as the last answer of the payer has it; nothing before there was one.
+        benefits: of that answer.
+        pending: the newest change that waits for a decision.
+    """
 
     patient_id: str
     coverage: Coverage
+    said: CoverageStatus | None
     benefits: Benefits
     pending: ChangeRequest | None
 
@@ -145,10 +157,10 @@ async def coverages(pool: Pool, patient_ids: Sequence[str]) -> list[ShownCoverag
         pending[change.coverage_id] = change
     shown = []
     for row in rows:
-        *columns, benefits = row
+        *columns, benefits, said = row
         coverage = coverage_of(columns)
         told = _BENEFITS.validate_json(benefits) if benefits else ()
-        shown.append(ShownCoverage(columns[0], coverage, told, pending.get(coverage.coverage_id)))
+        shown.append(ShownCoverage(columns[0], coverage, said, told, pending.get(coverage.coverage_id)))
     return shown
 
 

@@ -122,5 +122,13 @@ def _override(
     if command.status is None or command.note is None:
         return "invalid_data"
     after = close_all(patient, coverage.coverage_id, now)
-    said = replace(coverage, status=command.status, reason=None, retry_at=None, verified_at=now, updated_at=now)
+    said = replace(
+        coverage,
+        status=command.status,
+        answer_id=None,
+        reason=None,
+        retry_at=None,
+        verified_at=now,
+        updated_at=now,
+    )
     return Decision(after.with_coverage(said).noting(said, now, "overridden", "staff", command.note))

@@ -28,6 +28,7 @@ from tests.unit.insurance.story import (
     remove,
     session_ended,
     set_priority,
+    verify_again,
 )
 
 
@@ -119,6 +120,20 @@ def test_staff_override_a_failed_verification_with_a_note() -> None:
     assert outcome(told) == ("done", None)
     assert [one.action for one in world.said(WorkSettled)] == ["override"]
     assert world.coverage().status == "active"
+
+
+def test_what_staff_override_has_no_benefits_of_an_older_answer() -> None:
+    world = active()
+    world.payer = lambda task: answer(task, "rejected", codes=("79",))
+    world.hear(verify_again(), actor=STAFF)
+    world.settle()
+    (work,) = world.said(WorkRaised)
+    assert world.coverage().answer_id
+    asked: dict[str, Any] = {"work_id": work.work_id, "patient_id": "PT-1", "action": "override"}
+    world.hear(SettleWork(**asked, status="inactive", note="Called."), actor=STAFF)
+
+    assert (world.coverage().status, world.coverage().answer_id) == ("inactive", None)
+    assert world.coverage().verified_at == world.now
 
 
 def test_removing_is_soft_happens_once_and_drops_what_was_asked_of_it() -> None:

@@ -41,7 +41,7 @@ BENEFITS = (
 def shown(coverage_id: str = "COV-1", **changes: Any) -> ShownCoverage:
     world = hospital(add(coverage_id, effective_from=NOW.date(), group_number="G"), session_ended())
     world.settle()
-    return ShownCoverage(PATIENT, replace(world.coverage(coverage_id), **changes), BENEFITS, None)
+    return ShownCoverage(PATIENT, replace(world.coverage(coverage_id), **changes), "active", BENEFITS, None)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,12 @@ def test_an_id_that_fhir_does_not_allow_is_replaced_and_the_identifier_is_not() 
     resource = fhir.coverage(shown("COV 1/é"))
     CoverageResource.model_validate(resource)
     assert resource["identifier"] == [{"value": "COV 1/é"}]
+
+
+def test_a_plan_that_the_payer_calls_inactive_is_not_in_force_though_a_part_of_it_is_active() -> None:
+    resource = fhir.eligibility(replace(shown(status="inactive"), said="inactive"))
+    assert resource is not None
+    assert resource["insurance"][0]["inforce"] is False
 
 
 def test_what_the_payer_said_can_be_read_with_what_is_used_and_without_what_was_not_reported() -> None:
