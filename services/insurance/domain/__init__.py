@@ -82,7 +82,7 @@ def _go_on(directory: Directory, patient: Patient, result: Result, now: datetime
         case PayerAnswered():
             return hear_answer(patient, result, now)
         case AskAgain():
-            return ask_again(patient, result)
+            return ask_again(patient, result, now)
         case SubmitSession():
             return submission.submit_session(directory, patient, result, now)
         case CheckCoverage():

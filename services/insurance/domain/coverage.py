@@ -283,9 +283,12 @@ def verify_again(
 def ask_anew(
     directory: Directory, patient: Patient, coverage: Coverage, cause_id: str, now: datetime
 ) -> Decision[Patient] | None:
-    """Return what it takes to ask anew; nothing to do if the payer was asked just now, None if nobody can be."""
+    """Return what it takes to ask anew; nothing to do if the payer was asked just now, None if nobody can be.
+
+    A question that has just timed out was asked just now too: it is asked again by itself.
+    """
     under_way = patient.verifications.get(coverage.verification_id or "")
-    if under_way and under_way.status == "asking" and now - under_way.asked_at < NOT_AGAIN_BEFORE:
+    if under_way and under_way.is_open and now - under_way.asked_at < NOT_AGAIN_BEFORE:
         return Decision(patient)
     asked = inquiry(directory, patient, coverage.content, now)
     if asked is None:

@@ -153,7 +153,12 @@ class ChangeRequest:
 
 @dataclass(frozen=True)
 class Verification:
-    """One question to a payer, however often it is sent; `change_id` while it is about a mere request."""
+    """One question to a payer, however often it is sent.
+
+    Attributes:
+        asked_at: when it was sent last; or is to be, about a dependent as a subscriber.
+        change_id: while it is about a mere request.
+    """
 
     verification_id: str
     coverage_id: str

@@ -172,12 +172,12 @@ def _ask_later(patient: Patient, verification: Verification, due_at: datetime) -
     return Task(timer, due_at, verification.verification_id)
 
 
-def ask_again(patient: Patient, timer: AskAgain) -> Decision[Patient]:
+def ask_again(patient: Patient, timer: AskAgain, now: datetime) -> Decision[Patient]:
     """Ask a payer whose time has come, unless the question was dropped or asked since."""
     asked = patient.verifications.get(timer.verification_id)
     if asked is None or not asked.is_open or asked.attempt != timer.attempt:
         return Decision(patient)
-    return Decision(patient, tasks=(_ask(patient, asked),))
+    return Decision(patient.with_verification(replace(asked, asked_at=now)), tasks=(_ask(patient, asked),))
 
 
 def hear_answer(patient: Patient, answer: PayerAnswered, now: datetime) -> Decision[Patient]:
@@ -322,7 +322,6 @@ def _retry(
     again = replace(
         asked,
         status="retrying",
-        asked_at=retry_at,
         result="undetermined",
         reason=reason,
         retry_at=retry_at,

@@ -1,7 +1,8 @@
 """From the question to the payer's answer: what each answer makes of a coverage, and who has to act."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -206,6 +207,28 @@ def test_staff_have_the_payer_asked_again_but_not_at_once() -> None:
     assert len(world.asked) == 2
     assert outcome(world.hear(verify_again(), actor=f"patient:{PERSON}")) == ("refused", "not_allowed")
     assert outcome(world.hear(verify_again("COV-0"), actor=STAFF)) == ("refused", "not_found")
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 4])
+def test_staff_have_no_payer_asked_before_90_seconds_that_has_not_answered(attempts: int) -> None:
+    world = hospital(add(), session_ended())
+    sent_at: list[datetime] = []
+
+    def silent(task: AskPayer) -> PayerAnswered:
+        sent_at.append(world.now)
+        world.now += timedelta(seconds=15)
+        return answer(task, "unanswered", reason="timeout")
+
+    world.payer = silent
+    while len(sent_at) < attempts:
+        world.settle(timedelta(minutes=1))
+    for _ in range(10):
+        assert outcome(world.hear(verify_again(), actor=STAFF)) == ("done", None)
+        world.settle(timedelta(seconds=20))
+
+    assert len(sent_at) > attempts
+    waits = [later - sooner for sooner, later in pairwise(sent_at)]
+    assert min(waits) >= timedelta(seconds=90)
 
 
 def test_an_active_coverage_is_verified_again_each_month_at_a_quiet_hour() -> None:
