@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from services.insurance.domain.ordering import Suggestion, suggest
 from services.insurance.domain.patient import (
     ChangeRequest,
     Coverage,
@@ -95,6 +98,7 @@ class ShownCoverage:
         said: `active` or `inactive`, as the last answer of the payer has it; nothing before there was one.
         benefits: of that answer.
         pending: the newest change that waits for a decision.
+        suggested: the place among the patient's coverages that the rules suggest; a removed one has none.
     """
 
     patient_id: str
@@ -102,6 +106,7 @@ class ShownCoverage:
     said: CoverageStatus | None
     benefits: Benefits
     pending: ChangeRequest | None
+    suggested: Suggestion | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +160,21 @@ async def coverages(pool: Pool, patient_ids: Sequence[str]) -> list[ShownCoverag
     for row in await pool.fetch(_CHANGES_REQUESTED, list(patient_ids)):
         change = change_of(row)
         pending[change.coverage_id] = change
-    shown = []
-    for row in rows:
-        *columns, benefits, said = row
-        coverage = coverage_of(columns)
-        told = _BENEFITS.validate_json(benefits) if benefits else ()
-        shown.append(ShownCoverage(columns[0], coverage, said, told, pending.get(coverage.coverage_id)))
-    return shown
+    found = [(row["patient_id"], coverage_of(row[: len(COVERAGE)])) for row in rows]
+    suggested: dict[str, Suggestion] = {}
+    for _, own in groupby(found, key=itemgetter(0)):
+        suggested |= suggest(coverage for _, coverage in own if coverage.is_live)
+    return [
+        ShownCoverage(
+            patient_id,
+            coverage,
+            row["result"],
+            _BENEFITS.validate_json(row["benefits"]) if row["benefits"] else (),
+            pending.get(coverage.coverage_id),
+            suggested.get(coverage.coverage_id),
+        )
+        for row, (patient_id, coverage) in zip(rows, found, strict=True)
+    ]
 
 
 async def patient_of_coverage(pool: Pool, coverage_id: str) -> str | None:

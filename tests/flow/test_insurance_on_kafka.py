@@ -191,6 +191,26 @@ async def test_what_is_not_ones_own_is_not_found(insurance: Insurance) -> None:
         assert (refused["outcome"], refused["data"]["reason"]) == ("refused", "not_found")
 
 
+async def test_the_order_that_the_rules_suggest_is_shown_and_not_set(insurance: Insurance) -> None:
+    patient, person = await insurance.patient()
+    for name, relationship in (("SPOUSE", "spouse"), ("OWN", "self"), ("GONE", "self")):
+        told = add(
+            f"{patient}-{name}", patient_id=patient, member_id=f"{name}-{patient}", relationship=relationship
+        )
+        await insurance.outcome(await insurance.command(told, f"patient:{person}"))
+    gone = remove(f"{patient}-GONE", patient_id=patient)
+    await insurance.outcome(await insurance.command(gone, f"patient:{person}"))
+
+    _, shown = await insurance.get("/v1/coverages", person=person)
+    assert [
+        (one["coverage_id"], one["priority"], one["suggested_priority"], one["suggested_because"]) for one in shown
+    ] == [
+        (f"{patient}-SPOUSE", 1, 2, "as_dependent"),
+        (f"{patient}-OWN", 2, 1, "own_plan"),
+        (f"{patient}-GONE", 3, None, None),
+    ]
+
+
 async def test_payers_are_found_by_any_of_their_names(insurance: Insurance) -> None:
     _, harbors = await insurance.get("/v1/payers?q=harbor", role="insurance")
     assert [(one["payer_id"], one["status"], one.get("replaced_by")) for one in harbors] == [

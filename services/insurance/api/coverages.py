@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from services.insurance import reads
+from services.insurance.domain.ordering import Because
 from services.insurance.domain.patient import By, ChangeRequest, ChangeStatus, CoverageStatus, Entry, What
 from services.insurance.handlers import DIRECTORY
 from services.insurance.reads import KnownPatient, ShownCoverage
@@ -69,6 +70,10 @@ class CoverageView(BaseModel):
     subscriber: SubscriberView
     relationship: Relationship
     priority: int = Field(description="1 pays first")
+    suggested_priority: int | None = Field(
+        description="where the rules of coordination of benefits would have it; staff set the order"
+    )
+    suggested_because: Because | None = Field(description="the rule that tells it from the others")
     effective_from: date | None
     effective_to: date | None
     status: CoverageStatus
@@ -238,6 +243,8 @@ def _view(shown: ShownCoverage, known: dict[str, KnownPatient], caller: Caller) 
         ),
         relationship=content.relationship,
         priority=one.priority,
+        suggested_priority=shown.suggested.priority if shown.suggested else None,
+        suggested_because=shown.suggested.because if shown.suggested else None,
         effective_from=content.effective_from,
         effective_to=content.effective_to,
         status=one.status,

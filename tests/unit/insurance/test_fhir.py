@@ -41,7 +41,7 @@ BENEFITS = (
 def shown(coverage_id: str = "COV-1", **changes: Any) -> ShownCoverage:
     world = hospital(add(coverage_id, effective_from=NOW.date(), group_number="G"), session_ended())
     world.settle()
-    return ShownCoverage(PATIENT, replace(world.coverage(coverage_id), **changes), "active", BENEFITS, None)
+    return ShownCoverage(PATIENT, replace(world.coverage(coverage_id), **changes), "active", BENEFITS, None, None)
 
 
 @pytest.mark.parametrize(
