@@ -44,8 +44,11 @@ def _coded(system: str, code: str) -> Resource:
     return {"coding": [{"system": f"{_SYSTEM}/{system}", "code": code}]}
 
 
-def coverage(shown: ShownCoverage) -> Resource:
-    """Return a Coverage; its identifier is ours, whatever its id had to become."""
+def coverage(shown: ShownCoverage, member_id: str) -> Resource:
+    """Return a Coverage with the member id as the reader may see it.
+
+    Its identifier is ours, whatever its id had to become.
+    """
     one, content = shown.coverage, shown.coverage.content
     subscriber = f"{content.subscriber.first_name} {content.subscriber.last_name}".strip()
     found: Resource = {
@@ -54,7 +57,7 @@ def coverage(shown: ShownCoverage) -> Resource:
         "meta": {"versionId": str(one.version), "lastUpdated": one.updated_at.isoformat()},
         "identifier": [{"value": one.coverage_id}],
         "status": _STATUSES[one.status],
-        "subscriberId": content.member_id,
+        "subscriberId": member_id,
         "beneficiary": {"reference": f"Patient/{fhir_id(shown.patient_id)}"},
         "relationship": _coded("subscriber-relationship", _RELATIONSHIPS[content.relationship]),
         "payor": [{"display": content.payer_name}],

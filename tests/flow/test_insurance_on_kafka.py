@@ -9,6 +9,7 @@ import pytest
 
 from local.infrastructure import Endpoints
 from shared.events.envelope import write
+from shared.events.insurance import CoverageChanges
 from shared.events.topics import INSURANCE_COMMANDS, PORTAL_SESSIONS
 from tests.flow.insurance_world import Insurance, running
 from tests.flow.kit import eventually
@@ -163,6 +164,26 @@ async def test_a_change_waits_for_staff_who_see_what_was_sent_and_received(insur
     stale = change(f"{patient}-CHG2", cov, f"{patient}-S3", patient_id=patient)
     refused = await insurance.outcome(await insurance.command(stale, f"patient:{person}"))
     assert refused["data"]["reason"] == "stale_version"
+
+
+async def test_a_member_id_is_whole_for_staff_and_masked_for_a_gateway_wherever_it_stands(
+    insurance: Insurance,
+) -> None:
+    patient, person, (cov,) = await added(insurance, "ACTIVE")
+    asked = change(f"{patient}-CHG", cov, patient_id=patient, changes=CoverageChanges(member_id=f"NEW-{patient}"))
+    await insurance.outcome(await insurance.command(asked, f"patient:{person}"))
+    for path in (
+        f"/v1/coverages?patient_id={patient}",
+        f"/v1/coverages/{cov}",
+        f"/fhir/Coverage?patient={patient}",
+        f"/fhir/Coverage/{cov}",
+    ):
+        _, shown = await insurance.get(path, person=person)
+        _, whole = await insurance.get(path, role="insurance")
+        assert f"ACTIVE-{cov}" not in json.dumps(shown)
+        assert f"ACTIVE-{cov}" in json.dumps(whole)
+        assert f"NEW-{patient}" not in json.dumps(shown)
+        assert (f"NEW-{patient}" in json.dumps(whole)) == path.startswith("/v1")
 
 
 async def test_what_is_not_ones_own_is_not_found(insurance: Insurance) -> None:

@@ -51,7 +51,7 @@ class PendingChange(BaseModel):
     """The newest change that waits for staff."""
 
     change_id: str
-    changes: dict[str, Any]
+    changes: dict[str, Any] = Field(description="by field; a member id is whole for staff alone")
     requested_at: datetime
 
 
@@ -103,7 +103,7 @@ class ChangeView(BaseModel):
     change_id: str
     status: ChangeStatus
     requested_at: datetime
-    changes: dict[str, Any]
+    changes: dict[str, Any] = Field(description="by field; a member id is whole for staff alone")
     note: str | None
     decided_at: datetime | None
     decision_note: str | None
@@ -156,7 +156,7 @@ async def coverage(coverage_id: Id, caller: PersonOrStaff, pool: ThePool) -> Cov
     return CoverageDetails(
         **dict(_view(shown, known, caller)),
         history=[_entry(one) for one in await reads.history(pool, coverage_id)],
-        changes=[_change(one) for one in await reads.changes(pool, coverage_id)],
+        changes=[_change(one, caller) for one in await reads.changes(pool, coverage_id)],
         verifications=[one.verification_id for one in asked] if asked is not None else None,
     )
 
@@ -255,7 +255,7 @@ def _view(shown: ShownCoverage, known: dict[str, KnownPatient], caller: Caller) 
         verified_at=one.verified_at,
         benefits=shown.benefits,
         pending_change=PendingChange(
-            change_id=pending.change_id, changes=_said(pending), requested_at=pending.requested_at
+            change_id=pending.change_id, changes=_said(pending, caller), requested_at=pending.requested_at
         )
         if pending
         else None,
@@ -263,20 +263,28 @@ def _view(shown: ShownCoverage, known: dict[str, KnownPatient], caller: Caller) 
     )
 
 
-def _said(change: ChangeRequest) -> dict[str, Any]:
-    return change.changes.model_dump(mode="json", exclude_none=True)
+def shown_member_id(member_id: str, caller: Caller) -> str:
+    """Return a member id whole for staff, and masked for a gateway."""
+    return member_id if caller.on_behalf_of is None else masked(member_id)
+
+
+def _said(change: ChangeRequest, caller: Caller) -> dict[str, Any]:
+    said = change.changes.model_dump(mode="json", exclude_none=True)
+    if change.changes.member_id is not None:
+        said["member_id"] = shown_member_id(change.changes.member_id, caller)
+    return said
 
 
 def _entry(entry: Entry) -> HistoryView:
     return HistoryView(at=entry.at, what=entry.what, by=entry.by, version=entry.version, note=entry.note)
 
 
-def _change(change: ChangeRequest) -> ChangeView:
+def _change(change: ChangeRequest, caller: Caller) -> ChangeView:
     return ChangeView(
         change_id=change.change_id,
         status=change.status,
         requested_at=change.requested_at,
-        changes=_said(change),
+        changes=_said(change, caller),
         note=change.note,
         decided_at=change.decided_at,
         decision_note=change.decision_note,

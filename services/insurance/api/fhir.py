@@ -6,8 +6,9 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
 from services.insurance import fhir
-from services.insurance.api.coverages import Id, PersonOrStaff, seen_coverage, seen_coverages
-from shared.auth import public
+from services.insurance.api.coverages import Id, PersonOrStaff, seen_coverage, seen_coverages, shown_member_id
+from services.insurance.reads import ShownCoverage
+from shared.auth import Caller, public
 from shared.routes import ThePool
 
 router = APIRouter(prefix="/fhir", tags=["FHIR"])
@@ -25,14 +26,14 @@ async def metadata() -> JSONResponse:
 async def search_coverages(caller: PersonOrStaff, pool: ThePool, patient: Patient = None) -> JSONResponse:
     """Search the coverages of a patient, or of all patients that the person acts for."""
     _, found = await seen_coverages(pool, caller, _patient_id(patient))
-    return _answer(fhir.bundle(fhir.coverage(one) for one in found))
+    return _answer(fhir.bundle(_coverage(one, caller) for one in found))
 
 
 @router.get("/Coverage/{coverage_id}")
 async def read_coverage(coverage_id: Id, caller: PersonOrStaff, pool: ThePool) -> JSONResponse:
     """Read one coverage."""
     _, shown = await seen_coverage(pool, caller, coverage_id)
-    return _answer(fhir.coverage(shown))
+    return _answer(_coverage(shown, caller))
 
 
 @router.get("/CoverageEligibilityResponse")
@@ -40,6 +41,10 @@ async def search_responses(caller: PersonOrStaff, pool: ThePool, patient: Patien
     """Search what payers said last of the coverages of a patient, or of all that the person acts for."""
     _, found = await seen_coverages(pool, caller, _patient_id(patient))
     return _answer(fhir.bundle(one for shown in found if (one := fhir.eligibility(shown))))
+
+
+def _coverage(shown: ShownCoverage, caller: Caller) -> fhir.Resource:
+    return fhir.coverage(shown, shown_member_id(shown.coverage.content.member_id, caller))
 
 
 def _patient_id(reference: str | None) -> str | None:

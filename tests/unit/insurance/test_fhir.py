@@ -49,14 +49,14 @@ def shown(coverage_id: str = "COV-1", **changes: Any) -> ShownCoverage:
     [("active", "active"), ("inactive", "cancelled"), ("removed", "cancelled"), ("undetermined", "draft")],
 )
 def test_a_coverage_can_be_read(status: CoverageStatus, told: str) -> None:
-    resource = fhir.coverage(shown(status=status))
+    resource = fhir.coverage(shown(status=status), "•••• OV-1")
     read = CoverageResource.model_validate(resource)
     assert (read.id, read.status, read.order) == ("COV-1", told, 1)
-    assert read.subscriberId == "ACTIVE-COV-1"
+    assert read.subscriberId == "•••• OV-1"
 
 
 def test_an_id_that_fhir_does_not_allow_is_replaced_and_the_identifier_is_not() -> None:
-    resource = fhir.coverage(shown("COV 1/é"))
+    resource = fhir.coverage(shown("COV 1/é"), "M-1")
     CoverageResource.model_validate(resource)
     assert resource["identifier"] == [{"value": "COV 1/é"}]
 
