@@ -5,7 +5,7 @@ Made by hand, for it is little; a test has a library that knows the standard rea
 
 import re
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
+from hashlib import md5
 from typing import Any, Final
 
 from services.insurance.domain.patient import CoverageStatus
@@ -36,8 +36,11 @@ _CENTS: Final = 100
 
 
 def fhir_id(own: str) -> str:
-    """Return an id that FHIR allows: our own where it does, else one that follows from it."""
-    return own if _ID.fullmatch(own) else blake2b(own.encode(), digest_size=16).hexdigest()
+    """Return an id that FHIR allows: our own where it does, else one that follows from it.
+
+    That one is MD5, by which the database too finds what has it.
+    """
+    return own if _ID.fullmatch(own) else md5(own.encode(), usedforsecurity=False).hexdigest()
 
 
 def _coded(system: str, code: str) -> Resource:
@@ -166,8 +169,7 @@ def capabilities() -> Resource:
                 "resource": [
                     {
                         "type": name,
-                        "interaction": [{"code": "search-type"}]
-                        + ([{"code": "read"}] if name == "Coverage" else []),
+                        "interaction": [{"code": "search-type"}, {"code": "read"}],
                         "searchParam": search,
                     }
                     for name in SEARCHABLE

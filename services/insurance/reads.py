@@ -47,6 +47,7 @@ _COVERAGES: Final = f"""
     order by c.patient_id, c.status = 'removed', c.priority, c.added_at, c.coverage_id
 """
 _PATIENT_OF_COVERAGE: Final = "select patient_id from coverage where coverage_id = $1"
+_COVERAGE_OF_DIGEST: Final = "select coverage_id from coverage where md5(coverage_id) = $1"
 _CHANGES_REQUESTED: Final = f"""
     select {", ".join(CHANGE)} from change_request
     where patient_id = any($1::text[]) and status = 'requested' order by requested_at, change_id
@@ -180,6 +181,12 @@ async def coverages(pool: Pool, patient_ids: Sequence[str]) -> list[ShownCoverag
 async def patient_of_coverage(pool: Pool, coverage_id: str) -> str | None:
     """Return whose a coverage is, if there is one."""
     found: str | None = await pool.fetchval(_PATIENT_OF_COVERAGE, coverage_id)
+    return found
+
+
+async def coverage_of_digest(pool: Pool, digest: str) -> str | None:
+    """Return the coverage whose id has this MD5, if there is one."""
+    found: str | None = await pool.fetchval(_COVERAGE_OF_DIGEST, digest)
     return found
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Text,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -60,6 +61,7 @@ class CoverageRow(InsuranceTable, table=True):
     __tablename__ = "coverage"
     __table_args__ = (
         Index("coverage_patient", "patient_id"),
+        Index("coverage_digest", text("md5(coverage_id)")),
         Index("coverage_waiting", "waiting_session", postgresql_where="waiting_session is not null"),
     )
 

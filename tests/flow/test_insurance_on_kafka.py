@@ -186,6 +186,27 @@ async def test_a_member_id_is_whole_for_staff_and_masked_for_a_gateway_wherever_
         assert (f"NEW-{patient}" in json.dumps(whole)) == path.startswith("/v1")
 
 
+async def test_what_fhir_lists_it_also_reads_by_its_id(insurance: Insurance) -> None:
+    patient, person = await insurance.patient()
+    _, stranger = await insurance.patient()
+    for cov in (f"{patient}_COV", f"{patient}-COV-2"):
+        told = add(cov, f"{patient}-S", patient_id=patient, member_id=f"ACTIVE-{cov}")
+        await insurance.command(told, f"patient:{person}")
+    await insurance.ended(session_ended(f"{patient}-S", person))
+    for cov in (f"{patient}_COV", f"{patient}-COV-2"):
+        await insurance.said(cov, "coverage-verified")
+
+    for kind in ("Coverage", "CoverageEligibilityResponse"):
+        _, listed = await insurance.get(f"/fhir/{kind}?patient={patient}", person=person)
+        assert listed["total"] == 2
+        for entry in listed["entry"]:
+            path = f"/fhir/{kind}/{entry['resource']['id']}"
+            assert await insurance.get(path, person=person) == (200, entry["resource"])
+            assert (await insurance.get(path, person=stranger))[0] == 404
+            assert (await insurance.get(path, role="insurance"))[0] == 200
+        assert (await insurance.get(f"/fhir/{kind}/{patient}", person=person))[0] == 404
+
+
 async def test_what_is_not_ones_own_is_not_found(insurance: Insurance) -> None:
     patient, _, (cov,) = await added(insurance, "ACTIVE")
     await insurance.said(cov, "coverage-verified")

@@ -1,14 +1,16 @@
 """FHIR R4 reads: the same coverages, to the same callers, in the words of that standard."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
-from services.insurance import fhir
+from services.insurance import fhir, reads
 from services.insurance.api.coverages import Id, PersonOrStaff, seen_coverage, seen_coverages, shown_member_id
 from services.insurance.reads import ShownCoverage
 from shared.auth import Caller, public
+from shared.problems import Problem
 from shared.routes import ThePool
 
 router = APIRouter(prefix="/fhir", tags=["FHIR"])
@@ -31,8 +33,11 @@ async def search_coverages(caller: PersonOrStaff, pool: ThePool, patient: Patien
 
 @router.get("/Coverage/{coverage_id}")
 async def read_coverage(coverage_id: Id, caller: PersonOrStaff, pool: ThePool) -> JSONResponse:
-    """Read one coverage."""
-    _, shown = await seen_coverage(pool, caller, coverage_id)
+    """Read one coverage, by our id or by the one that FHIR has instead."""
+    own = coverage_id
+    if await reads.patient_of_coverage(pool, coverage_id) is None:
+        own = await reads.coverage_of_digest(pool, coverage_id) or coverage_id
+    _, shown = await seen_coverage(pool, caller, own)
     return _answer(_coverage(shown, caller))
 
 
@@ -41,6 +46,18 @@ async def search_responses(caller: PersonOrStaff, pool: ThePool, patient: Patien
     """Search what payers said last of the coverages of a patient, or of all that the person acts for."""
     _, found = await seen_coverages(pool, caller, _patient_id(patient))
     return _answer(fhir.bundle(one for shown in found if (one := fhir.eligibility(shown))))
+
+
+@router.get("/CoverageEligibilityResponse/{response_id}")
+async def read_response(response_id: Id, caller: PersonOrStaff, pool: ThePool) -> JSONResponse:
+    """Read what the payer said last of a coverage; an answer that a newer one replaced is not found."""
+    asked = await reads.verification(pool, response_id)
+    if asked is not None:
+        _, shown = await seen_coverage(pool, caller, asked.verification.coverage_id)
+        response = fhir.eligibility(shown)
+        if response is not None and response["id"] == response_id:
+            return _answer(response)
+    raise Problem(HTTPStatus.NOT_FOUND, "There is no such response.", reason="not_found")
 
 
 def _coverage(shown: ShownCoverage, caller: Caller) -> fhir.Resource:

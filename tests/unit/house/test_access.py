@@ -62,6 +62,7 @@ MEANT: Final[dict[str, dict[str, set[str]]]] = {
         "GET /fhir/Coverage": PERSON | INSURANCE,
         "GET /fhir/Coverage/{coverage_id}": PERSON | INSURANCE,
         "GET /fhir/CoverageEligibilityResponse": PERSON | INSURANCE,
+        "GET /fhir/CoverageEligibilityResponse/{response_id}": PERSON | INSURANCE,
     },
     "inbox": {
         "GET /v1/patients": PERSON,
