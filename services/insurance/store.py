@@ -68,7 +68,7 @@ VERIFICATION: Final = (
 )
 WORK: Final = (
     *("patient_id", "work_id", "kind", "summary", "raised_at", "coverage_id", "change_id"),
-    *("verification_id", "action", "note", "settled_by", "settled_at"),
+    *("verification_id", "action", "note", "settled_by", "settled_at", "fingerprint"),
 )
 _APPOINTMENT: Final = ("patient_id", "appointment_id", "starts_at", "cancelled", "told_at")
 _SESSION: Final = ("session_id", "ended_at")

@@ -213,3 +213,4 @@ class WorkRow(InsuranceTable, table=True):
     note: str | None = Field(sa_column=columns.text(nullable=True))
     settled_by: str | None = Field(sa_column=columns.text(nullable=True))
     settled_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    fingerprint: bytes | None = Field(sa_column=Column(LargeBinary))

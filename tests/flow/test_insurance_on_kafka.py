@@ -145,6 +145,9 @@ async def test_a_change_waits_for_staff_who_see_what_was_sent_and_received(insur
     assert {"label": "What the payer says of the change", "value": "active"} in details["details"]
     status, settled = await insurance.call("POST", f"{path}/accept", {"note": "Fine."}, role="insurance")
     assert (status, settled["status"], settled["actions"]) == (200, "settled", [])
+    assert (await insurance.call("POST", f"{path}/accept", {"note": "Fine."}, role="insurance"))[0] == 200
+    status, problem = await insurance.call("POST", f"{path}/accept", {"note": "Well."}, role="insurance")
+    assert (status, problem["reason"]) == (409, "idempotency_conflict")
     status, problem = await insurance.call("POST", f"{path}/decline", {}, role="supervisor")
     assert (status, problem["reason"]) == (409, "work_settled")
 

@@ -43,6 +43,7 @@ TheSeal = Annotated[Seal, Depends(_seal)]
 _STATUSES: Final = {
     "not_found": HTTPStatus.NOT_FOUND,
     "work_settled": HTTPStatus.CONFLICT,
+    "idempotency_conflict": HTTPStatus.CONFLICT,
     "change_decided": HTTPStatus.CONFLICT,
 }
 
@@ -136,7 +137,10 @@ async def work_item(work_id: Id, _: Staff, pool: ThePool) -> WorkDetails:
 async def settle(
     work_id: Id, action: Action, settlement: Settlement, caller: Staff, ask: TheAsk, pool: ThePool
 ) -> WorkDetails:
-    """Do something about a piece of work, which settles it; the same again changes nothing."""
+    """Do something about a piece of work, which settles it; the same again changes nothing.
+
+    Something else, once it is settled, is refused: 409.
+    """
     shown = await reads.work_item(pool, work_id)
     if shown is None:
         raise _not_found()

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from services.insurance.domain.coverage import objection, submission
 from services.insurance.domain.patient import ChangeRequest, ChangeStatus, Content, Coverage, Patient, What
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import may_act, refuse, then, who
+from services.insurance.domain.refusal import Objection, may_act, refuse, then, who
 from services.insurance.domain.verification import close, close_all, inquiry, submit, take_over
 from services.insurance.domain.work import digest, raise_work, settle
 from shared.events.envelope import Outcome
@@ -15,7 +15,6 @@ from shared.events.insurance import (
     ChangeRequested,
     CoverageChanges,
     DecideChange,
-    RefusalReason,
     RequestChange,
 )
 from shared.frozen import replace
@@ -74,13 +73,13 @@ def request(
 
 def _objection(
     directory: Directory, patient: Patient, coverage: Coverage, command: RequestChange, now: datetime
-) -> tuple[RefusalReason, str | None] | None:
+) -> Objection | None:
     """Return why a change cannot be asked for, with words for it where the reason is not enough."""
     if command.base_version is not None and command.base_version != coverage.version:
-        return "stale_version", None
+        return Objection("stale_version")
     changed = apply(coverage.content, command.changes)
     if changed == coverage.content:
-        return "nothing_to_change", None
+        return Objection("nothing_to_change")
     return objection(directory, patient, changed, now, but=coverage.coverage_id)
 
 

@@ -7,7 +7,7 @@ from services.insurance.domain.asking import CheckCoverage
 from services.insurance.domain.checking import first_check, next_check, next_night
 from services.insurance.domain.patient import Content, Coverage, Patient, WorkKind
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import may_act, refuse, then, who
+from services.insurance.domain.refusal import Objection, may_act, refuse, then, who
 from services.insurance.domain.session import SubmitSession
 from services.insurance.domain.verification import NOT_AGAIN_BEFORE, close_all, inquiry, submit
 from services.insurance.domain.work import digest, raise_work, settle
@@ -16,7 +16,6 @@ from shared.events.insurance import (
     CoverageAdded,
     CoverageRemoved,
     PrioritySet,
-    RefusalReason,
     RemoveCoverage,
     SetPriority,
     VerificationSubmitted,
@@ -38,15 +37,15 @@ def submission(patient: Patient, session_id: str, now: datetime) -> Task:
 
 def objection(
     directory: Directory, patient: Patient, content: Content, now: datetime, but: str | None = None
-) -> tuple[RefusalReason, str | None] | None:
+) -> Objection | None:
     """Return why a coverage (other than `but`) cannot say this, with words where the reason is not enough."""
     if content.subscriber.birth_date > now.date():
-        return "birth_date_in_future", None
+        return Objection("birth_date_in_future")
     key = _member(directory, content)
     for there in patient.live():
         if there.coverage_id != but and _member(directory, there.content) == key:
             detail = f"This payer and member id are on file as coverage {there.coverage_id}."
-            return "duplicate_coverage", detail
+            return Objection("duplicate_coverage", detail)
     return None
 
 

@@ -194,7 +194,7 @@ class Appointment:
 
 @dataclass(frozen=True)
 class Work:
-    """Something that a person of the insurance pool has to look at."""
+    """Something that a person of the insurance pool has to look at; `fingerprint` is of what settled it."""
 
     work_id: str
     kind: WorkKind
@@ -207,6 +207,7 @@ class Work:
     note: str | None = None
     settled_by: str | None = None
     settled_at: datetime | None = None
+    fingerprint: bytes | None = None
 
     @property
     def is_open(self) -> bool:

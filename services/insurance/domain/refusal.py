@@ -1,11 +1,19 @@
 """How a command is refused, who may give one, and how decisions are put together."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from services.insurance.domain.patient import By, Patient
 from shared.events.envelope import Command
 from shared.events.insurance import REFUSAL_REASONS, CommandRefused, RefusalReason
 from shared.messaging.decision import Decision, Event
+
+
+class Objection(NamedTuple):
+    """Why a command cannot be obeyed, with words where the reason is not enough."""
+
+    reason: RefusalReason
+    detail: str | None = None
 
 
 def refuse(

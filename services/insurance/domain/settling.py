@@ -7,8 +7,9 @@ from services.insurance.domain.change import settle_change
 from services.insurance.domain.coverage import ask_anew
 from services.insurance.domain.patient import Coverage, Patient, Work, WorkKind
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import refuse
+from services.insurance.domain.refusal import Objection, refuse
 from services.insurance.domain.verification import close_all, inquiry, submit
+from services.insurance.domain.work import digest
 from shared.events.envelope import Command, Id
 from shared.events.insurance import WorkSettled
 from shared.events.vocabulary import Note, Word
@@ -48,7 +49,7 @@ class SettleWork(Command):
 def settle_work(
     directory: Directory, patient: Patient, command: SettleWork, actor: str, cause_id: str, now: datetime
 ) -> Decision[Patient]:
-    """Do what is asked and settle the work; what was settled in the same way before is told again."""
+    """Do what is asked and settle the work; what was settled with the same before is told again."""
     work = patient.work.get(command.work_id)
     if work is None:
         return refuse(patient, command, "not_found")
@@ -58,13 +59,24 @@ def settle_work(
         work_id=work.work_id, patient_id=patient.patient_id, action=command.action, note=command.note
     )
     told = Event(settled, "done", patient.patient_id)
+    fingerprint = bytes.fromhex(digest(command.model_dump_json(include={"action", "note", "payer_id", "status"})))
+    if not work.is_open and work.action != command.action:
+        return refuse(patient, command, "work_settled")
     if not work.is_open:
-        same = work.action == command.action
-        return Decision(patient, (told,)) if same else refuse(patient, command, "work_settled")
-    done = replace(work, action=command.action, note=command.note, settled_by=actor, settled_at=now)
+        # A decision about a change that was given as a command settles its work without a fingerprint.
+        same = work.fingerprint in (None, fingerprint)
+        return Decision(patient, (told,)) if same else refuse(patient, command, "idempotency_conflict")
+    done = replace(
+        work,
+        action=command.action,
+        note=command.note,
+        settled_by=actor,
+        settled_at=now,
+        fingerprint=fingerprint,
+    )
     did = _do(directory, patient.with_work(done), work, command, actor, cause_id, now)
-    if isinstance(did, str):
-        return refuse(patient, command, did)
+    if isinstance(did, Objection):
+        return refuse(patient, command, *did)
     return Decision(did.state, (told, *did.events), did.tasks)
 
 
@@ -76,7 +88,7 @@ def _do(
     actor: str,
     cause_id: str,
     now: datetime,
-) -> Decision[Patient] | Literal["unknown_payer", "invalid_data"]:
+) -> Decision[Patient] | Objection:
     coverage = patient.coverages[work.coverage_id or ""]
     match command.action:
         case "close":
@@ -88,7 +100,7 @@ def _do(
                 directory, patient, change, command.action, command.note, actor, now, outcome=None
             )
         case "verify-again":
-            return ask_anew(directory, patient, coverage, cause_id, now) or "unknown_payer"
+            return ask_anew(directory, patient, coverage, cause_id, now) or Objection("unknown_payer")
         case "choose-payer":
             return _choose_payer(directory, patient, coverage, command, cause_id, now)
         case "override":
@@ -102,10 +114,10 @@ def _choose_payer(
     command: SettleWork,
     cause_id: str,
     now: datetime,
-) -> Decision[Patient] | Literal["unknown_payer"]:
+) -> Decision[Patient] | Objection:
     payer = directory.payer(command.payer_id, "") if command.payer_id else None
     if payer is None:
-        return "unknown_payer"
+        return Objection("unknown_payer")
     content = coverage.content.model_copy(update={"payer_id": payer.payer_id, "payer_name": payer.name})
     chosen = replace(
         coverage, content=content, version=coverage.version + 1, reason=None, status="pending", updated_at=now
@@ -117,10 +129,11 @@ def _choose_payer(
 
 def _override(
     patient: Patient, coverage: Coverage, command: SettleWork, now: datetime
-) -> Decision[Patient] | Literal["invalid_data"]:
+) -> Decision[Patient] | Objection:
     """Take what staff learnt elsewhere as the answer; its benefits are not known that way."""
     if command.status is None or command.note is None:
-        return "invalid_data"
+        missing = [name for name in ("status", "note") if getattr(command, name) is None]
+        return Objection("invalid_data", f"Missing: {', '.join(missing)}.")
     after = close_all(patient, coverage.coverage_id, now)
     said = replace(
         coverage,

@@ -114,11 +114,19 @@ def test_staff_override_a_failed_verification_with_a_note() -> None:
     (work,) = world.said(WorkRaised)
     asked: dict[str, Any] = {"work_id": work.work_id, "patient_id": "PT-1", "action": "override"}
 
-    assert outcome(world.hear(SettleWork(**asked, status="active"), actor=STAFF)) == ("refused", "invalid_data")
+    for given, missing in (({"status": "active"}, "note"), ({"note": "Called."}, "status"), ({}, "status, note")):
+        told = world.hear(SettleWork(**asked | given), actor=STAFF)
+        assert outcome(told) == ("refused", "invalid_data")
+        assert told[0].data == CommandRefused(
+            command_type=SettleWork.TYPE, reason="invalid_data", detail=f"Missing: {missing}."
+        )
     told = world.hear(SettleWork(**asked, status="active", note="Called."), actor=STAFF)
 
     assert outcome(told) == ("done", None)
-    assert [one.action for one in world.said(WorkSettled)] == ["override"]
+    assert world.hear(SettleWork(**asked, status="active", note="Called."), actor=STAFF) == told
+    for other in ({"status": "inactive", "note": "Called."}, {"status": "active", "note": "Wrote."}):
+        assert outcome(world.hear(SettleWork(**asked | other), actor=STAFF)) == ("refused", "idempotency_conflict")
+    assert [one.action for one in world.said(WorkSettled)] == ["override"] * 2
     assert world.coverage().status == "active"
 
 
