@@ -69,8 +69,13 @@ def read_answer(text: str) -> Answer:
     marks = [mark for mark in {interchange.repetition, "^"} if mark and not mark.isalnum()]
     answer = Answer()
     level = ""
+    # Between LS and LE stand others than the patient: another payer's subscriber, or a provider.
+    of_others = False
     for segment in interchange.segments:
-        level = _take(answer, segment, level, marks)
+        if segment.name in ("LS", "LE", "HL"):
+            of_others = segment.name == "LS"
+        if not (of_others and segment.name in ("NM1", "DMG")):
+            level = _take(answer, segment, level, marks)
     return answer
 
 

@@ -28,6 +28,11 @@ def plain(text: str) -> str:
     return " ".join("".join(c if c in _KEPT else "" if unicodedata.combining(c) else " " for c in letters).split())
 
 
+def last_name(name: str) -> str:
+    """Return a last name as it is sent, and so comes back: cut to what the segment holds."""
+    return plain(name)[:_LONGEST_NAME]
+
+
 def _day(day: date) -> str:
     return day.strftime("%Y%m%d").zfill(8)
 
@@ -66,8 +71,7 @@ def write(inquiry: Inquiry, trace: str, provider: Provider, now: datetime) -> st
 
 
 def _name(entity: str, person: Subscriber) -> list[str]:
-    last = plain(person.last_name)[:_LONGEST_NAME]
-    return ["NM1", entity, "1", last, plain(person.first_name)[:_LONGEST_FIRST_NAME]]
+    return ["NM1", entity, "1", last_name(person.last_name), plain(person.first_name)[:_LONGEST_FIRST_NAME]]
 
 
 def _birth(person: Subscriber) -> list[str]:

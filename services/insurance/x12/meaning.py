@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from services.insurance.domain.patient import Inquiry
 from services.insurance.x12 import answer as x12
-from services.insurance.x12.inquiry import plain
+from services.insurance.x12.inquiry import last_name, plain
 from services.insurance.x12.segments import UnreadableError
 from shared.events.insurance import Benefit, Benefits
 from shared.events.vocabulary import AMOUNT_MINOR_MAX, Subscriber
@@ -91,7 +91,7 @@ def _same(named: x12.Named, person: Subscriber) -> bool:
     firsts = _letters(named.first_name), _letters(person.first_name)
     # Payers cut first names short, or add a middle one.
     alike = firsts[0].startswith(firsts[1]) or firsts[1].startswith(firsts[0])
-    return alike and _letters(named.last_name) == _letters(person.last_name)
+    return alike and _letters(last_name(named.last_name)) == _letters(last_name(person.last_name))
 
 
 def _letters(name: str) -> str:

@@ -98,6 +98,16 @@ def test_an_answer_about_the_subscriber_is_none_about_the_dependent() -> None:
     assert understand(dependent, ABOUT_ANA, TRACE).result == "mismatched"
 
 
+def test_a_name_that_is_too_long_for_a_question_is_known_by_its_echo() -> None:
+    long = ANA.model_copy(update={"last_name": "Z" * 59 + " " + "Y" * 39, "first_name": "A" * 100})
+    asked = ABOUT_ANA.model_copy(update={"subscriber": long})
+    (echo,) = (one for one in write(asked, TRACE, HOSPITAL, NOW).split("~") if one.startswith("NM1*IL"))
+    answered = told("--one-line").replace("NM1*IL*1*NUNEZ*ANA****MI*ACTIVE1", echo)
+    assert echo in answered
+    assert understand(answered, asked, TRACE).result == "active"
+    assert understand(answered.replace("ZZZZ", "ZZZA", 1), asked, TRACE).result == "mismatched"
+
+
 @given(people, st.none() | people, st.sampled_from(["ACTIVE1", "a b*c~d", "ÄÖ-1"]))
 @settings(max_examples=60)
 def test_whoever_is_asked_about_a_strict_reader_takes_the_question(
