@@ -75,20 +75,24 @@ def understand(text: str, inquiry: Inquiry, trace: str) -> Meaning:
 
 
 def _about(found: x12.Answer, inquiry: Inquiry) -> bool:
-    """Tell whether an answer is about whom we asked: all persons that it names are those whom we named."""
-    if found.dependent is not None and not _same(found.dependent, inquiry.person):
+    """Tell whether an answer is about whom we asked, and nobody else.
+
+    One about a dependent names the dependent, or them alone as a subscriber: to some payers each member is one.
+    """
+    if found.dependent is None:
+        return found.subscriber is not None and _same(found.subscriber, inquiry.person)
+    if found.subscriber is not None and not _same(found.subscriber, inquiry.subscriber):
         return False
-    if found.subscriber is None:
-        return found.dependent is not None
-    return _same(found.subscriber, inquiry.subscriber) or (
-        found.dependent is None and _same(found.subscriber, inquiry.person)
-    )
+    return _same(found.dependent, inquiry.person)
 
 
 def _same(named: x12.Named, person: Subscriber) -> bool:
+    firsts = _letters(named.first_name), _letters(person.first_name)
+    if named.birth_date is None and not all(firsts):
+        # A last name alone is a whole family's.
+        return False
     if named.birth_date is not None and named.birth_date != person.birth_date:
         return False
-    firsts = _letters(named.first_name), _letters(person.first_name)
     # Payers cut first names short, or add a middle one.
     alike = firsts[0].startswith(firsts[1]) or firsts[1].startswith(firsts[0])
     return alike and _letters(last_name(named.last_name)) == _letters(last_name(person.last_name))

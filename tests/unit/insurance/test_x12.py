@@ -93,8 +93,10 @@ def test_the_codes_are_the_payers() -> None:
 def test_an_answer_about_the_subscriber_is_none_about_the_dependent() -> None:
     plan = told("--one-line")
     dependent = told("a-dependent-of-theirs")
+    member_of_their_own = plan.replace("NUNEZ*ANA", "NUNEZ*LEO").replace("19840229", "20150101")
     assert understand(dependent, ABOUT_LEO, TRACE).result == "active"
-    assert understand(plan, ABOUT_LEO, TRACE).result == "active"
+    assert understand(member_of_their_own, ABOUT_LEO, TRACE).result == "active"
+    assert understand(plan, ABOUT_LEO, TRACE).result == "mismatched"
     assert understand(dependent, ABOUT_ANA, TRACE).result == "mismatched"
 
 
