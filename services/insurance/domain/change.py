@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from services.insurance.domain.coverage import objection, submission
+from services.insurance.domain.coverage import duplicate, objection, submission
 from services.insurance.domain.patient import ChangeRequest, ChangeStatus, Content, Coverage, Patient, What
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import Objection, may_act, refuse, then, who
@@ -80,7 +80,7 @@ def _objection(
     changed = apply(coverage.content, command.changes)
     if changed == coverage.content:
         return Objection("nothing_to_change")
-    return objection(directory, patient, changed, now, but=coverage.coverage_id)
+    return objection(directory, patient, changed, now, coverage)
 
 
 def apply(content: Content, changes: CoverageChanges) -> Content:
@@ -116,7 +116,8 @@ def decide(
         return refuse(patient, command, "not_found")
     if change.status not in ("requested", _DECIDED[command.decision][0]):
         return refuse(patient, command, "change_decided")
-    return settle_change(directory, patient, change, command.decision, command.note, actor, now, outcome="done")
+    decided = settle_change(directory, patient, change, command.decision, command.note, actor, now, outcome="done")
+    return refuse(patient, command, *decided) if isinstance(decided, Objection) else decided
 
 
 def settle_change(  # a decision has as many parts
@@ -129,11 +130,18 @@ def settle_change(  # a decision has as many parts
     now: datetime,
     *,
     outcome: Outcome | None,
-) -> Decision[Patient]:
-    """Return what a decision about a change leads to; once it was made, it is only told again."""
+) -> Decision[Patient] | Objection:
+    """Return what a decision about a change leads to; once it was made, it is only told again.
+
+    Since it was asked for, another coverage may have come to say the same.
+    """
     coverage = patient.coverages[change.coverage_id]
     decided: Decision[Patient] = Decision(patient)
     if change.status == "requested":
+        changed = apply(coverage.content, change.changes)
+        same = duplicate(directory, patient, changed, coverage) if decision == "accept" else None
+        if same is not None:
+            return same
         status, what = _DECIDED[decision]
         made = replace(change, status=status, waiting_session=None, decided_at=now, decision_note=note)
         after = settle(

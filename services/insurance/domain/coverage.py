@@ -28,6 +28,9 @@ from shared.messaging.decision import Decision, Event, Task, TryLaterError
 SESSION_GIVEN_UP_AFTER: Final = timedelta(minutes=30)
 """A closed tab ends no session: what waits for its end is submitted after this."""
 
+_EASTERNMOST: Final = timedelta(hours=14)
+"""Where a day begins first, and a child may be born on a date that is still to come in UTC."""
+
 
 def submission(patient: Patient, session_id: str, now: datetime) -> Task:
     """Return the timer that submits what waits for a session: at once if it has ended, or when it is given up."""
@@ -36,14 +39,31 @@ def submission(patient: Patient, session_id: str, now: datetime) -> Task:
 
 
 def objection(
-    directory: Directory, patient: Patient, content: Content, now: datetime, but: str | None = None
+    directory: Directory, patient: Patient, content: Content, now: datetime, was: Coverage | None = None
 ) -> Objection | None:
-    """Return why a coverage (other than `but`) cannot say this, with words where the reason is not enough."""
-    if content.subscriber.birth_date > now.date():
+    """Return why a coverage cannot say this; what it `was` before is nobody's fault now."""
+    if content.subscriber.birth_date > (now + _EASTERNMOST).date():
         return Objection("birth_date_in_future")
+    if not any(map(str.isalnum, content.member_id)) and (
+        was is None or was.content.member_id != content.member_id
+    ):
+        return Objection("invalid_data", "member_id: it has no letter or digit.")
+    first, last = content.effective_from, content.effective_to
+    dates_before = (was.content.effective_from, was.content.effective_to) if was else None
+    if first and last and last < first and dates_before != (first, last):
+        return Objection("invalid_data", "effective_to: it is before effective_from.")
+    return duplicate(directory, patient, content, was)
+
+
+def duplicate(
+    directory: Directory, patient: Patient, content: Content, was: Coverage | None = None
+) -> Objection | None:
+    """Return which other coverage this one would be the same as, if it was not before."""
     key = _member(directory, content)
+    if was is not None and _member(directory, was.content) == key:
+        return None
     for there in patient.live():
-        if there.coverage_id != but and _member(directory, there.content) == key:
+        if _member(directory, there.content) == key:
             detail = f"This payer and member id are on file as coverage {there.coverage_id}."
             return Objection("duplicate_coverage", detail)
     return None
@@ -272,8 +292,8 @@ def verify_again(
     if coverage is None or not coverage.is_live:
         return refuse(patient, command, "not_found")
     decided = ask_anew(directory, patient, coverage, cause_id, now)
-    if decided is None:
-        return refuse(patient, command, "unknown_payer")
+    if isinstance(decided, Objection):
+        return refuse(patient, command, *decided)
     last = decided.state.coverages[coverage.coverage_id].verification_id or ""
     told = VerificationSubmitted(coverage_id=coverage.coverage_id, verification_id=last)
     return Decision(decided.state, (Event(told, "done", patient.patient_id),), decided.tasks)
@@ -281,8 +301,8 @@ def verify_again(
 
 def ask_anew(
     directory: Directory, patient: Patient, coverage: Coverage, cause_id: str, now: datetime
-) -> Decision[Patient] | None:
-    """Return what it takes to ask anew; nothing to do if the payer was asked just now, None if nobody can be.
+) -> Decision[Patient] | Objection:
+    """Return what it takes to ask anew, which is nothing if the payer was asked just now; or why nobody can be.
 
     A question that has just timed out was asked just now too: it is asked again by itself.
     """
@@ -291,7 +311,9 @@ def ask_anew(
         return Decision(patient)
     asked = inquiry(directory, patient, coverage.content, now)
     if asked is None:
-        return None
+        if directory.payer(coverage.content.payer_id, coverage.content.payer_name) is None:
+            return Objection("unknown_payer")
+        return Objection("not_found", "The host has not told of the patient yet, who is not the subscriber.")
     coverage = replace(coverage, waiting_session=None)
     return submit(patient, coverage, asked, "staff", now, key=(cause_id,))
 

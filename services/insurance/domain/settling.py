@@ -100,7 +100,7 @@ def _do(
                 directory, patient, change, command.action, command.note, actor, now, outcome=None
             )
         case "verify-again":
-            return ask_anew(directory, patient, coverage, cause_id, now) or Objection("unknown_payer")
+            return ask_anew(directory, patient, coverage, cause_id, now)
         case "choose-payer":
             return _choose_payer(directory, patient, coverage, command, cause_id, now)
         case "override":

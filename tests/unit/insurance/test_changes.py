@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from services.insurance.domain.settling import SettleWork
 from shared.events.insurance import (
     ChangeDecided,
+    CommandRefused,
     CoverageChanges,
     CoverageVerified,
     VerificationSubmitted,
@@ -25,6 +27,22 @@ from tests.unit.insurance.story import (
     outcome,
     session_ended,
 )
+
+
+def test_a_change_that_another_coverage_has_come_to_say_is_not_accepted() -> None:
+    world = active()
+    world.hear(change(changes=CoverageChanges(member_id="ACTIVE-COV-2")))
+    world.hear(add("COV-2"))
+    (work,) = world.said(WorkRaised)
+    settle = SettleWork(work_id=work.work_id, patient_id="PT-1", action="accept")
+
+    for command in (decision(), settle):
+        told = world.hear(command, actor=STAFF)
+        assert outcome(told) == ("refused", "duplicate_coverage")
+        assert isinstance(told[0].data, CommandRefused)
+        assert "COV-2" in told[0].data.detail
+    assert on_its_own(world.coverage()) == ("ACTIVE-COV-1", 1, "active")
+    assert outcome(world.hear(decision(word="decline"), actor=STAFF)) == ("done", None)
 
 
 def test_a_change_is_verified_as_it_would_be_and_leaves_what_is_on_file_until_staff_accept_it() -> None:
@@ -135,6 +153,10 @@ def test_two_changes_of_one_session_are_asked_about_together() -> None:
         (
             {"changes": CoverageChanges(subscriber=ANA.model_copy(update={"birth_date": date(2030, 1, 1)}))},
             "birth_date_in_future",
+        ),
+        (
+            {"changes": CoverageChanges(effective_from=date(2026, 2, 1), effective_to=date(2026, 1, 31))},
+            "invalid_data",
         ),
         ({"coverage_id": "COV-0"}, "not_found"),
     ],

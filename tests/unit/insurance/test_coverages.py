@@ -2,18 +2,21 @@
 
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.insurance.domain.settling import SettleWork
 from shared.events.insurance import (
     CommandRefused,
+    CoverageChanges,
     CoverageRemoved,
     WorkRaised,
     WorkSettled,
 )
 from tests.unit.insurance.story import (
     ANA,
+    NOW,
     OTHER,
     PROXY,
     STAFF,
@@ -83,6 +86,25 @@ def test_a_removed_coverage_may_be_added_again_under_a_new_id() -> None:
 def test_a_birth_date_to_come_is_refused() -> None:
     unborn = ANA.model_copy(update={"birth_date": date(2030, 1, 1)})
     assert outcome(hospital().hear(add(subscriber=unborn))) == ("refused", "birth_date_in_future")
+
+
+def test_a_child_that_is_born_where_the_day_begins_first_is_no_fault() -> None:
+    today = ANA.model_copy(update={"birth_date": date(2026, 3, 3)})
+    assert NOW.astimezone(ZoneInfo("Pacific/Kiritimati")).date() == today.birth_date
+    assert outcome(hospital().hear(add(subscriber=today))) == ("done", None)
+
+
+@pytest.mark.parametrize("member_id", [" ", "- -", "*"])
+def test_a_member_id_without_a_letter_or_digit_is_invalid(member_id: str) -> None:
+    world = active()
+    for command in (
+        add("COV-2", member_id=member_id),
+        change(changes=CoverageChanges(member_id=member_id)),
+    ):
+        told = world.hear(command)
+        assert outcome(told) == ("refused", "invalid_data")
+        assert isinstance(told[0].data, CommandRefused)
+        assert told[0].data.detail.startswith("member_id")
 
 
 def test_an_unknown_payer_is_accepted_and_staff_choose_who_it_is() -> None:

@@ -1,6 +1,6 @@
 """What the host has on file: what it tells last wins, and what it corrects is asked about."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -10,6 +10,7 @@ from services.insurance.domain import decide
 from services.insurance.domain.patient import Patient
 from services.insurance.domain.payers import Directory, Payer
 from shared.events.insurance import (
+    CoverageChanges,
     WorkRaised,
 )
 from tests.unit.insurance.story import (
@@ -22,6 +23,7 @@ from tests.unit.insurance.story import (
     answer,
     booked,
     cancelled,
+    change,
     hospital,
     message,
     on_file,
@@ -31,6 +33,14 @@ from tests.unit.insurance.story import (
     session_ended,
     set_priority,
 )
+
+
+def test_what_the_host_has_wrong_keeps_no_patient_from_changing_something_else() -> None:
+    days = {"effective_from": date(2026, 2, 1), "effective_to": date(2026, 1, 1)}
+    world = hospital(on_file(member_id="-", **days), on_file(coverage_id="COV-I", member_id="-"))
+    for changes in (CoverageChanges(plan_name="Silver"), CoverageChanges(payer_name="Lakeside Care")):
+        told = world.hear(change(f"CHG-{changes.plan_name}", "COV-H", base_version=None, changes=changes))
+        assert outcome(told) == ("done", None)
 
 
 def test_what_the_host_tells_later_wins_in_any_order_and_grows_the_version() -> None:

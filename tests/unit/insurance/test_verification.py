@@ -231,6 +231,15 @@ def test_staff_have_no_payer_asked_before_90_seconds_that_has_not_answered(attem
     assert min(waits) >= timedelta(seconds=90)
 
 
+def test_nobody_can_be_asked_about_a_dependent_of_whom_the_host_has_not_told() -> None:
+    world = Hospital()
+    world.hear(on_file(relationship="child"), on_file(coverage_id="COV-I", payer_id="NOPE", member_id="ACTIVE-I"))
+    assert outcome(world.hear(verify_again("COV-H"), actor=STAFF)) == ("refused", "not_found")
+    assert outcome(world.hear(verify_again("COV-I"), actor=STAFF)) == ("refused", "unknown_payer")
+    world.hear(registered())
+    assert outcome(world.hear(verify_again("COV-H"), actor=STAFF)) == ("done", None)
+
+
 def test_an_active_coverage_is_verified_again_each_month_at_a_quiet_hour() -> None:
     world = asked("active")
     world.settle(29 * DAY)
