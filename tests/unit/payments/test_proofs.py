@@ -146,7 +146,7 @@ def test_a_guest_of_one_visit_pays_no_other() -> None:
     chosen = more.model_copy(update={"allocation": shares(V2=5_001)})
     assert outcome(as_guest(account, chosen)) == ("refused", "allocation_mismatch")
     in_a_plan = when(account, start_plan(visit_account_numbers=("V-2",))).state
-    assert outcome(as_guest(in_a_plan, more)) == ("refused", "plan_exists")
+    assert outcome(as_guest(in_a_plan, asked)) == ("refused", "plan_exists")
     assert outcome(as_guest(when(account, closed("V-2")).state, more)) == ("refused", "account_closed")
 
 
