@@ -56,11 +56,11 @@ PATIENT: Final = (
 COVERAGE: Final = (
     *("patient_id", "coverage_id", "content", "status", "priority", "added_at", "updated_at", "version"),
     *("told_at", "fingerprint", "session_id", "waiting_session", "verification_id"),
-    *("answer_id", "verified_at", "reason", "retry_at", "check_at"),
+    *("answer_id", "verified_at", "reason", "retry_at", "check_at", "correlationid"),
 )
 CHANGE: Final = (
     *("patient_id", "change_id", "coverage_id", "changes", "note", "requested_at", "fingerprint", "session_id"),
-    *("status", "waiting_session", "verification_id", "decided_at", "decision_note"),
+    *("status", "waiting_session", "verification_id", "decided_at", "decision_note", "correlationid"),
 )
 VERIFICATION: Final = (
     *("patient_id", "verification_id", "coverage_id", "version", "cause", "inquiry", "started_at", "asked_at"),

@@ -83,6 +83,7 @@ class CoverageRow(InsuranceTable, table=True):
     reason: str | None = Field(sa_column=columns.text(nullable=True))
     retry_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     check_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    correlationid: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class ChangeRow(InsuranceTable, table=True):
@@ -108,6 +109,7 @@ class ChangeRow(InsuranceTable, table=True):
     verification_id: str | None = Field(sa_column=columns.text(nullable=True))
     decided_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     decision_note: str | None = Field(sa_column=columns.text(nullable=True))
+    correlationid: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class VerificationRow(InsuranceTable, table=True):

@@ -42,7 +42,7 @@ PAYMENT: Final = (
     *("submitted_by", "created_at", "updated_at", "status", "reason", "charge_id", "queries"),
     *("review_id", "plan_id", "instalment"),
     *("refunded_minor", "dispute_status", "settlement_id", "settled_minor"),
-    *("guest", "guest_method"),
+    *("guest", "guest_method", "correlationid"),
 )
 STATEMENT: Final = (
     *("account_number", "statement_id", "issued_on", "due_on", "period_from", "period_to"),
@@ -57,7 +57,7 @@ METHOD: Final = (
 )
 REFUND: Final = (
     *("account_number", "refund_id", "payment_id", "amount_minor", "currency", "reason", "allocation"),
-    *("processor_key", "requested_by", "requested_at", "status", "decided_by", "queries"),
+    *("processor_key", "requested_by", "requested_at", "status", "decided_by", "queries", "correlationid"),
 )
 PLAN: Final = (
     *("account_number", "plan_id", "visits", "currency", "monthly_amount_minor", "day_of_month", "autopay"),
@@ -151,6 +151,7 @@ def payment_row(account_number: str, one: Payment) -> Row:
         one.settled_minor,
         one.guest,
         one.guest_method,
+        one.correlationid,
     )
 
 
@@ -216,7 +217,8 @@ def refund_row(account_number: str, one: Refund) -> Row:
     asked = (one.refund_id, one.payment_id, one.amount_minor, one.currency, one.reason)
     back = _ALLOCATION.dump_json(one.allocation).decode()
     asking = (one.processor_key, one.requested_by, one.requested_at)
-    return (account_number, *asked, back, *asking, one.status, one.decided_by, one.queries)
+    reached = (one.status, one.decided_by, one.queries)
+    return (account_number, *asked, back, *asking, *reached, one.correlationid)
 
 
 def plan(row: Sequence[Any]) -> Plan:

@@ -137,6 +137,7 @@ class PaymentRow(SQLModel, table=True):
     settled_minor: int = Field(sa_column=_minor("0"))
     guest: str | None = Field(sa_column=columns.text(nullable=True))
     guest_method: bytes | None = Field(sa_column=Column(LargeBinary))
+    correlationid: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class StatementRow(SQLModel, table=True):
@@ -224,6 +225,7 @@ class RefundRow(SQLModel, table=True):
     status: str = Field(sa_column=columns.text())
     decided_by: str | None = Field(sa_column=columns.text(nullable=True))
     queries: int = Field(sa_column=_small())
+    correlationid: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class PlanRow(SQLModel, table=True):

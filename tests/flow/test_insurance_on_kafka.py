@@ -45,6 +45,8 @@ async def test_a_coverage_is_added_and_verified_when_the_session_ends(insurance:
     assert verified["status"] == "active"
     (submitted,) = insurance.all_said(cov, "verification-submitted")
     assert (submitted["session_id"], submitted["verification_id"]) == (session, verified["verification_id"])
+    chain = {event["type"] for event in insurance.heard if event.get("correlationid") == command.id}
+    assert chain >= {f"insurance.{kind}.v1" for kind in ("verification-submitted", "coverage-verified")}
     (asked,) = await insurance.asked(f"ACTIVE-{patient}".upper())
     assert asked["trace"] == verified["verification_id"]
     _, (active,) = await insurance.get(f"/v1/coverages?patient_id={patient}", person=person)

@@ -56,6 +56,8 @@ async def test_a_bank_return_days_later_comes_by_webhook_and_counts_once(portal:
 
     returned = await portal.said(number, "payments.payment-returned.v1")
     assert (returned["data"]["reason"], returned["data"]["amount_minor"]) == ("R10", 10_000)
+    accepted = await portal.said(number, "payments.payment-accepted.v1")
+    assert returned["correlationid"] == accepted["correlationid"] == accepted["causationid"]
     assert await portal.send_webhook(event) == 204
     assert await portal.send_webhook(event, "another secret") == 400
     await portal.said_of(number, "payments.balance-changed.v1", balance_minor=10_000, version=3)
@@ -135,7 +137,8 @@ async def test_a_refund_that_fails_a_day_later_is_posted_again(portal: Portal) -
     await portal.advance(timedelta(days=2))
     await portal.webhook("refund.failed", payment_id)
 
-    await portal.said(number, "payments.refund-failed.v1")
+    failed = await portal.said(number, "payments.refund-failed.v1")
+    assert failed["correlationid"] == (await portal.said(number, "payments.refund-requested.v1"))["causationid"]
     await portal.said_of(number, "payments.balance-changed.v1", balance_minor=0, version=4)
     await work(portal, "refund-failed", number)
 

@@ -98,9 +98,9 @@ def _obey(
 ) -> Decision[Patient]:
     match command:
         case AddCoverage():
-            return coverage.add(directory, patient, command, message.actor, now)
+            return coverage.add(directory, patient, message, now)
         case RequestChange():
-            return change.request(directory, patient, command, message.actor, now)
+            return change.request(directory, patient, message, now)
         case RemoveCoverage():
             return coverage.remove(patient, command, message.actor, now)
         case _ if who(message.actor) != "staff":

@@ -9,7 +9,7 @@ from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import Objection, may_act, refuse, then, who
 from services.insurance.domain.verification import close, close_all, inquiry, submit, take_over
 from services.insurance.domain.work import digest, raise_work, settle
-from shared.events.envelope import Outcome
+from shared.events.envelope import Message, Outcome
 from shared.events.insurance import (
     ChangeDecided,
     ChangeRequested,
@@ -27,9 +27,10 @@ _DECIDED: Final[dict[str, tuple[ChangeStatus, What]]] = {
 
 
 def request(
-    directory: Directory, patient: Patient, command: RequestChange, actor: str, now: datetime
+    directory: Directory, patient: Patient, message: Message[RequestChange], now: datetime
 ) -> Decision[Patient]:
     """Keep a change for staff to decide on; one that was asked for before is told again."""
+    command, actor = message.data, message.actor
     if not may_act(patient, actor):
         return refuse(patient, command, "not_found")
     content = command.model_dump_json(include={"coverage_id", "base_version", "changes", "note"})
@@ -54,6 +55,7 @@ def request(
         fingerprint=fingerprint,
         session_id=command.session_id,
         waiting_session=command.session_id,
+        correlationid=message.correlation,
     )
     after = patient.with_change(change).noting(
         coverage, now, "change-requested", who(actor) or "service", command.note

@@ -11,6 +11,7 @@ from services.insurance.domain.refusal import Objection, may_act, refuse, then, 
 from services.insurance.domain.session import SubmitSession
 from services.insurance.domain.verification import NOT_AGAIN_BEFORE, close_all, inquiry, submit
 from services.insurance.domain.work import digest, raise_work, settle
+from shared.events.envelope import Message
 from shared.events.insurance import (
     AddCoverage,
     CoverageAdded,
@@ -79,11 +80,10 @@ def content_of(told: AddCoverage | CoverageOnFile) -> Content:
     return Content(**{name: getattr(told, name, None) for name in Content.model_fields})
 
 
-def add(
-    directory: Directory, patient: Patient, command: AddCoverage, actor: str, now: datetime
-) -> Decision[Patient]:
+def add(directory: Directory, patient: Patient, message: Message[AddCoverage], now: datetime) -> Decision[Patient]:
     """Take a coverage on, to be verified when the session ends; one that was added before is told again."""
-    if not may_act(patient, actor):
+    command = message.data
+    if not may_act(patient, message.actor):
         return refuse(patient, command, "not_found")
     content = content_of(command)
     fingerprint = bytes.fromhex(digest(content.model_dump_json()))
@@ -95,7 +95,7 @@ def add(
     reason = objection(directory, patient, content, now)
     if reason is not None:
         return refuse(patient, command, *reason)
-    return _take_on(directory, patient, content, fingerprint, command, actor, now)
+    return _take_on(directory, patient, content, fingerprint, message, now)
 
 
 def _take_on(
@@ -103,10 +103,10 @@ def _take_on(
     patient: Patient,
     content: Content,
     fingerprint: bytes,
-    command: AddCoverage,
-    actor: str,
+    message: Message[AddCoverage],
     now: datetime,
 ) -> Decision[Patient]:
+    command = message.data
     payer = directory.payer(content.payer_id, content.payer_name)
     coverage = Coverage(
         coverage_id=command.coverage_id,
@@ -118,9 +118,10 @@ def _take_on(
         updated_at=now,
         fingerprint=fingerprint,
         session_id=command.session_id,
+        correlationid=message.correlation,
     )
     added = Decision(
-        patient.with_coverage(coverage).noting(coverage, now, "added", who(actor) or "service"),
+        patient.with_coverage(coverage).noting(coverage, now, "added", who(message.actor) or "service"),
         (_added(patient, coverage),),
     )
     if payer is None:

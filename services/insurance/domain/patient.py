@@ -107,6 +107,7 @@ class Coverage:
         answer_id: the verification that gave the benefits; at `verified_at`.
         reason: why it is needs-patient, needs-staff or undetermined; asked again at `retry_at`.
         check_at: when it is verified again by itself.
+        correlationid: the chain of the command that added it, which its first verification belongs to.
     """
 
     coverage_id: str
@@ -126,6 +127,7 @@ class Coverage:
     reason: str | None = None
     retry_at: datetime | None = None
     check_at: datetime | None = None
+    correlationid: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -135,7 +137,10 @@ class Coverage:
 
 @dataclass(frozen=True)
 class ChangeRequest:
-    """A change that a patient asked for; `verification_id` is what the payer said of the coverage so changed."""
+    """A change that a patient asked for; `verification_id` is what the payer said of the coverage so changed.
+
+    What is asked for it belongs to the chain `correlationid`, of the command that asked for it.
+    """
 
     change_id: str
     coverage_id: str
@@ -149,6 +154,7 @@ class ChangeRequest:
     verification_id: str | None = None
     decided_at: datetime | None = None
     decision_note: str | None = None
+    correlationid: str | None = None
 
 
 @dataclass(frozen=True)

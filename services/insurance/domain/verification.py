@@ -127,12 +127,10 @@ def submit(  # a verification has as many attributes
             coverage_id=coverage.coverage_id,
         )
     after = patient.with_verification(verification).noting(coverage, now, "verification-submitted", "service")
-    told = VerificationSubmitted(
-        coverage_id=coverage.coverage_id,
-        verification_id=verification.verification_id,
-        session_id=session_id,
-    )
-    return Decision(after, (Event(told, key=patient.patient_id),), (_ask(patient, verification),))
+    # What comes at a session's end belongs to the command that waited for it.
+    chain = (change or coverage).correlationid if session_id else None
+    ask = _ask(patient, verification)._replace(correlationid=chain)
+    return Decision(after, (_submitted(patient, verification, chain),), (ask,))
 
 
 def close(patient: Patient, verification_id: str | None, now: datetime) -> Patient:
@@ -149,6 +147,15 @@ def close_all(patient: Patient, coverage_id: str, now: datetime) -> Patient:
         if one.coverage_id == coverage_id:
             patient = close(patient, one.verification_id, now)
     return patient
+
+
+def _submitted(patient: Patient, verification: Verification, correlationid: str | None) -> Event:
+    told = VerificationSubmitted(
+        coverage_id=verification.coverage_id,
+        verification_id=verification.verification_id,
+        session_id=verification.session_id,
+    )
+    return Event(told, key=patient.patient_id, correlationid=correlationid)
 
 
 def _ask(patient: Patient, verification: Verification) -> Task:

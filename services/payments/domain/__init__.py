@@ -87,7 +87,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # a line for each message is what 
         case StartPlan() | ChangePlan() | PausePlan() | ResumePlan() | CancelPlan():
             return plan.arrange(account, message, now, rules)
         case InstalmentTimer():
-            return collecting.fall_due(account, heard, now)
+            return collecting.fall_due(account, message, now)
         case GraceTimer():
             return collecting.out_of_grace(account, heard, now)
         case SaveMethod():
@@ -95,7 +95,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # a line for each message is what 
         case RemoveMethod():
             return method.remove(account, heard, message.actor)
         case RequestRefund():
-            return refund.request(account, heard, message.actor, now, rules)
+            return refund.request(account, message, now, rules)
         case ApproveRefund() | DeclineRefund():
             return refund.decide_request(account, heard, message.actor, now)
         case RefundAnswered():

@@ -22,6 +22,7 @@ from services.payments.domain.proofs import digest
 from services.payments.domain.records import InstalmentStatus, Payment, Plan, PlanInstalment
 from services.payments.domain.schedule import ATTEMPTS_MAX, RETRY_AFTER, banking_day, moment
 from services.payments.domain.work import raise_work
+from shared.events.envelope import Message
 from shared.events.plans import (
     InstalmentDue,
     InstalmentFailed,
@@ -48,8 +49,11 @@ DISPUTE_LOST: Final = "dispute_lost"
 Step = tuple[GuarantorAccount, tuple[Event, ...], tuple[Task, ...]]
 
 
-def fall_due(account: GuarantorAccount, timer: InstalmentTimer, now: datetime) -> Decision[GuarantorAccount]:
+def fall_due(
+    account: GuarantorAccount, message: Message[InstalmentTimer], now: datetime
+) -> Decision[GuarantorAccount]:
     """Charge an instalment, or ask the payer for it; one that was paid before is passed over."""
+    timer = message.data
     plan = _current(account, timer)
     if plan is None:
         return Decision(account)
@@ -66,7 +70,7 @@ def fall_due(account: GuarantorAccount, timer: InstalmentTimer, now: datetime) -
     one = replace(one, amount_minor=one.paid_minor + min(one.left_minor, owed_minor))
     due = (_told(account, plan, one, InstalmentDue, autopay=plan.autopay),) if one.status == "scheduled" else ()
     if plan.autopay and plan.method:
-        return _charge(account, plan, one, due, now)
+        return _charge(account, plan, one, due, message.correlation, now)
     after = _with(account, plan, replace(one, status="due"))
     tasks = (grace_timer(after, plan, one, now), *next_timer(after, after.plans[plan.plan_id]))
     return Decision(after, due, tasks)
@@ -173,6 +177,7 @@ def _charge(
     plan: Plan,
     one: PlanInstalment,
     due: tuple[Event, ...],
+    correlationid: str,
     now: datetime,
 ) -> Decision[GuarantorAccount]:
     """Have the plan's method charged, with a payment of its own."""
@@ -195,6 +200,7 @@ def _charge(
         now=now,
         plan_id=plan.plan_id,
         instalment=one.number,
+        correlationid=correlationid,
     )
     after = _with(account, plan, tried).with_payment(payment)
     tasks = (charge(after, payment, plan.method.token, now), *_following(after, plan, one))

@@ -65,6 +65,7 @@ def submit(
         plan_id=command.plan_id,
         review_id=terms.review_id,
         guest=guest.subject if guest else None,
+        correlationid=message.correlation,
     )
     after = account.with_payment(payment)
     if payment.guest and payment.guest_method:
@@ -155,6 +156,7 @@ def begin(
     instalment: int | None = None,
     review_id: str | None = None,
     guest: str | None = None,
+    correlationid: str | None = None,
 ) -> Payment:
     """Return a payment that is about to be charged; its key at the processor is its own."""
     assert account.opened is not None  # noqa: S101  # nobody pays an account that was never opened
@@ -174,6 +176,7 @@ def begin(
         review_id=review_id,
         guest=guest,
         guest_method=method_digest(method.token) if guest else None,
+        correlationid=correlationid,
     )
 
 

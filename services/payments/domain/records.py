@@ -113,6 +113,7 @@ class Payment:
         dispute_status: how the card holder's dispute stands.
         settlement_id: the newest settlement that has it, and `settled_minor` what was paid out for it in all.
         guest: the subject of the guest who made it, and `guest_method` what stands for the token that they gave.
+        correlationid: the chain that it began in, and that all that becomes of it belongs to.
     """
 
     payment_id: str
@@ -138,6 +139,7 @@ class Payment:
     settled_minor: int = 0
     guest: str | None = None
     guest_method: bytes | None = None
+    correlationid: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -213,7 +215,10 @@ class SavedMethod:
 
 @dataclass(frozen=True)
 class Refund:
-    """Money to give back of a payment; `allocation` says which visits are owed again."""
+    """Money to give back of a payment; `allocation` says which visits are owed again.
+
+    What becomes of it belongs to the chain `correlationid`.
+    """
 
     refund_id: str
     payment_id: str
@@ -227,6 +232,7 @@ class Refund:
     status: RefundStatus
     decided_by: str | None = None
     queries: int = 0
+    correlationid: str | None = None
 
     @property
     def counts(self) -> bool:

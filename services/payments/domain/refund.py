@@ -18,7 +18,7 @@ from services.payments.domain.records import Payment, Refund, WorkKind
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
 from services.payments.domain.work import raise_work, settle, settle_itself, work_id
-from shared.events.envelope import Fact, Id, Time
+from shared.events.envelope import Fact, Id, Message, Time
 from shared.events.payments import (
     Allocation,
     ApproveRefund,
@@ -73,9 +73,10 @@ class RefundAnswered(Fact):
 
 
 def request(
-    account: GuarantorAccount, command: RequestRefund, actor: str, now: datetime, rules: Rules
+    account: GuarantorAccount, message: Message[RequestRefund], now: datetime, rules: Rules
 ) -> Decision[GuarantorAccount]:
     """Take a refund on: at once, or when a second person has agreed."""
+    command, actor = message.data, message.actor
     if not is_staff(actor):
         return refuse(account, command, "not_allowed")
     known = account.refunds.get(command.refund_id)
@@ -100,6 +101,7 @@ def request(
         requested_by=actor,
         requested_at=now,
         status="processing" if alone else "requested",
+        correlationid=message.correlation,
     )
     after = account.with_refund(refund)
     told = _tell(RefundRequested, account, refund, done=True, approval_needed=not alone)

@@ -32,7 +32,9 @@ def settle_work(
     refused = [event for event in effect.events if event.outcome == "refused"]
     if refused:
         return Decision(account, tuple(refused))
-    events = tuple(event._replace(outcome=None) for event in effect.events)
+    about = account.refunds.get(work.about.refund_id or "") or account.payments.get(work.about.payment_id or "")
+    chain = about.correlationid if about else None
+    events = tuple(event._replace(outcome=None, correlationid=chain) for event in effect.events)
     return Decision(effect.state, (*events, _told(account, command)), effect.tasks)
 
 

@@ -41,8 +41,10 @@ def hear_processor(account: GuarantorAccount, command: HearProcessor) -> Decisio
     if command.kind.startswith("refund."):
         made = [one for one in account.refunds.values() if one.payment_id == payment.payment_id and one.counts]
         asking = [
-            Task(refund.query(account, one), name=one.refund_id) for one in made if one.status != "requested"
+            Task(refund.query(account, one), name=one.refund_id, correlationid=one.correlationid)
+            for one in made
+            if one.status != "requested"
         ]
         return Decision(after, (taken,), tuple(asking))
     fetch = FetchCharge(payment_id=payment.payment_id, account_number=account.number, key=payment.processor_key)
-    return Decision(after, (taken,), (Task(fetch),))
+    return Decision(after, (taken,), (Task(fetch, correlationid=payment.correlationid),))
