@@ -22,7 +22,9 @@ _ISSUED: Final = re.compile(
     r"|(?:5[06-9]|6\d)\d{11,17}"  # Maestro, Discover, UnionPay and others
     r"|220[0-4]\d{12,15}"  # Mir
 )
-"""Which numbers are given out, by their first digits and their length. None begins as a year does, or a time."""
+"""Which numbers are given out, by their first digits and their length. None begins as the years of our time do."""
+
+_FIRST_DIGITS: Final = "23456"
 
 _BETWEEN: Final = b" \t\n\r\v\f._/,-"
 """What may stand between groups of digits; beside these any other blank or dash, and what has no width."""
@@ -36,6 +38,7 @@ _GROUPS: Final = re.compile(
     r"{1,3}\d+)*"
 )
 _GROUP: Final = re.compile(r"\d+")
+_DIGIT: Final = re.compile(r"\d")
 _ID: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32,})(?![0-9A-Za-z])"
 )
@@ -103,11 +106,15 @@ def _candidates(text: str) -> Iterator[str]:
     """Return the digits of every row of whole groups that is as long as a card number."""
     if len(text) < _DIGITS_MIN:
         return
+    if not text.isascii():
+        text = _DIGIT.sub(lambda digit: str(int(digit[0])), text)
     for found in _GROUPS.finditer(_ID.sub("x", text)):
         groups = _GROUP.findall(found[0])
-        for first in range(len(groups)):
+        for first, begins in enumerate(groups):
+            if begins[0] not in _FIRST_DIGITS:
+                continue
             digits = ""
-            for group in groups[first:]:
+            for group in groups[first : first + _DIGITS_MAX]:
                 digits += group
                 if len(digits) > _DIGITS_MAX:
                     break
@@ -116,8 +123,8 @@ def _candidates(text: str) -> Iterator[str]:
 
 
 def _is_card_number(number: str) -> bool:
-    digits = [int(digit) for digit in number]
-    if not _ISSUED.fullmatch("".join(map(str, digits))):
+    if not _ISSUED.fullmatch(number):
         return False
+    digits = [int(digit) for digit in number]
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
