@@ -28,7 +28,8 @@ _UNFOLD = """button => {
 }"""
 _UNPROVEN = "[data-captcha]:not(.done)"
 _SWAPPING = ".htmx-request, .htmx-swapping, .htmx-settling"
-_ELSEWHERE = "here => location.href !== here && document.readyState === 'complete'"
+_LEAVE = "window.left = true"
+_ARRIVED = "() => !window.left && document.readyState === 'complete'"
 _STATUS = "performance.getEntriesByType('navigation')[0].responseStatus"
 _SIZE = """async picture => {
   picture.loading = "eager";
@@ -97,18 +98,11 @@ class InChromium(Visitor):
                 answered = await answer.value
                 await self._tab.locator(_SWAPPING).first.wait_for(state="detached")
                 return await self._read(answered)
-            if times > 1:
-                return await self._press_again_and_again(pressed, times)
-            async with self._tab.expect_navigation() as arrival:
-                await pressed.click()
-            return await self._read(await arrival.value)
-
-    async def _press_again_and_again(self, pressed: Locator, times: int) -> Page:
-        """Click before the page that follows is there: what a later click asks for cuts the earlier short."""
-        here = self._tab.url
-        await pressed.click(click_count=times)
-        await self._tab.wait_for_function(_ELSEWHERE, arg=here)
-        return read(self._tab.url, await self._tab.evaluate(_STATUS), await self._tab.content())
+            await self._tab.evaluate(_LEAVE)
+            # Clicked again, it may cut short what it asked for before; a page that is left may change its address.
+            await pressed.click(click_count=times)
+            await self._tab.wait_for_function(_ARRIVED)
+            return read(self._tab.url, await self._tab.evaluate(_STATUS), await self._tab.content())
 
     async def _read(self, answer: Response | None) -> Page:
         return read(self._tab.url, answer.status if answer else 0, await self._tab.content())
