@@ -176,17 +176,18 @@ async def end(upload_id: UploadId, uploader: TheUploader, now: Now) -> Response:
 
 async def _found(uploader: Uploader, upload_id: str, now: Now) -> _Upload:
     """Return an upload of the caller's own."""
+    with store_answers():
+        announced = await uploader.kept.parts.begun(upload_id)
+        parts = await uploader.kept.parts.received(upload_id)
+    # Asked last: the parts go once the file was taken in, so that one of the two is there.
     attachment = await find_attachment(uploader.pool, upload_id)
     if attachment is not None and attachment.uploaded_by == uploader.name:
         begun = Begun(**{name: getattr(attachment, name) for name in _ANNOUNCED}, expires_at=attachment.created_at)
         return _Upload(upload_id, begun, attachment.size, attachment.state)
-    with store_answers():
-        announced = await uploader.kept.parts.begun(upload_id)
-        if announced is None or announced.uploaded_by != uploader.name:
-            raise not_found("upload")
-        if announced.expires_at <= now:
-            raise Problem(HTTPStatus.GONE, "The upload took too long; begin anew.", reason="upload_expired")
-        parts = await uploader.kept.parts.received(upload_id)
+    if announced is None or announced.uploaded_by != uploader.name:
+        raise not_found("upload")
+    if announced.expires_at <= now:
+        raise Problem(HTTPStatus.GONE, "The upload took too long; begin anew.", reason="upload_expired")
     if len(parts) > PARTS_MAX:
         raise Problem(
             HTTPStatus.BAD_REQUEST, "The file came in too many parts; begin anew.", reason="too_many_parts"
