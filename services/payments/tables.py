@@ -95,8 +95,6 @@ class PaymentRow(SQLModel, table=True):
         ),
         Index("payment_newest", "account_number", "created_at", "payment_id"),
         Index("payment_charge", "charge_id"),
-        # A settlement may know by its key what became of one.
-        Index("payment_open_key", "processor_key", postgresql_where="status in ('processing', 'unknown')"),
         # How often guests' charges failed.
         Index("payment_guest", "guest", postgresql_where="guest is not null"),
         Index("payment_guest_method", "guest_method", postgresql_where="guest_method is not null"),

@@ -13,6 +13,7 @@ from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from local.infrastructure import Endpoints
+from services.insurance import reads, store
 from services.insurance.app import APPLICATION
 from services.insurance.domain.asking import AskPayer, PayerAnswered, Sealed
 from services.insurance.domain.patient import Patient
@@ -22,6 +23,7 @@ from shared.database import Pool, connect
 from shared.migrations import upgrade
 from tests.flow.insurance_batches import handle, handle_within, names
 from tests.flow.kit import eventually
+from tests.flow.statements import plan_of, statements
 from tests.unit.insurance.story import (
     NOW,
     STAFF,
@@ -215,3 +217,11 @@ async def test_no_two_coverages_of_one_id_can_be_written(pool: Pool) -> None:
     await handle(pool, registered(patient_id=own["patient_id"]), add(cov, **own))
     with pytest.raises(asyncpg.UniqueViolationError):
         await pool.execute("insert into coverage select * from coverage where coverage_id = $1", cov)
+
+
+STATEMENTS = statements(store, reads)
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+async def test_no_statement_reads_a_whole_table(pool: Pool, name: str) -> None:
+    assert "Seq Scan" not in await plan_of(pool, STATEMENTS[name])

@@ -1,7 +1,6 @@
 """What notifications keeps in PostgreSQL: how batches are loaded and saved, without Kafka."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -33,6 +32,7 @@ from shared.messaging.decision import Decision
 from shared.messaging.handlers import Change
 from shared.migrations import upgrade
 from tests.flow.kit import new_database
+from tests.flow.statements import plan_of, statements
 from tests.unit.notifications.story import NOON, TERMS, code_of, outcome, statement, tasks
 
 numbers = count(1)
@@ -285,23 +285,12 @@ async def test_batches_about_the_same_persons_come_one_after_the_other(pool: Poo
     assert len(sent) == len(persons)
 
 
-STATEMENTS = {
-    name: sql
-    for module in (store, reads)
-    for name, sql in vars(module).items()
-    if isinstance(sql, str) and re.match(r"\s*(select|update|delete|insert)\b.*\$1", sql, re.DOTALL)
-}
+STATEMENTS = statements(store, reads)
 
 
 @pytest.mark.parametrize("name", sorted(STATEMENTS))
 async def test_no_statement_reads_a_whole_table(pool: Pool, name: str) -> None:
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("set local enable_seqscan = off; set local plan_cache_mode = force_generic_plan")
-        await connection.execute(f"prepare looked_at as {STATEMENTS[name]}")
-        nothing = ", ".join(["null"] * len(set(re.findall(r"\$\d", STATEMENTS[name]))))
-        plan = await connection.fetch(f"explain execute looked_at({nothing})")
-        await connection.execute("deallocate looked_at")
-    assert "Seq Scan" not in str(plan), plan
+    assert "Seq Scan" not in await plan_of(pool, STATEMENTS[name])
 
 
 async def test_a_batch_of_nothing_but_bad_addresses_is_refused_like_any_other(pool: Pool) -> None:

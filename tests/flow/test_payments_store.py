@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from local.infrastructure import Endpoints
-from services.payments import tables
+from services.payments import guest_tries, guests, reads, settlements, store, tables
 from services.payments.app import APPLICATION
 from services.payments.domain.account import GuarantorAccount
 from services.payments.reads import methods, numbers_of_person, show_accounts, show_payment
@@ -22,6 +22,7 @@ from shared.events.envelope import Data, Message
 from shared.events.vocabulary import Method
 from shared.migrations import upgrade
 from tests.flow.payments_batches import about, handle, numbers
+from tests.flow.statements import plan_of, statements
 from tests.unit.payments.story import (
     RULES,
     adjustment,
@@ -321,3 +322,11 @@ async def test_the_database_refuses_a_posting_that_does_not_balance(
 async def test_the_database_refuses_to_change_the_ledger(pool: Pool, change: str) -> None:
     with pytest.raises(asyncpg.RestrictViolationError):
         await pool.execute(change)
+
+
+STATEMENTS = statements(store, reads, guest_tries, guests, settlements)
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+async def test_no_statement_reads_a_whole_table(pool: Pool, name: str) -> None:
+    assert "Seq Scan" not in await plan_of(pool, STATEMENTS[name])

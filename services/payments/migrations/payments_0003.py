@@ -1,4 +1,4 @@
-"""Accounts know who is paperless, payments are found by review, guest and key, methods wait for a payment."""
+"""Accounts know who is paperless, payments are found by review and guest, methods wait for a payment."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,9 +18,3 @@ def upgrade() -> None:
     op.add_column("payment", sa.Column("guest_method", sa.LargeBinary))
     for name in ("guest", "guest_method"):
         op.create_index(f"payment_{name}", "payment", [name], postgresql_where=sa.text(f"{name} is not null"))
-    op.create_index(
-        "payment_open_key",
-        "payment",
-        ["processor_key"],
-        postgresql_where=sa.text("status in ('processing', 'unknown')"),
-    )
