@@ -64,15 +64,16 @@ async def _signed_out(request: Request, status: int) -> Response:
 
 
 async def _on_service_problem(request: Request, error: Exception) -> Response:
-    form = await unsent(request)
     match error:
         case ServiceProblem(status=HTTPStatus.NOT_FOUND):
             return _not_found(request)
         case ServiceProblem(status=HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN):
             text = _("Your account does not allow this, or you were signed out. Signing in again may help.")
+            form = await unsent(request)
             return _page(request, HTTPStatus.FORBIDDEN, _("This is not open to you"), text, login=True, form=form)
         case ServiceProblem(status=HTTPStatus.TOO_MANY_REQUESTS):
             text = _("There were too many tries. Please wait a few minutes and try again.")
+            form = await unsent(request)
             return _page(request, HTTPStatus.TOO_MANY_REQUESTS, _("Please wait a moment"), text, form=form)
     return await _on_invalid(request, error)
 
