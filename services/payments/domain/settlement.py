@@ -157,7 +157,8 @@ def compare(account: GuarantorAccount, task: CompareLines, now: datetime) -> Dec
         if amount_minor > 0:
             taken = answer.succeed(after, payment, charge_id, now)
             after, payment = taken.state, taken.state.payments[payment_id]
-            events += taken.events
+            # A settlement is the bank's; what it makes known belongs to the chain of the payment.
+            events += [told._replace(correlationid=payment.correlationid) for told in taken.events]
             tasks += taken.tasks
         settled = replace(
             payment,

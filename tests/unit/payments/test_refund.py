@@ -161,6 +161,9 @@ def test_who_says_that_an_unknown_refund_was_made_stays_known() -> None:
     settled = when(replace(unknown, work={work.work_id: work}), command, actor=BOB)
 
     assert kinds(settled) == [PaymentRefunded, BalanceChanged, WorkSettled]
+    chain = asked.refunds["r-1"].correlationid
+    assert chain is not None
+    assert [event.correlationid for event in settled.events] == [chain, chain, None]
     assert [(one.by, one.action) for one in settled.state.settled] == [(BOB, "made")]
 
 

@@ -27,6 +27,8 @@ def test_a_payment_that_was_unknown_is_known_by_its_line() -> None:
     payment = decision.state.payments["pay-1"]
     assert (payment.status, payment.charge_id, payment.settled_minor) == ("succeeded", "ch-1", 10_000)
     assert decision.state.balance_minor == 5_000
+    submitted = message(submit(10_000))
+    assert {event.correlationid for event in decision.events} == {submitted.id}
 
 
 def test_a_line_that_gives_back_does_not_say_that_an_unknown_payment_was_taken() -> None:
