@@ -23,7 +23,7 @@ from services.payments.domain.records import Payment, Statement, Visit
 from services.payments.domain.refund import RefundAnswered
 from services.payments.domain.settlement import KEY_MARK, CompareLines, Settlement
 from services.payments.domain.webhook import HearProcessor
-from services.payments.domain.work import SettleWork
+from services.payments.domain.work import SettleWork, work_id
 from services.payments.rows import Row
 from services.payments.tables import (
     GuarantorAccountRow,
@@ -209,6 +209,9 @@ def _name_arrangement(named: Named, number: str, data: Any) -> None:  # noqa: C9
         case CompareLines():
             named.payments += [(number, payment_id) for _, payment_id, _ in data.lines]
             named.payments += [(number, payment_id) for payment_id in data.missing]
+            named.work_ids += [
+                work_id("settlement-missing", number, payment_id) for _, payment_id, _ in data.lines
+            ]
         case SettleWork():
             named.work_ids.append(data.work_id)
         case Fact() | Event():

@@ -231,7 +231,7 @@ class WorkRaised(Event):
 
 
 class WorkSettled(Event):
-    """Staff did something about work that had been raised, and it is no longer open."""
+    """Work that had been raised is no longer open: `action` is what staff did, or what came about meanwhile."""
 
     TYPE: ClassVar[str] = "insurance.work-settled.v1"
     work_id: Id

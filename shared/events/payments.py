@@ -258,7 +258,7 @@ class WorkRaised(Event):
 
 
 class WorkSettled(Event):
-    """Somebody of the staff did what a piece of work asked for; `action` is what they chose."""
+    """A piece of work is over: `action` is what staff chose, or what came about meanwhile (`resolved`)."""
 
     TYPE: ClassVar[str] = "payments.work-settled.v1"
     work_id: Id

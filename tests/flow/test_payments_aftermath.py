@@ -313,6 +313,13 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
         status, _told = await portal.api.post(f"/v1/work/{orphans[0]['work_id']}/settle", role="billing")
         assert status == 200
 
+    (lack,) = [one["work_id"] for one in after if one["about"].get("account_number") == lacking]
+    lines = [{"charge_id": charges[lacking], "amount_minor": 10_000}]
+    late = settlement | {"settlement_id": f"late-{right}", "lines": lines}
+    assert (await portal.api.post("/v1/settlements", late, role="billing"))[0] == 200
+    await portal.said_of(lacking, "payments.work-settled.v1", work_id=lack, action="resolved")
+    assert lack not in {one["work_id"] for one in (await portal.api.get("/v1/work", role="billing"))[1]}
+
 
 @pytest.mark.parametrize("name", ["payment_id", "idempotency_key"])
 async def test_a_payment_that_stays_unknown_is_known_by_the_line_that_names_it(portal: Portal, name: str) -> None:

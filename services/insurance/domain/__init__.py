@@ -11,6 +11,7 @@ from services.insurance.domain.refusal import refuse, who
 from services.insurance.domain.session import Session, SessionMessage, SubmitSession
 from services.insurance.domain.settling import SettleWork, settle_work
 from services.insurance.domain.verification import ask_again, hear_answer
+from services.insurance.domain.work import tell_settled
 from shared.events.envelope import Message
 from shared.events.insurance import (
     AddCoverage,
@@ -29,7 +30,8 @@ StaffCommand = DecideChange | VerifyAgain | SetPriority | SettleWork
 Command = AddCoverage | RequestChange | RemoveCoverage | StaffCommand
 Fact = PatientRegistered | CoverageOnFile | AppointmentBooked | AppointmentCancelled
 Result = PayerAnswered | AskAgain | SubmitSession | CheckCoverage | CheckBeforeVisit
-Heard = SessionMessage | Command | Fact | Result
+PatientMessage = Command | Fact | Result
+Heard = SessionMessage | PatientMessage
 """All that `decide` is given: what names a patient is about the patient, all else about a session."""
 
 State = Patient | Session
@@ -41,6 +43,12 @@ def decide(directory: Directory, state: State | None, message: Message[Any], now
     if isinstance(heard, SessionMessage):
         return session.hear(state if isinstance(state, Session) else None, heard, now)
     patient = state if isinstance(state, Patient) else Patient(heard.patient_id)
+    return tell_settled(patient, _decide(directory, patient, heard, message, now))
+
+
+def _decide(
+    directory: Directory, patient: Patient, heard: PatientMessage, message: Message[Any], now: datetime
+) -> Decision[Patient]:
     if isinstance(heard, Fact):
         return _hear(directory, patient, heard, message.time, now)
     if isinstance(heard, Result):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from services.insurance.domain.patient import Patient, Work, WorkKind
-from shared.events.insurance import WorkRaised
+from shared.events.insurance import WorkRaised, WorkSettled
 from shared.events.vocabulary import About
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
@@ -75,3 +75,17 @@ def settle(  # what is settled, and by whom
         if about and one.is_open and one.kind in kinds:
             patient = patient.with_work(replace(one, action=action, settled_by=by, settled_at=now))
     return patient
+
+
+def tell_settled(before: Patient, decided: Decision[Patient]) -> Decision[Patient]:
+    """Return a decision that also tells what work ended by the way: no basket shows it any longer."""
+    patient, events, tasks = decided
+    if patient.work is before.work:
+        return decided
+    told = {event.data.work_id for event in events if isinstance(event.data, WorkSettled)}
+    more = (
+        WorkSettled(work_id=one.work_id, patient_id=patient.patient_id, action=one.action, note=one.note)
+        for one in patient.work.values()
+        if one.action is not None and one.work_id not in told and before.work.get(one.work_id) != one
+    )
+    return Decision(patient, (*events, *(Event(data, key=patient.patient_id) for data in more)), tasks)

@@ -15,7 +15,7 @@ from services.payments.domain.refund import RefundAnswered
 from services.payments.domain.rules import Rules
 from services.payments.domain.settlement import CompareLines, Settlement
 from services.payments.domain.webhook import HearProcessor, hear_processor
-from services.payments.domain.work import SettleWork
+from services.payments.domain.work import SettleWork, tell_settled
 from shared.events.billing import (
     AdjustmentPosted,
     BillingFact,
@@ -63,7 +63,8 @@ def decide(state: State | None, message: Message[Any], now: datetime, rules: Rul
         if isinstance(message.data, SettleWork):
             return settlement.settle(state, message, now)
         return settlement.import_settlement(state, message, now)
-    return _decide(state or GuarantorAccount(message.data.account_number), message, now, rules)
+    account = state or GuarantorAccount(message.data.account_number)
+    return tell_settled(account, _decide(account, message, now, rules))
 
 
 def _decide(  # noqa: C901, PLR0911, PLR0912  # a line for each message is what makes it easy to read

@@ -182,10 +182,9 @@ def _disputed(
         posting = ledger.given_back("dispute", disputed.payment_id, disputed.allocation, now)
         after, balance = tell_balance(after, booked(after, disputed, posting, disputed.allocation, -1))
         after, reopened, tasks = collecting.returned(after, disputed, collecting.DISPUTE_LOST, now)
-        after = settle_itself(after, "dispute", payment.payment_id, now)
-        return Decision(after, (*events, *balance, *reopened), tasks)
+        return Decision(_over(after, payment, now), (*events, *balance, *reopened), tasks)
     if status == "won":
-        return Decision(settle_itself(after, "dispute", payment.payment_id, now), events)
+        return Decision(_over(after, payment, now), events)
     if payment.dispute_status is None:
         after, work = about_payment(after, "dispute", replace(disputed, reason=answer.reason), now)
         events = (*events, work)
@@ -203,6 +202,11 @@ def _known(account: GuarantorAccount, before: Payment, now: datetime) -> Guarant
     if before.queries <= len(QUERY_WAITS):
         return account
     return settle_itself(account, "payment-unknown", before.payment_id, now)
+
+
+def _over(account: GuarantorAccount, before: Payment, now: datetime) -> GuarantorAccount:
+    """End the work about a dispute; one that was over when it was first heard of is no work."""
+    return account if before.dispute_status is None else settle_itself(account, "dispute", before.payment_id, now)
 
 
 def _without_token(account: GuarantorAccount, payment: Payment) -> GuarantorAccount:

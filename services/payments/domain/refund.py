@@ -169,8 +169,7 @@ def refunded(account: GuarantorAccount, refund: Refund, now: datetime) -> Decisi
         refund_id=refund.refund_id,
         plan_id=payment.plan_id,
     )
-    after = settle_itself(after, "refund-unknown", refund.refund_id, now)
-    return Decision(after, (Event(told, key=account.number), *balance))
+    return Decision(_known(after, refund, now), (Event(told, key=account.number), *balance))
 
 
 def not_refunded(account: GuarantorAccount, refund: Refund, now: datetime) -> Decision[GuarantorAccount]:
@@ -185,8 +184,7 @@ def not_refunded(account: GuarantorAccount, refund: Refund, now: datetime) -> De
         posting = ledger.kept_after_all(refund.refund_id, refund.allocation, now)
         after, balance = tell_balance(account, booked(after, more, posting, refund.allocation, 1))
     after, work = _raise(after, "refund-failed", refund, now)
-    after = settle_itself(after, "refund-unknown", refund.refund_id, now)
-    return Decision(after, (_tell(RefundFailed, account, refund), *balance, work))
+    return Decision(_known(after, refund, now), (_tell(RefundFailed, account, refund), *balance, work))
 
 
 def query(account: GuarantorAccount, refund: Refund, asked: int | None = None) -> QueryRefund:
@@ -265,6 +263,13 @@ def _ask_again(
         after, work = _raise(after, "refund-unknown", refund, now)
         return Decision(after, (work,))
     return Decision(after, (), (Task(query(account, refund, asked + 1), now + QUERY_WAITS[asked]),))
+
+
+def _known(account: GuarantorAccount, before: Refund, now: datetime) -> GuarantorAccount:
+    """End the work about a refund that is not unknown any more."""
+    if before.queries <= len(QUERY_WAITS):
+        return account
+    return settle_itself(account, "refund-unknown", before.refund_id, now)
 
 
 def _raise(

@@ -17,7 +17,7 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import Payment, Settled, Work
 from services.payments.domain.refusal import refusal
-from services.payments.domain.work import SettleWork, about_payment, settle_itself
+from services.payments.domain.work import SettleWork, about_payment
 from shared.events.envelope import Command, Fact, Id, Message, Time
 from shared.events.payments import SettlementImported, WorkSettled
 from shared.events.vocabulary import About, AmountMinor, Currency, Record
@@ -166,7 +166,7 @@ def compare(account: GuarantorAccount, task: CompareLines, now: datetime) -> Dec
             settlement_id=task.settlement_id,
             settled_minor=payment.settled_minor + amount_minor,
         )
-        after = settle_itself(after.with_payment(settled), "settlement-missing", payment_id, now)
+        after = _found(after.with_payment(settled), payment_id, now)
         # One that had failed is work already, as a payment that was taken.
         if settled.status != "failed" and settled.settled_minor != _due_minor(settled):
             reason = f"paid out {settled.settled_minor}, due {_due_minor(settled)}"
@@ -178,6 +178,14 @@ def compare(account: GuarantorAccount, task: CompareLines, now: datetime) -> Dec
             after, told = about_payment(after, "settlement-missing", payment, now)
             events.append(told)
     return Decision(after, tuple(events), tuple(tasks))
+
+
+def _found(account: GuarantorAccount, payment_id: str, now: datetime) -> GuarantorAccount:
+    """End the work about a payment that another settlement lacked, if it did."""
+    lacked = work.work_id("settlement-missing", account.number, payment_id)
+    if lacked not in account.work:
+        return account
+    return work.settle_itself(account, "settlement-missing", payment_id, now)
 
 
 def settle(settlement: Settlement, message: Message[SettleWork], now: datetime) -> Decision[Settlement]:

@@ -9,10 +9,10 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import Payment, Settled, Work, WorkKind
 from shared.events.envelope import Command, Id
-from shared.events.payments import WorkRaised
+from shared.events.payments import WorkRaised, WorkSettled
 from shared.events.vocabulary import About, Code, Note
 from shared.frozen import replace
-from shared.messaging.decision import Event
+from shared.messaging.decision import Decision, Event
 
 SUMMARIES: Final[dict[WorkKind, str]] = {
     "payment-unknown": "The processor cannot say whether a payment was taken.",
@@ -70,7 +70,8 @@ def raise_work(
     """Return the account with a new piece of work, and the event that tells it."""
     cause = about.refund_id or about.payment_id or about.plan_id or ""
     work = Work(work_id(kind, account.number, cause), kind, SUMMARIES[kind], about, now, details)
-    return replace(account, raised=(*account.raised, work)), tell(work, account.number)
+    known = {work.work_id: work, **account.work}
+    return replace(account, work=known, raised=(*account.raised, work)), tell(work, account.number)
 
 
 def about_payment(
@@ -98,10 +99,10 @@ def settle(
     account: GuarantorAccount, settled_id: str, by: str, at: datetime, action: str, note: str | None = None
 ) -> GuarantorAccount:
     """Return the account with a piece of work ended, if it was raised and is open; who ended it first, did."""
-    if any(one.work_id == settled_id for one in account.settled):
+    known = account.work.get(settled_id)
+    if any(one.work_id == settled_id for one in account.settled) or (known and known.settled):
         return account
     ended = Settled(settled_id, by, at, action, note)
-    known = account.work.get(settled_id)
     work = {**account.work, settled_id: replace(known, settled=ended)} if known else account.work
     return replace(account, work=work, settled=(*account.settled, ended))
 
@@ -109,3 +110,17 @@ def settle(
 def settle_itself(account: GuarantorAccount, kind: WorkKind, cause_id: str, at: datetime) -> GuarantorAccount:
     """End work that has come to nothing: what it asked about is known by now."""
     return settle(account, work_id(kind, account.number, cause_id), "service:payments", at, "resolved")
+
+
+def tell_settled(before: GuarantorAccount, decided: Decision[GuarantorAccount]) -> Decision[GuarantorAccount]:
+    """Return a decision that also tells what work ended by the way: no basket shows it any longer."""
+    account, events, tasks = decided
+    if len(account.settled) == len(before.settled):
+        return decided
+    told = {event.data.work_id for event in events if isinstance(event.data, WorkSettled)}
+    more = (
+        WorkSettled(work_id=one.work_id, account_number=account.number, action=one.action, note=one.note)
+        for one in account.settled[len(before.settled) :]
+        if one.work_id not in told
+    )
+    return Decision(account, (*events, *(Event(data, key=account.number) for data in more)), tasks)

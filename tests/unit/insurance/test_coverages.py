@@ -176,6 +176,8 @@ def test_removing_is_soft_happens_once_and_drops_what_was_asked_of_it() -> None:
     assert world.coverage().status == "removed"
     assert world.patient.changes["CHG-1"].status == "dropped"
     assert not [one for one in world.patient.work.values() if one.is_open]
+    (raised,) = world.said(WorkRaised)
+    assert [(one.work_id, one.action) for one in world.said(WorkSettled)] == [(raised.work_id, "removed")]
     assert outcome(world.hear(change("CHG-2"))) == ("refused", "not_found")
     assert outcome(world.hear(decision(), actor=STAFF)) == ("refused", "not_found")
     assert outcome(world.hear(remove("COV-0"))) == ("refused", "not_found")

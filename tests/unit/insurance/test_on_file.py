@@ -9,10 +9,7 @@ import pytest
 from services.insurance.domain import decide
 from services.insurance.domain.patient import Patient
 from services.insurance.domain.payers import Directory, Payer
-from shared.events.insurance import (
-    CoverageChanges,
-    WorkRaised,
-)
+from shared.events.insurance import CoverageChanges, WorkRaised, WorkSettled
 from tests.unit.insurance.story import (
     ANA,
     NOW,
@@ -138,10 +135,12 @@ def test_an_unknown_payer_that_the_host_corrects_is_asked_and_no_work_is_left() 
 
     world.hear(on_file(payer_id="NOPE", payer_name="Nope", member_id="ACTIVE-new"))
     assert [one.kind for one in world.patient.work.values()] == ["unknown-payer"]
+    (raised,) = world.said(WorkRaised)
     world.hear(on_file(payer_id="SANDBOX01", payer_name="Sandbox Health Plan"))
 
     assert (world.coverage("COV-H").status, world.coverage("COV-H").reason) == ("pending", None)
     assert not [one for one in world.patient.work.values() if one.is_open]
+    assert [(one.work_id, one.action) for one in world.said(WorkSettled)] == [(raised.work_id, "corrected")]
     world.settle(timedelta(hours=34))
     assert world.coverage("COV-H").status == "active"
 

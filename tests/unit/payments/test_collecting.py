@@ -11,6 +11,7 @@ from shared.events.payments import (
     PaymentReturned,
     PaymentSucceeded,
     WorkRaised,
+    WorkSettled,
 )
 from shared.events.plans import (
     ChangePlan,
@@ -258,14 +259,15 @@ def test_a_dispute_stops_paying_by_itself_and_one_that_is_lost_reopens_the_insta
     assert charge_tasks(due(opened.state, 2)) == []
     lost = when(opened.state, turned(dispute_status="lost"))
 
-    (_, _, failed) = events(lost)
+    (_, _, failed, over) = events(lost)
     assert isinstance(failed, InstalmentFailed)
+    assert isinstance(over, WorkSettled)
     assert (failed.number, failed.reason, failed.payment_id) == (1, "dispute_lost", payment_id)
     assert [type(data) for data, _ in timers(lost)] == [GraceTimer]
     assert (plan_of(lost.state).left_minor, lost.state.balance_minor) == (13_000, 13_000)
     assert outcome(when(lost.state, submit(13_000, plan_id="plan-1"))) == ("done", None)
     won = when(opened.state, turned(dispute_status="won"))
-    assert [type(event) for event in events(won)] == [PaymentDisputed]
+    assert [type(event) for event in events(won)] == [PaymentDisputed, WorkSettled]
 
 
 def test_a_dispute_lost_brings_back_the_plan_that_its_payment_had_completed() -> None:

@@ -16,6 +16,7 @@ from shared.events.payments import (
     PaymentSucceeded,
     PaymentUnknown,
     WorkRaised,
+    WorkSettled,
 )
 from shared.events.vocabulary import Method
 from tests.unit.payments.story import (
@@ -230,6 +231,10 @@ def test_when_all_the_asking_is_done_a_person_is_asked_and_the_payment_stays_unk
     assert decision.tasks == ()
     assert decision.state.payments["pay-1"].status == "unknown"
     assert events(when(decision.state, answer("unknown", query=len(QUERY_WAITS)))) == []
+    for result, ended in (("succeeded", PaymentSucceeded), ("declined", PaymentFailed)):
+        told = events(when(decision.state, answer(result, query=None)))
+        assert isinstance(told[0], ended)
+        assert told[-1] == WorkSettled(work_id=work.work_id, account_number=NUMBER, action="resolved")
 
 
 def test_what_the_processor_never_saw_fails_only_once_it_has_forgotten_the_key() -> None:

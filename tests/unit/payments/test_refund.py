@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.charging import KEY_LIFETIME
+from services.payments.domain.charging import KEY_LIFETIME, QUERY_WAITS
 from services.payments.domain.records import Work
 from services.payments.domain.refund import MakeRefund, QueryRefund, RefundAnswered
 from services.payments.domain.work import SettleWork, work_id
@@ -126,12 +126,12 @@ def test_above_the_limit_a_second_person_agrees() -> None:
     assert outcome(when(asked.state, ApproveRefund(**NAMED), actor=ANN)) == ("refused", "second_person_required")
     assert outcome(when(asked.state, ApproveRefund(**NAMED), actor="patient:P-1")) == ("refused", "not_allowed")
     approved = when(asked.state, ApproveRefund(**NAMED), actor=BOB)
-    assert kinds(approved) == [RefundApproved]
+    assert kinds(approved) == [RefundApproved, WorkSettled]
     assert [type(task.data) for task in approved.tasks] == [MakeRefund]
     assert [work.work_id for work in approved.state.settled] == [asked.state.raised[-1].work_id]
     assert outcome(when(approved.state, DeclineRefund(**NAMED), actor=BOB)) == ("refused", "refund_decided")
     assert outcome(when(approved.state, ApproveRefund(**NAMED), actor=BOB)) == ("done", None)
-    assert kinds(when(asked.state, DeclineRefund(**NAMED), actor=ANN)) == [RefundDeclined]
+    assert kinds(when(asked.state, DeclineRefund(**NAMED), actor=ANN)) == [RefundDeclined, WorkSettled]
 
 
 @pytest.mark.parametrize(("action", "told"), [("approve", RefundApproved), ("decline", RefundDeclined)])
@@ -165,6 +165,24 @@ def test_who_says_that_an_unknown_refund_was_made_stays_known() -> None:
     assert chain is not None
     assert [event.correlationid for event in settled.events] == [chain, chain, None]
     assert [(one.by, one.action) for one in settled.state.settled] == [(BOB, "made")]
+
+
+def test_a_refund_that_is_known_after_all_ends_the_work_about_it() -> None:
+    account = when(paid(), request(100), actor=ANN).state
+    for query in range(len(QUERY_WAITS) + 1):
+        asked = when(account, told("unknown", query))
+        account = asked.state
+    (raised,) = (event.data for event in asked.events)
+    assert isinstance(raised, WorkRaised)
+
+    known = when(account, told("succeeded", len(QUERY_WAITS)))
+
+    assert kinds(known) == [PaymentRefunded, BalanceChanged, WorkSettled]
+    assert known.events[-1].data == WorkSettled(work_id=raised.work_id, account_number=NUMBER, action="resolved")
+    assert kinds(when(when(paid(), request(100), actor=ANN).state, told("succeeded"))) == [
+        PaymentRefunded,
+        BalanceChanged,
+    ]
 
 
 def test_a_refund_that_fails_later_is_posted_the_other_way() -> None:
@@ -211,11 +229,12 @@ def test_a_dispute_goes_to_a_person_and_is_owed_again_when_it_is_lost() -> None:
     assert kinds(raised) == [PaymentDisputed, WorkRaised]
     assert disputed(raised.state, None).state is raised.state
     lost = disputed(raised.state, "lost")
-    assert kinds(lost) == [PaymentDisputed, BalanceChanged]
+    assert kinds(lost) == [PaymentDisputed, BalanceChanged, WorkSettled]
     assert lost.state.balance_minor == 120_000
     assert disputed(lost.state, "under_review").state is lost.state
     won = disputed(raised.state, "won")
-    assert kinds(won) == [PaymentDisputed]
+    assert kinds(won) == [PaymentDisputed, WorkSettled]
+    assert kinds(disputed(paid(), "won")) == [PaymentDisputed]
     assert won.state.settled[-1].work_id == raised.state.raised[-1].work_id
 
 

@@ -48,6 +48,18 @@ def test_a_line_for_a_payment_that_had_failed_is_work_for_a_person_once() -> Non
     assert (payment.status, payment.charge_id) == ("failed", "ch-1")
 
 
+def test_a_payment_that_a_settlement_lacks_is_work_until_another_has_it() -> None:
+    lacking = CompareLines(settlement_id="po-0", account_number=NUMBER, lines=(), missing=("pay-1",))
+    lacked = when(when(unknown(), answer("succeeded", query=1)).state, lacking)
+    (raised,) = events(lacked)
+    assert isinstance(raised, WorkRaised)
+
+    found = when(lacked.state, paid_out(10_000))
+
+    assert events(found) == [WorkSettled(work_id=raised.work_id, account_number=NUMBER, action="resolved")]
+    assert events(when(found.state, paid_out(0))) == []
+
+
 def test_another_amount_than_was_paid_is_work() -> None:
     decision = when(unknown(), paid_out(9_900))
 
