@@ -9,7 +9,8 @@ from typing import Any, Final
 from services.payments import rows
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.records import Opened, Payment, Plan, SavedMethod, Statement, Work
-from services.payments.store import READ_ACCOUNTS, Named, read
+from services.payments.naming import Named
+from services.payments.store import READ_ACCOUNTS, read
 from shared.database import Connection, Pool
 
 _NEWEST_STATEMENTS: Final = f"""

@@ -7,23 +7,17 @@ updated.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from services.payments import guest_tries, rows, settlements
 from services.payments.domain import State
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.charging import ChargeAnswered
-from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.ledger import PostingKey
-from services.payments.domain.payer import method_digest
-from services.payments.domain.proofs import GuestPass, Proofs, Review
+from services.payments.domain.proofs import Proofs
 from services.payments.domain.records import Payment, Statement, Visit
-from services.payments.domain.refund import RefundAnswered
-from services.payments.domain.settlement import KEY_MARK, CompareLines, Settlement
-from services.payments.domain.webhook import HearProcessor
-from services.payments.domain.work import SettleWork, work_id
+from services.payments.domain.settlement import KEY_MARK, Settlement
+from services.payments.naming import Named, name, name_plan
 from services.payments.rows import Row
 from services.payments.tables import (
     GuarantorAccountRow,
@@ -38,17 +32,7 @@ from services.payments.tables import (
     WorkRow,
 )
 from shared.database import Connection, arrays, insert, insert_statement, upsert
-from shared.events.billing import AdjustmentPosted, ChargePosted, GuarantorAccountOpened, StatementIssued
-from shared.events.envelope import Event, Fact, Message
-from shared.events.payments import (
-    ApproveRefund,
-    DeclineRefund,
-    RemoveMethod,
-    RequestRefund,
-    SaveMethod,
-    SubmitPayment,
-)
-from shared.events.plans import CancelPlan, ChangePlan, PausePlan, ResumePlan, StartPlan
+from shared.events.envelope import Message
 from shared.messaging.handlers import Change
 
 _ADD_SHELLS: Final = "insert into guarantor_account (number) select unnest($1::text[]) on conflict do nothing"
@@ -97,29 +81,6 @@ _SETTLE_WORK: Final = """
     where w.work_id = u.work_id and w.status = 'open'
 """
 
-Part = TypeVar("Part")
-
-
-@dataclass(slots=True)
-class Named:
-    """What the messages of a batch name, and so has to be there when they are decided about."""
-
-    numbers: set[str] = field(default_factory=set)
-    heard_of: set[str] = field(default_factory=set)
-    payments: list[tuple[str, str]] = field(default_factory=list)
-    review_ids: list[str] = field(default_factory=list)
-    guests: list[str] = field(default_factory=list)
-    guest_methods: list[bytes] = field(default_factory=list)
-    postings: list[tuple[str, str, str]] = field(default_factory=list)
-    readable: set[str] = field(default_factory=set)
-    statement_ids: list[str] = field(default_factory=list)
-    with_methods: set[str] = field(default_factory=set)
-    with_plans: set[str] = field(default_factory=set)
-    plan_ids: list[str] = field(default_factory=list)
-    with_refunds: set[str] = field(default_factory=set)
-    work_ids: list[str] = field(default_factory=list)
-    event_ids: list[str] = field(default_factory=list)
-
 
 async def load(
     connection: Connection, messages: Sequence[Message[Any]], key: Callable[[Message[Any]], str], proofs: Proofs
@@ -135,7 +96,7 @@ async def load(
         if number.startswith(KEY_MARK):
             whole.append(message)
         else:
-            _name(named, number, message.data, proofs)
+            name(named, number, message.data, proofs)
     if named.heard_of:
         await connection.execute(_ADD_SHELLS, sorted(named.heard_of))
     states: dict[str, State] = {}
@@ -144,83 +105,6 @@ async def load(
     if whole:
         states.update(await settlements.load(connection, whole, _READ_WORK))
     return states
-
-
-def _name(named: Named, number: str, data: Any, proofs: Proofs) -> None:
-    """Note what a message about an account names."""
-    named.numbers.add(number)
-    match data:
-        case SubmitPayment():
-            _name_payment(named, number, data, proofs)
-        case ChargeAnswered():
-            named.payments.append((number, data.payment_id))
-        case ChargePosted():
-            named.heard_of.add(number)
-            named.postings.append((number, "charge", data.charge_id))
-        case AdjustmentPosted():
-            named.heard_of.add(number)
-            named.postings.append((number, "adjustment", data.adjustment_id))
-        case StatementIssued():
-            named.heard_of.add(number)
-            named.readable.add(number)
-            named.statement_ids.append(data.statement_id)
-        case GuarantorAccountOpened():
-            named.heard_of.add(number)
-            named.readable.add(number)
-        case _:
-            _name_arrangement(named, number, data)
-
-
-def _name_payment(named: Named, number: str, asked: SubmitPayment, proofs: Proofs) -> None:
-    """Note what a payment that is submitted names."""
-    named.payments.append((number, asked.payment_id))
-    if asked.method_id or asked.save_method:
-        named.with_methods.add(number)
-    if asked.plan_id:
-        _name_plan(named, number, asked.plan_id)
-    if asked.review_token and (review := proofs.read(Review, asked.review_token)):
-        named.review_ids.append(review.review_id)
-    if asked.method and asked.guest_token and (guest := proofs.read(GuestPass, asked.guest_token)):
-        named.guests.append(guest.subject)
-        named.guest_methods.append(method_digest(asked.method.token))
-
-
-def _name_arrangement(named: Named, number: str, data: Any) -> None:  # noqa: C901  # a case for each message
-    """Note what a message names that is about more than a payment or a fact of the host."""
-    match data:
-        case StartPlan() | ChangePlan():
-            named.with_methods.add(number)
-            _name_plan(named, number, data.plan_id)
-        case PausePlan() | ResumePlan() | CancelPlan() | InstalmentTimer() | GraceTimer():
-            _name_plan(named, number, data.plan_id)
-        case SaveMethod() | RemoveMethod():
-            named.with_methods.add(number)
-            named.with_plans.add(number)
-        case RequestRefund():
-            named.with_refunds.add(number)
-            named.payments.append((number, data.payment_id))
-        case ApproveRefund() | DeclineRefund() | RefundAnswered():
-            named.with_refunds.add(number)
-        case HearProcessor():
-            named.event_ids.append(data.event_id)
-            named.payments.append((number, data.payment_id))
-            if data.kind.startswith("refund."):
-                named.with_refunds.add(number)
-        case CompareLines():
-            named.payments += [(number, payment_id) for _, payment_id, _ in data.lines]
-            named.payments += [(number, payment_id) for payment_id in data.missing]
-            named.work_ids += [
-                work_id("settlement-missing", number, payment_id) for _, payment_id, _ in data.lines
-            ]
-        case SettleWork():
-            named.work_ids.append(data.work_id)
-        case Fact() | Event():
-            named.heard_of.add(number)
-
-
-def _name_plan(named: Named, number: str, plan_id: str) -> None:
-    named.with_plans.add(number)
-    named.plan_ids.append(plan_id)
 
 
 async def read(connection: Connection, named: Named, read_accounts: str) -> dict[str, GuarantorAccount]:
@@ -317,7 +201,7 @@ async def _read_payments(
             # What the payment pays of a plan, and the method that is kept once it is made.
             named.with_methods.add(row[0])
             if payment.plan_id:
-                _name_plan(named, row[0], payment.plan_id)
+                name_plan(named, row[0], payment.plan_id)
     elsewhere: dict[str, set[str]] = defaultdict(set)
     for number, payment_id in named.payments:
         if owners.get(payment_id, number) != number:
