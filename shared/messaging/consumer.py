@@ -60,6 +60,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         self._guarded: AIOKafkaConsumer | None = None
         self._busy = asyncio.Lock()
         self._told_enough = asyncio.Event()
+        self._waiting: dict[TopicPartition, int] = {}
         self.positions: dict[Partition, int] = {}
         self._subscriber = broker.subscriber(
             *topics,
@@ -69,6 +70,8 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             batch_timeout_ms=_POLL_MS,
             # Where to go on is read in the database, also when the broker has no record there any more.
             auto_offset_reset="none",
+            # What its writer took back was never said.
+            isolation_level="read_committed",
             ack_policy=AckPolicy.MANUAL,
             max_partition_fetch_bytes=_FETCH_BYTES_MAX,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
@@ -168,11 +171,8 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             return Check(ok=False, detail="not started")
         if any(task.done() for task in self._subscriber.tasks):
             return Check(ok=False, detail="the consumer loop ended")
-        lag, heard_ms = 0, None
-        for partition in self.consumer.assignment():
-            heard = self.consumer.last_poll_timestamp(partition)
-            heard_ms = max(heard_ms or 0, heard or 0)
-            lag += max((self.consumer.highwater(partition) or 0) - self.positions.get(partition, 0), 0)
+        heard = [self.consumer.last_poll_timestamp(partition) or 0 for partition in self.consumer.assignment()]
+        heard_ms, lag = max(heard, default=0), sum(self._waiting.values())
         silent_s = time.time() - heard_ms / 1000 if heard_ms else 0
         if silent_s > _STUCK_S:
             return Check(ok=False, detail=f"nothing heard from the broker for {silent_s:.0f} s")
@@ -197,16 +197,29 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             if consumer is None:  # it is starting
                 continue
             positions = {TopicPartition(*partition): at for partition, at in self.positions.items()}
-            for partition, at in positions.items():
-                end = consumer.highwater(partition) if partition in consumer.assignment() else None
-                if end is not None:
-                    metrics.LAG.labels(*partition).set(max(end - at, 0))
             try:
+                await self._measure(consumer, positions)
                 if positions:
                     await consumer.commit(positions)
             except KafkaError as error:
                 # Refused during a rebalance; the database has the truth.
                 log.info("offset commit refused", error_type=type(error).__name__)
+
+    async def _measure(self, consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int]) -> None:
+        """Note how many records wait in each partition that is ours."""
+        waiting: dict[TopicPartition, int] = {}
+        for partition, handled in positions.items():
+            end = consumer.last_stable_offset(partition) if partition in consumer.assignment() else None
+            if end is None:
+                continue
+            # Behind the last record there may be what nobody is given: a transaction's end, or what it took back.
+            given = handled if self._busy.locked() else await consumer.position(partition)
+            waiting[partition] = max(end - max(handled, given), 0)
+        for partition in self._waiting.keys() - waiting.keys():
+            metrics.LAG.remove(*partition)
+        for partition, records in waiting.items():
+            metrics.LAG.labels(*partition).set(records)
+        self._waiting = waiting
 
 
 async def _whole(batch: tuple[Record, ...]) -> KafkaMessage:

@@ -4,6 +4,7 @@ A replay goes through the service that buried the record, as a task of its own: 
 it, and whatever the record comes to is committed with its removal from here. Replaying twice repeats nothing.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Sequence
@@ -12,14 +13,15 @@ from typing import Any, Final
 
 import asyncpg
 
-from shared.database import Connection
+from shared.database import Connection, arrays
 from shared.events.topics import Service
 from shared.messaging import outbox, tasks
 from shared.messaging.records import Arrival, Fault, Record, record_json
 
 _BURY: Final = """
     insert into dead_letter (id, key, record, reason, detail, attempts, first_seen_at, dead_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $7)
+    select *, $7::timestamptz, $7::timestamptz
+    from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::int[])
     on conflict (id) do update set reason = excluded.reason, detail = excluded.detail,
         attempts = dead_letter.attempts + 1, state = 'dead', dead_at = excluded.dead_at
     returning *
@@ -35,6 +37,9 @@ _PARKED: Final = """
         (array_agg(reason order by seq))[1] as reason, (array_agg(attempts order by seq))[1] as attempts
     from parked_record group by lane order by min(seq)
 """
+_BATCH_BYTES: Final = 1024
+"""More than what a record of its own weighs in a batch beside its key and value."""
+
 REPLAY: Final = "messaging.replay-dead-letter"
 """The kind of the kit's task that replays a dead letter; its key is the letter's id."""
 
@@ -53,20 +58,25 @@ async def bury(
     for arrival, fault in dead:
         record = arrival.record
         assert record is not None  # noqa: S101  # only records die
-        row = await connection.fetchrow(
-            _BURY,
-            letter_id(service.name, record),
-            arrival.key,
-            json.dumps(record_json(record)).encode(),
-            fault.reason,
-            fault.detail,
-            arrival.attempts + 1,
-            now,
-        )
-        assert row is not None  # noqa: S101  # an insert returns its row
-        letter = json.dumps(told(service.name, row)).encode()
-        rows.append(outbox.outgoing(service.dead_letters.name, record.key, letter))
-    return rows
+        kept = json.dumps(record_json(record)).encode()
+        attempts = arrival.attempts + 1
+        rows.append((letter_id(service.name, record), arrival.key, kept, fault.reason, fault.detail, attempts))
+    return [_outgoing(service, row) for row in await connection.fetch(_BURY, *arrays(rows), now)]
+
+
+def _outgoing(service: Service, row: asyncpg.Record) -> outbox.Outgoing:
+    """Return what to tell of a dead letter; one that its topic would not take goes without what its record held.
+
+    A record is far larger than it was on its topic when it was compressed there, or has very many headers.
+    """
+    letter, topic = told(service.name, row), service.dead_letters
+    key = letter["key_base64"] and base64.b64decode(letter["key_base64"])
+    value = json.dumps(letter).encode()
+    if len(value) + len(key or b"") > topic.message_bytes_max - _BATCH_BYTES:
+        detail = f"{row['detail']}; {len(value)} bytes are too large for this topic, see the table dead_letter"
+        without: dict[str, Any] = {"key_base64": None, "value_base64": None, "headers": [], "detail": detail}
+        key, value = None, json.dumps(letter | without).encode()
+    return outbox.outgoing(topic.name, key, value)
 
 
 def told(service: str, row: asyncpg.Record) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import asyncio
 import contextlib
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Final
 
@@ -27,6 +28,7 @@ from aiokafka.partitioner import murmur2
 from shared.database import AWAY, SESSION, Connection, arrays, insert_statement
 from shared.events.envelope import HEADERS
 from shared.messaging import metrics
+from shared.messaging.metadata import ask_calmly
 from shared.messaging.tables import OutboxRow
 
 SHARDS: Final = 8
@@ -38,6 +40,7 @@ _PRESENCE: Final = 0x0B0D
 _ROWS_MAX: Final = 32
 _IDLE_S: Final = 1.0
 _SESSION_IDLE_MAX_S: Final = 15
+_STOP_S: Final = 5
 
 log = structlog.get_logger(__name__)
 
@@ -94,15 +97,34 @@ def _hash(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
+@asynccontextmanager
+async def _started(producer: AIOKafkaProducer) -> AsyncIterator[AIOKafkaProducer]:
+    """Start a producer, and in the end stop it, also when there is nobody to take what it still has to send."""
+    try:
+        await producer.start()
+        ask_calmly(producer)
+        yield producer
+    finally:
+        stopping = asyncio.create_task(producer.stop())
+        await asyncio.wait([stopping], timeout=_STOP_S)
+        # Private, since an idempotent producer that is stopped sends for ever what it has.
+        await producer._sender.close()  # noqa: SLF001
+        await stopping
+
+
 class Relay:
     """Sends the outbox rows of the shards that this process holds."""
 
     def __init__(
-        self, database_url: str, producer: AIOKafkaProducer, events: str, progress: Callable[[], None]
+        self,
+        database_url: str,
+        make_producer: Callable[[], AIOKafkaProducer],
+        events: str,
+        progress: Callable[[], None],
     ) -> None:
         self._url = database_url
         self._events = events
-        self._producer = producer
+        self._make_producer = make_producer
         self._progress = progress
         self._woken = asyncio.Event()
         self._partitions: dict[str, int] = {}
@@ -126,24 +148,25 @@ class Relay:
                 await asyncio.sleep(_IDLE_S)
                 continue
             try:
-                await self._session(connection)
-            except* (*AWAY, KafkaError) as errors:
-                # A group: the partitions are sent to side by side.
-                log.warning("relay session ended", error_type=type(errors.exceptions[0]).__name__)
+                # With each session anew: one that the broker refused a batch numbers the next ones wrongly.
+                async with _started(self._make_producer()) as producer:
+                    await self._session(connection, producer)
+            except (*AWAY, KafkaError) as error:
+                log.warning("relay session ended", error_type=type(error).__name__)
                 await asyncio.sleep(_IDLE_S)
             finally:
                 self.shards = set()
                 # Closing ends the session and so gives up its shards; a dead one must not hold us.
                 connection.terminate()
 
-    async def _session(self, connection: Connection) -> None:
+    async def _session(self, connection: Connection, producer: AIOKafkaProducer) -> None:
         await connection.execute(f"set idle_session_timeout = '{_SESSION_IDLE_MAX_S}s'")
         await connection.execute("select pg_advisory_lock_shared($1, 0)", _PRESENCE)
         await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
         while True:
             await self._balance(connection)
             self._woken.clear()
-            await self._drain(connection)
+            await self._drain(connection, producer)
             self._progress()
             if self._stopping:
                 return
@@ -170,45 +193,57 @@ class Relay:
             ):
                 self.shards.add(shard)
 
-    async def _drain(self, connection: Connection) -> None:
-        """Send until nothing is left: each round deletes what was acknowledged and reads what is next."""
+    async def _drain(self, connection: Connection, producer: AIOKafkaProducer) -> None:
+        """Send until nothing is left: each round deletes what was acknowledged and reads what is next.
+
+        What one topic does not take holds up no other.
+        """
         shards = sorted(self.shards)
         if not shards:
             return
         rows = await connection.fetch(_NEXT, shards, _ROWS_MAX)
         while rows:
-            metrics.RELAYED.inc(await self._send(rows))
+            refused = await self._send(producer, rows)
+            sent = [seq for seq, topic, _ in rows if topic not in refused]
+            rows = await connection.fetch(_SENT_AND_NEXT, shards, _ROWS_MAX, sent)
+            if refused:
+                raise next(iter(refused.values()))
             self._progress()
-            rows = await connection.fetch(_SENT_AND_NEXT, shards, _ROWS_MAX, [row[0] for row in rows])
 
-    async def _send(self, rows: Sequence[asyncpg.Record]) -> int:
-        """Send the records of rows in their order for each partition, await all acknowledgements, count."""
+    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> dict[str, BaseException]:
+        """Send the records of rows in their order for each partition, and await all acknowledgements.
+
+        Returns:
+            The topics that did not take all of theirs, each with an error that says why.
+        """
         by_partition: dict[tuple[str, int], list[_KeyValue]] = defaultdict(list)
         for _, topic, records in rows:
-            count = self._partitions.get(topic) or await self._count(topic)
+            count = self._partitions.get(topic) or await self._count(producer, topic)
             for key, value in msgpack.unpackb(records):
                 by_partition[topic, _hash(key or b"") % count].append((key, value))
-        async with asyncio.TaskGroup() as sending:
-            for (topic, partition), those in by_partition.items():
-                sending.create_task(self._send_partition(topic, partition, those))
-        return sum(map(len, by_partition.values()))
+        sending = (self._send_partition(producer, *where, those) for where, those in by_partition.items())
+        ended = dict(zip(by_partition, await asyncio.gather(*sending, return_exceptions=True), strict=True))
+        metrics.RELAYED.inc(sum(len(by_partition[where]) for where, error in ended.items() if error is None))
+        return {topic: error for (topic, _), error in ended.items() if error is not None}
 
-    async def _send_partition(self, topic: str, partition: int, records: Sequence[_KeyValue]) -> None:
+    async def _send_partition(
+        self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[_KeyValue]
+    ) -> None:
         """Send the records of one partition, the next batch only once the last is acknowledged.
 
         So a batch that fails leaves none behind it on the topic, and sending again keeps the order.
         """
         # A dead letter is no event.
         headers = HEADERS if topic == self._events else []
-        batch = self._producer.create_batch()
+        batch = producer.create_batch()
         for key, value in records:
             if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                await (await self._producer.send_batch(batch, topic, partition=partition))
-                batch = self._producer.create_batch()
+                await (await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
                 batch.append(key=key, value=value, timestamp=None, headers=headers)
-        await (await self._producer.send_batch(batch, topic, partition=partition))
+        await (await producer.send_batch(batch, topic, partition=partition))
 
-    async def _count(self, topic: str) -> int:
-        partitions = await self._producer.partitions_for(topic)
+    async def _count(self, producer: AIOKafkaProducer, topic: str) -> int:
+        partitions = await producer.partitions_for(topic)
         self._partitions[topic] = len(partitions)
         return len(partitions)

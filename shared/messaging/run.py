@@ -17,7 +17,6 @@ from shared.messaging import metrics
 from shared.messaging.consumer import Pipeline
 from shared.messaging.handlers import Handlers
 from shared.messaging.handling import Handling
-from shared.messaging.metadata import ask_calmly
 from shared.messaging.outbox import Relay
 from shared.messaging.security import security
 from shared.messaging.tasks import Worker
@@ -48,7 +47,7 @@ _BACKLOG: Final = """
         (select count(*) from (select from task where due_at <= $1 limit 100000) t) as due,
         (select count(*) from (select from task where due_at > $1 limit 100000) t) as later,
         (select extract(epoch from $1 - min(due_at)) from task
-            where due_at <= $1 and leased_until is null) as task_age,
+            where due_at <= $1 and (leased_until is null or leased_until < now())) as task_age,
         (select count(*) from (select from parked_record limit 100000) p) as parked
 """
 _DEAD: Final = "select reason, count(*) from dead_letter where state <> 'discarded' group by reason"
@@ -95,30 +94,28 @@ class Messaging:
 
     async def run(self) -> None:
         """Run until cancelled; then take no more, end what is under way, and leave the group."""
-        producer = AIOKafkaProducer(
+        events = self._handlers.service.events.name
+        relay = Relay(self._database_url, self._producer, events, self._note("relay"))
+        self._clock.when_moved(self._worker.wake)
+        async with asyncio.TaskGroup() as loops:
+            watching = loops.create_task(self._watch())
+            following = [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]
+            working, relaying = loops.create_task(self._worker.run()), loops.create_task(relay.run())
+            try:
+                await self._broker.start()
+                await asyncio.Event().wait()
+            finally:
+                watching.cancel()
+                await asyncio.shield(self._stop(following, working, relay, relaying))
+
+    def _producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
             **self._kafka.connection(),
             acks="all",
             enable_idempotence=True,
             max_batch_size=_BATCH_BYTES_MAX,
             max_request_size=_REQUEST_BYTES_MAX,
         )
-        relay = Relay(self._database_url, producer, self._handlers.service.events.name, self._note("relay"))
-        self._clock.when_moved(self._worker.wake)
-        try:
-            await producer.start()
-            ask_calmly(producer)
-            async with asyncio.TaskGroup() as loops:
-                watching = loops.create_task(self._watch())
-                following = [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]
-                working, relaying = loops.create_task(self._worker.run()), loops.create_task(relay.run())
-                try:
-                    await self._broker.start()
-                    await asyncio.Event().wait()
-                finally:
-                    watching.cancel()
-                    await asyncio.shield(self._stop(following, working, relay, relaying))
-        finally:
-            await producer.stop()
 
     async def _stop(
         self,

@@ -12,8 +12,9 @@ It also waits as long as there is nothing: FastStream would look a hundred times
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.messaging.records import STAND_IN, Record
 
@@ -21,6 +22,8 @@ from shared.messaging.records import STAND_IN, Record
 _FETCH_MS: Final = 1000
 _RECORDS_MAX: Final = 100
 _NOTHING_MS: Final = 1000
+
+log = structlog.get_logger(__name__)
 
 
 def guard(consumer: AIOKafkaConsumer, find_again: Callable[[], Awaitable[None]]) -> None:
@@ -48,6 +51,10 @@ def guard(consumer: AIOKafkaConsumer, find_again: Callable[[], Awaitable[None]])
         except OffsetOutOfRangeError:
             await find_again()
             return {}
+        except KafkaError as error:
+            # FastStream tries again, and would say nothing.
+            log.warning("records cannot be fetched", error_type=type(error).__name__)
+            raise
 
     consumer.getmany = guarded
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from local.infrastructure import Endpoints
+from shared.events.topics import MIB, Topic
 from shared.messaging.outbox import SHARDS
 from tests.flow.kit import Feedback, eventually, feedback, first_told, ids
 
@@ -87,13 +89,33 @@ async def test_events_that_the_broker_refuses_are_sent_once_it_takes_them(infras
         await world.publish_facts(*map(world.ended, VISITS))
         await world.start()
         await world.settled()
-        await limit_events(world, message_bytes_max=10)
+        await limit(world, world.service.events, message_bytes_max=10)
         commands = [world.leave(VISITS[n % 40], f"f-{n}") for n in range(200)]
         await world.publish(*commands)
         await eventually(lambda: all_in_outbox(world, commands), "every event waits in the outbox")
-        await limit_events(world, message_bytes_max=1024 * 1024)
+        await limit(world, world.service.events, message_bytes_max=1024 * 1024)
         await world.settled()
         assert await world.outcomes_by_key() == world.by_key(commands)
+
+
+async def test_what_one_topic_does_not_take_holds_up_no_other_and_is_sent_later(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure, partitions=1) as world:
+        await world.publish_facts(*map(world.ended, VISITS), b"poison 1")
+        await world.start()
+        await world.settled()
+        await limit(world, world.service.dead_letters, message_bytes_max=10)
+        await world.publish_facts(b"poison 2")
+        waits = "select exists (select from outbox where created_at < now() - interval '1 second')"
+        await eventually(lambda: world.pool.fetchval(waits), "a dead letter is refused")
+        commands = [world.leave(VISITS[n % 40], f"f-{n}") for n in range(200)]
+        await world.publish(*commands)
+        await eventually(lambda: all_told(world, commands), "every outcome is told")
+        await limit(world, world.service.dead_letters, message_bytes_max=4 * MIB)
+        await world.settled()
+        assert await world.outcomes_by_key() == world.by_key(commands)
+        assert [letter["value_base64"] for letter in await world.dead()] == ["cG9pc29uIDE=", "cG9pc29uIDI="]
 
 
 async def shards(world: Feedback) -> dict[int, list[int]]:
@@ -130,14 +152,17 @@ async def all_in_outbox(world: Feedback, commands: list[dict[str, Any]]) -> bool
     return bool(waiting == len(commands))
 
 
-async def limit_events(world: Feedback, message_bytes_max: int) -> None:
-    """Set how large a record the broker takes on the topic of events."""
+async def all_told(world: Feedback, commands: Sequence[dict[str, Any]]) -> bool:
+    """Return whether all commands have an outcome."""
+    return len(await world.outcomes()) >= len(commands)
+
+
+async def limit(world: Feedback, topic: Topic, message_bytes_max: int) -> None:
+    """Set how large a record the broker takes on a topic."""
     admin = AIOKafkaAdminClient(**world.kafka.connection())
     await admin.start()
     try:
         limit = {"max.message.bytes": str(message_bytes_max)}
-        await admin.alter_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, world.service.events.name, configs=limit)]
-        )
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=limit)])
     finally:
         await admin.close()
