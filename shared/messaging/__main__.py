@@ -63,11 +63,13 @@ def _parser() -> argparse.ArgumentParser:
         if name == "show":
             command.add_argument("--id", required=True)
             continue
-        command.add_argument("--reason", help="those with this reason")
         if name == "list":
+            command.add_argument("--reason", help="those with this reason")
             continue
-        command.add_argument("--id", nargs="+", default=[], help="those with these ids")
-        command.add_argument("--all", action="store_true", help="all of them")
+        which = command.add_mutually_exclusive_group(required=True)
+        which.add_argument("--id", nargs="+", action="extend", default=[], help="those with these ids")
+        which.add_argument("--reason", help="those with this reason")
+        which.add_argument("--all", action="store_true", help="all of them")
         command.add_argument("--dry-run", action="store_true", help="only say which they would be")
         if name == "discard":
             command.add_argument("--why", required=True, type=_words, help="kept with them")
@@ -138,8 +140,6 @@ async def _show(connection: Connection, service: str, identity: str) -> None:
 
 
 async def _change(connection: Connection, arguments: argparse.Namespace) -> None:
-    if not (arguments.id or arguments.reason or arguments.all):
-        sys.exit("say which: --id, --reason or --all")
     letters = await dead_letters.matching(connection, ids=arguments.id, reason=arguments.reason)
     if unknown := set(arguments.id) - {letter["id"] for letter in letters}:
         sys.exit(f"no such dead letter: {', '.join(sorted(unknown))}")

@@ -167,7 +167,9 @@ async def test_what_cannot_be_done_is_told_in_one_line(infrastructure: Endpoints
             (["list", "--service", "billing"], "invalid choice: 'billing'"),
             (["show", "--id", "none"], "no such dead letter: none"),
             (["replay", "--id", "none", "neither"], "no such dead letter: neither, none"),
-            (["replay"], "say which: --id, --reason or --all"),
+            (["replay", "--id", "none", "--id", "neither"], "no such dead letter: neither, none"),
+            (["replay"], "one of the arguments --id --reason --all is required"),
+            (["replay", "--all", "--reason", "unreadable"], "not allowed with argument --all"),
             (["discard", "--all"], "--why"),
         )
         said = await asyncio.gather(*(tool(world, *arguments) for arguments, _ in wrong))
