@@ -6,12 +6,22 @@ a command whose envelope can be read is owed a refusal, everything else goes to 
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from functools import cache
 from json.encoder import encode_basestring as _quoted
 from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 MESSAGE_BYTES_MAX = 256 * 1024
 """A message above this size is refused (`too_large`), or goes to dead letters when it is no command."""
@@ -24,6 +34,16 @@ Time = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=da
 
 Actor = Annotated[str, Field(pattern=r"^(guest|(patient|proxy|staff|host|service):[!-~]{1,120})$", max_length=128)]
 """Who did it: `patient:ID` (for oneself), `proxy:ID`, `guest`, `staff:ID`, `host:NAME`, `service:NAME`."""
+
+_TRACE: Final = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def _sound_trace(told: object) -> object:
+    return told if isinstance(told, str) and _TRACE.fullmatch(told) else None
+
+
+Trace = Annotated[Annotated[str, Field(max_length=64)] | None, BeforeValidator(_sound_trace)]
+"""A `traceparent` of W3C's trace context; one that is malformed is left out, as W3C asks."""
 
 HEADERS: Final = [("content-type", b"application/cloudevents+json")]
 """The headers of a record that holds a message; all that is needed is in the message."""
@@ -72,7 +92,7 @@ class Message(BaseModel, Generic[D_co]):
     causationid: Id | None = None
     correlationid: Id | None = None
     outcome: Outcome | None = None
-    traceparent: Annotated[str, Field(max_length=64)] | None = None
+    traceparent: Trace = None
     data: D_co
 
     @property
@@ -94,7 +114,7 @@ class Header(BaseModel):
     subject: Id
     actor: Actor
     correlationid: Id | None = None
-    traceparent: Annotated[str, Field(max_length=64)] | None = None
+    traceparent: Trace = None
 
 
 class UnreadableError(ValueError):

@@ -223,13 +223,24 @@ def test_no_fault_repeats_what_was_sent(data: dict[str, Any]) -> None:
     assert CARD not in repr(vars(error))
 
 
-@pytest.mark.parametrize(
-    "attribute", ["id", "source", "type", "time", "subject", "actor", "traceparent", "outcome"]
-)
+@pytest.mark.parametrize("attribute", ["id", "source", "type", "time", "subject", "actor", "outcome"])
 def test_no_fault_of_the_envelope_repeats_what_was_sent(attribute: str) -> None:
     error = fault(json.dumps({**sample(SubmitPayment), attribute: [CARD]}).encode())
     assert CARD not in "".join(traceback.format_exception(error))
     assert error.__context__ is None
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize("told", [CARD, "", "zzz", TRACE.upper(), f"{TRACE}-{'0' * 60}", 5, [CARD], None])
+def test_a_trace_that_is_malformed_is_left_out_and_costs_nobody_a_message(told: object) -> None:
+    sound, faulty = (json.loads(payment(**data)) for data in ({}, {"amount_minor": "12"}))
+    assert READER.read(json.dumps(sound | {"traceparent": TRACE}).encode()).traceparent == TRACE
+    assert READER.read(json.dumps(sound | {"traceparent": told}).encode()).traceparent is None
+    error = fault(json.dumps(faulty | {"traceparent": told}).encode())
+    assert isinstance(error, InvalidDataError)
+    assert error.header.traceparent is None
 
 
 def test_a_mistake_of_our_own_does_not_show_what_was_said_either() -> None:
@@ -278,7 +289,7 @@ def test_what_is_absent_is_not_written() -> None:
 
 
 @pytest.mark.parametrize("outcome", [None, "done", "refused"])
-@pytest.mark.parametrize("traceparent", [None, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
+@pytest.mark.parametrize("traceparent", [None, TRACE])
 @pytest.mark.parametrize("correlationid", [None, "the first"])
 @pytest.mark.parametrize("chain", [None, "another"])
 def test_what_a_service_says_is_written_as_any_message_is(
