@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, NamedTuple
 
 import structlog
 
@@ -19,12 +19,17 @@ from shared.messaging.handlers import Change, Handlers, S
 from shared.messaging.records import Arrival, Fault, digest
 from shared.messaging.tasks import Cause, NewTask, new_task
 
-BEHIND: Final = "behind"
-"""Why a record waits that could itself be decided: another of its lane waits. Known by identity, not by text."""
-
 _TIMED_MAX: Final = 100
 
 log = structlog.get_logger(__name__)
+
+
+class Parked(NamedTuple):
+    """A record that waits, and why; not `tried` if it waits only because another of its lane does."""
+
+    arrival: Arrival
+    reason: str
+    tried: bool
 
 
 @dataclass(slots=True)
@@ -36,7 +41,7 @@ class Effects(Generic[S]):
     after: dict[str, S] = field(default_factory=dict)
     rows: list[outbox.Outgoing] = field(default_factory=list)
     tasks: list[NewTask] = field(default_factory=list)
-    parked: list[tuple[Arrival, str]] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
     dead: list[tuple[Arrival, Fault]] = field(default_factory=list)
     results: Counter[str] = field(default_factory=Counter)
     asked_at: list[datetime] = field(default_factory=list)
@@ -56,12 +61,12 @@ class Effects(Generic[S]):
 
     def undone(self) -> list[bytes]:
         """Return the identities of messages that were not decided after all."""
-        left = [arrival.identity for arrival, _ in (*self.parked, *self.dead)]
+        left = [*(one.arrival.identity for one in self.parked), *(arrival.identity for arrival, _ in self.dead)]
         return [identity for identity in left if identity is not None]
 
-    def park(self, arrival: Arrival, reason: str) -> None:
+    def park(self, arrival: Arrival, reason: str, *, tried: bool = True) -> None:
         """Let a record wait."""
-        self.parked.append((arrival, reason))
+        self.parked.append(Parked(arrival, reason, tried))
         self.results["parked"] += 1
 
     def bury(self, arrival: Arrival, fault: Fault) -> None:
@@ -103,7 +108,7 @@ class Deciding(Generic[S]):
                 # It is about no state, so it waits for none.
                 self._refuse_or_bury(effects, arrival)
             elif waiting and arrival.lane in waiting:
-                effects.park(arrival, BEHIND)
+                effects.park(arrival, "behind", tried=False)
             else:
                 self._one(effects, arrival, arrival.message, waiting)
             if identity is not None:

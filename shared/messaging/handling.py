@@ -18,7 +18,7 @@ from shared.database import AWAY, Connection, Pool, insert, is_misuse
 from shared.events.envelope import Command, Data, Message, message_of, write
 from shared.messaging import metrics, offsets, outbox, tasks
 from shared.messaging.dead_letters import REPLAY, bury
-from shared.messaging.deciding import BEHIND, Deciding, Effects, count
+from shared.messaging.deciding import Deciding, Effects, count
 from shared.messaging.handlers import Handlers, S
 from shared.messaging.offsets import LostClaimError, Partition
 from shared.messaging.records import Arrival, Fault, Reading, Record, digest, record_from_json, record_json
@@ -27,8 +27,11 @@ from shared.messaging.tables import ParkedRecord
 RELEASE: Final = "messaging.release-lane"
 """The kind of the kit's task that lets a parked lane go on."""
 
-# Locked, so that a lane that is being let go on right now is waited for.
-_WAITING: Final = "select lane from parked_record where lane = any($1::text[]) for share"
+# Locked, so that a lane that is being let go on right now is waited for. Only the first of each: many may wait.
+_WAITING: Final = """
+    select first.lane from unnest($1::text[]) wanted(lane), lateral (
+        select lane from parked_record where lane = wanted.lane order by seq limit 1 for share) first
+"""
 _PARKED: Final = """
     select seq, record, attempts from parked_record where lane = $1 order by seq limit $2 for update
 """
@@ -250,11 +253,11 @@ class Handling(Generic[S]):
             arrivals = [self._kept(row) for row in rows]
             effects = await self._noted(connection, arrivals, now, failed)
             await offsets.forget(connection, effects.undone())
-            still = [arrival for arrival, _ in effects.parked]
+            still = [one.arrival for one in effects.parked]
             gone = [row["seq"] for row, arrival in zip(rows, arrivals, strict=True) if arrival not in still]
             wait: timedelta | None = timedelta()
             if still:
-                first, reason = effects.parked[0]
+                first, reason, _ = effects.parked[0]
                 head = rows[arrivals.index(first)]["seq"]
                 wait = tasks.wait_before(first.attempts + 1, _PARKED_WAITS)
                 if wait is None:
@@ -291,7 +294,7 @@ class Handling(Generic[S]):
                     # There was none, or it was withheld: either way nothing has changed.
                     arrival.fault = Fault(row["reason"], row["detail"])
             effects = await self._noted(connection, arrivals, now, failed)
-            effects.dead += [(arrival, Fault("gave_up", reason)) for arrival, reason in effects.parked]
+            effects.dead += [(one.arrival, Fault("gave_up", one.reason)) for one in effects.parked]
             effects.parked = []
             if rows and not effects.dead:
                 await connection.execute("delete from dead_letter where id = $1", lease.key)
@@ -333,9 +336,8 @@ class Handling(Generic[S]):
 
     async def _park(self, connection: Connection, effects: Effects[S]) -> None:
         rows = []
-        for arrival, reason in effects.parked:
+        for arrival, reason, tried in effects.parked:
             assert arrival.record is not None  # noqa: S101  # only records are parked
-            tried = reason is not BEHIND
             rows.append((arrival.lane, json.dumps(record_json(arrival.record)).encode(), reason, int(tried)))
             if tried:
                 due = effects.now + (tasks.wait_before(1, _PARKED_WAITS) or timedelta())

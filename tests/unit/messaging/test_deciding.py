@@ -102,7 +102,7 @@ def test_a_state_that_did_not_change_is_not_saved() -> None:
 def test_a_command_that_must_wait_parks_its_lane_and_no_other() -> None:
     batch = arrivals(leave("m-1", "not-over"), leave("m-2"), leave("m-3", "not-over"), leave("m-4"))
     effects = decided(batch, before=[OVER])
-    assert [(arrival.message and arrival.message.id, why) for arrival, why in effects.parked] == [
+    assert [(arrival.message and arrival.message.id, why) for arrival, why, _ in effects.parked] == [
         ("m-1", "visit_not_over"),
         ("m-3", "behind"),
     ]
@@ -113,7 +113,7 @@ def test_a_command_that_must_wait_parks_its_lane_and_no_other() -> None:
 def test_a_fact_of_the_same_key_on_another_topic_does_not_wait() -> None:
     batch = [*arrivals(leave("m-1")), *arrivals(ended("m-2"), topic=VISITS)]
     effects = decided(batch, waiting=[f"{COMMANDS}/visit-1"])
-    assert [why for _, why in effects.parked] == ["behind"]
+    assert [one.reason for one in effects.parked] == ["behind"]
     assert effects.after["visit-1"].ended
 
 
@@ -185,7 +185,7 @@ def test_a_bug_in_the_rules_parks_the_message_under_its_name_and_adds_nothing() 
         raise KeyError("a bug")
 
     effects = decided(arrivals(leave("m-1")), made=the_handlers(decide=decide))
-    assert [why for _, why in effects.parked] == ["KeyError"]
+    assert [one.reason for one in effects.parked] == ["KeyError"]
     assert effects.rows == []
     assert effects.changes() == []
 
@@ -196,7 +196,7 @@ def test_a_command_that_would_not_have_one_outcome_is_not_decided(events: tuple[
         return Decision(OVER, events)
 
     effects = decided(arrivals(leave("m-1")), made=the_handlers(decide=decide))
-    assert [why for _, why in effects.parked] == ["AssertionError"]
+    assert [one.reason for one in effects.parked] == ["AssertionError"]
     assert effects.rows == []
     assert effects.changes() == []
 
