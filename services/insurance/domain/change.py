@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from services.insurance.domain.coverage import duplicate, objection, submission
+from services.insurance.domain.coverage import asked_by, duplicate, objection, submission, unanswered
 from services.insurance.domain.patient import ChangeRequest, ChangeStatus, Content, Coverage, Patient, What
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import Objection, may_act, refuse, then, who
@@ -176,6 +176,16 @@ def _accept(
     """Change a coverage; what the payer said of the change already holds for it, else the payer is asked."""
     content = apply(coverage.content, change.changes)
     changed = replace(coverage, content=content, version=coverage.version + 1, updated_at=now)
+    if asked_by(directory, content) != asked_by(directory, coverage.content):
+        changed = unanswered(changed)
+        patient = settle(
+            patient,
+            now,
+            ("verification-failed",),
+            action="changed",
+            by="service",
+            coverage_id=coverage.coverage_id,
+        )
     asked = inquiry(directory, patient, content, now)
     if asked is None:
         changed = replace(

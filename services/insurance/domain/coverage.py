@@ -192,7 +192,7 @@ def put_on_file(
         content = content.model_copy(update={"card_attachment_ids": known.content.card_attachment_ids})
         coverage = replace(known, told_at=told_at, priority=fact.priority, updated_at=now)
         payer_found = known.reason == "unknown_payer" and payer is not None
-        asks_anew = payer_found or _asked_by(directory, content) != _asked_by(directory, known.content)
+        asks_anew = payer_found or asked_by(directory, content) != asked_by(directory, known.content)
         if content != known.content:
             coverage = replace(coverage, content=content, version=known.version + 1)
         elif not asks_anew:
@@ -209,9 +209,7 @@ def put_on_file(
             told_at=told_at,
         )
     if asks_anew:
-        coverage = replace(
-            coverage, status="pending", reason=None, retry_at=None, answer_id=None, verified_at=None, check_at=None
-        )
+        coverage = unanswered(coverage)
         moot: tuple[WorkKind, ...] = (
             ("verification-failed", "unknown-payer") if payer else ("verification-failed",)
         )
@@ -225,10 +223,17 @@ def put_on_file(
     )
 
 
-def _asked_by(directory: Directory, content: Content) -> tuple[object, ...]:
+def asked_by(directory: Directory, content: Content) -> tuple[object, ...]:
     """Return what a payer is asked by: where it changes, what was answered is about another policy."""
     payer = directory.key(content.payer_id, content.payer_name)
     return payer, content.member_id, content.subscriber, content.relationship
+
+
+def unanswered(coverage: Coverage) -> Coverage:
+    """Return a coverage of whose policy the payer has said nothing yet."""
+    return replace(
+        coverage, status="pending", reason=None, retry_at=None, answer_id=None, verified_at=None, check_at=None
+    )
 
 
 def _ask_in_time(

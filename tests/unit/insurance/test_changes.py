@@ -114,6 +114,54 @@ def test_a_change_that_names_a_known_payer_leaves_no_work_about_the_unknown_one(
     assert not [one for one in world.patient.work.values() if one.is_open]
 
 
+@pytest.mark.parametrize(
+    ("changes", "rejected", "status"),
+    [
+        ({"payer_name": "Harbor Mutual"}, None, "verifying"),
+        ({"payer_name": "Harbor Mutual", "member_id": "NOTFOUND"}, "75", "needs-patient"),
+        ({"payer_name": "Aunt Emma's Fund"}, None, "needs-staff"),
+        ({"subscriber": ANA.model_copy(update={"first_name": "Eva"})}, "79", "needs-staff"),
+    ],
+)
+def test_what_the_payer_said_of_another_policy_does_not_stand_under_the_new_one(
+    changes: dict[str, Any], rejected: str | None, status: str
+) -> None:
+    world = active()
+    assert world.coverage().answer_id
+    world.hear(change(changes=CoverageChanges(**changes)))
+    if rejected:
+        world.payer = lambda task: answer(task, "rejected", codes=(rejected,))
+        world.hear(session_ended("S-2"))
+        world.settle()
+        assert world.coverage().answer_id, "what is on file stays until the change is accepted"
+    world.hear(decision(), actor=STAFF)
+
+    assert (world.coverage().status, world.coverage().version) == (status, 2)
+    assert (world.coverage().answer_id, world.coverage().verified_at) == (None, None)
+
+
+def test_what_the_payer_said_stays_where_a_change_leaves_the_policy_the_same() -> None:
+    world = active()
+    before = world.coverage()
+    world.hear(change(changes=CoverageChanges(plan_name="Gold", payer_name="SHP")))
+    world.hear(decision(), actor=STAFF)
+
+    assert (world.coverage().status, world.coverage().version) == ("verifying", 2)
+    assert (world.coverage().answer_id, world.coverage().verified_at) == (before.answer_id, before.verified_at)
+
+
+def test_work_about_a_policy_that_is_not_verified_ends_with_a_change_to_another() -> None:
+    world = hospital(add(), session_ended(), payer=lambda task: answer(task, "rejected", codes=("79",)))
+    world.settle()
+    world.hear(change())
+    world.hear(decision(), actor=STAFF)
+    assert not [one for one in world.patient.work.values() if one.is_open]
+    world.settle()
+
+    (work,) = (one for one in world.patient.work.values() if one.is_open)
+    assert (work.kind, work.verification_id) == ("verification-failed", world.coverage().verification_id)
+
+
 def test_a_declined_change_leaves_everything_and_its_answer_too() -> None:
     world = active()
     world.hear(change())
