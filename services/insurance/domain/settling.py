@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 from services.insurance.domain.change import settle_change
-from services.insurance.domain.coverage import ask_anew, unanswered
+from services.insurance.domain.coverage import ask_anew, duplicate, unanswered
 from services.insurance.domain.patient import Coverage, Patient, Work, WorkKind
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import Objection, refuse
@@ -119,6 +119,9 @@ def _choose_payer(
     if payer is None:
         return Objection("unknown_payer")
     content = coverage.content.model_copy(update={"payer_id": payer.payer_id, "payer_name": payer.name})
+    same = duplicate(directory, patient, content, coverage)
+    if same is not None:
+        return same
     chosen = unanswered(replace(coverage, content=content, version=coverage.version + 1, updated_at=now))
     after = patient.with_coverage(chosen).noting(chosen, now, "payer-chosen", "staff", command.note)
     asked = inquiry(directory, after, content, now)

@@ -130,6 +130,19 @@ def test_an_unknown_payer_is_accepted_and_staff_choose_who_it_is() -> None:
     assert outcome(world.hear(SettleWork(**chosen, action="close"), actor=STAFF)) == ("refused", "work_settled")
 
 
+def test_staff_cannot_choose_a_payer_that_makes_a_coverage_the_same_as_another() -> None:
+    world = hospital(add("COV-1"), add("COV-2", payer_id=None, payer_name="Sandy", member_id="active cov 1"))
+    (work,) = world.said(WorkRaised)
+    chosen: dict[str, Any] = {"work_id": work.work_id, "patient_id": "PT-1", "action": "choose-payer"}
+    told = world.hear(SettleWork(**chosen, payer_id="SANDBOX01"), actor=STAFF)
+
+    assert outcome(told) == ("refused", "duplicate_coverage")
+    assert isinstance(told[0].data, CommandRefused)
+    assert "COV-1" in told[0].data.detail
+    assert (world.coverage("COV-2").version, world.coverage("COV-2").reason) == (1, "unknown_payer")
+    assert outcome(world.hear(SettleWork(**chosen, payer_id="SANDBOX02"), actor=STAFF)) == ("done", None)
+
+
 def test_staff_override_a_failed_verification_with_a_note() -> None:
     world = hospital(add(), session_ended(), payer=lambda task: answer(task, "rejected", codes=("79",)))
     world.settle()
