@@ -158,7 +158,8 @@ def settle_change(  # a decision has as many parts
         accepted = decision == "accept"
         decided = _accept(directory, after, coverage, change, now) if accepted else Decision(after)
         coverage = decided.state.coverages[change.coverage_id]
-        decided = Decision(decided.state.noting(coverage, now, what, "staff", note), decided.events, decided.tasks)
+        noted = _asked_no_more(decided.state, change, now).noting(coverage, now, what, "staff", note)
+        decided = Decision(noted, decided.events, decided.tasks)
     told = ChangeDecided(
         change_id=change.change_id,
         coverage_id=change.coverage_id,
@@ -168,6 +169,18 @@ def settle_change(  # a decision has as many parts
         note=note,
     )
     return Decision(decided.state, (Event(told, outcome, patient.patient_id), *decided.events), decided.tasks)
+
+
+def _asked_no_more(patient: Patient, change: ChangeRequest, now: datetime) -> Patient:
+    """Return the patient with the payer asked about a decided change no longer, or else only about the others."""
+    asked = patient.verifications.get(change.verification_id or "")
+    if asked is None or asked.change_id is None:
+        return patient
+    waiting = patient.requested_changes(change.coverage_id)
+    others = [one.change_id for one in waiting if one.verification_id == asked.verification_id]
+    if others:
+        return patient.with_verification(replace(asked, change_id=others[-1]))
+    return close(patient, asked.verification_id, now)
 
 
 def _accept(

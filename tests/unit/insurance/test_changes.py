@@ -10,6 +10,7 @@ from shared.events.insurance import (
     ChangeDecided,
     CommandRefused,
     CoverageChanges,
+    CoverageNotVerified,
     CoverageVerified,
     VerificationSubmitted,
     WorkRaised,
@@ -174,6 +175,49 @@ def test_a_declined_change_leaves_everything_and_its_answer_too() -> None:
     assert outcome(world.hear(decision(word="decline"), actor=STAFF)) == ("done", None)
     assert outcome(world.hear(decision(), actor=STAFF)) == ("refused", "change_decided")
     assert {one.version for one in world.said(ChangeDecided)} == {1}
+
+
+def test_of_a_declined_change_the_payer_is_asked_no_more() -> None:
+    world = active()
+    world.payer = lambda task: answer(task, "unanswered", reason="timeout")
+    world.hear(change(), session_ended("S-2"))
+    world.settle()
+    assert len(world.said(CoverageNotVerified)) == 1
+    world.hear(decision(word="decline"), actor=STAFF)
+    world.settle(timedelta(days=2))
+
+    assert len(world.asked) == 2
+    assert len(world.said(CoverageNotVerified)) == 1
+    assert on_its_own(world.coverage()) == ("ACTIVE-COV-1", 1, "active")
+
+
+def test_what_is_asked_about_two_changes_is_asked_until_both_are_decided() -> None:
+    world = active()
+    world.payer = lambda task: answer(task, "unanswered", reason="timeout")
+    plan = CoverageChanges(plan_name="Gold")
+    world.hear(change(), change("CHG-2", changes=plan), session_ended("S-2"))
+    world.settle()
+    world.hear(decision("CHG-2", "decline"), actor=STAFF)
+    world.payer = answer
+    world.settle(timedelta(minutes=2))
+    assert [one.change_id for one in world.said(CoverageVerified)] == [None, "CHG-1"]
+
+    world.hear(decision("CHG-1"), actor=STAFF)
+    assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 2, "active")
+    assert len(world.said(VerificationSubmitted)) == 2
+
+
+def test_of_a_change_that_was_accepted_but_asked_about_with_a_declined_one_the_payer_is_asked_once() -> None:
+    world = active()
+    world.payer = lambda task: answer(task, "unanswered", reason="timeout")
+    plan = CoverageChanges(plan_name="Gold")
+    world.hear(change(), change("CHG-2", changes=plan), session_ended("S-2"))
+    world.settle()
+    world.hear(decision("CHG-1", "decline"), actor=STAFF)
+    world.hear(decision("CHG-2"), actor=STAFF)
+
+    (open_one,) = (one for one in world.patient.verifications.values() if one.is_open)
+    assert (open_one.change_id, open_one.inquiry.member_id) == (None, "ACTIVE-COV-1")
 
 
 def test_two_changes_of_one_session_are_asked_about_together() -> None:
