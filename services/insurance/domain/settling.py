@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 from services.insurance.domain.change import settle_change
+from services.insurance.domain.checking import next_check
 from services.insurance.domain.coverage import ask_anew, duplicate, unanswered
 from services.insurance.domain.patient import Coverage, Patient, Work, WorkKind
 from services.insurance.domain.payers import Directory
@@ -136,6 +137,7 @@ def _override(
         missing = [name for name in ("status", "note") if getattr(command, name) is None]
         return Objection("invalid_data", f"Missing: {', '.join(missing)}.")
     after = close_all(patient, coverage.coverage_id, now)
+    due_at, timers = next_check(patient.patient_id, coverage.coverage_id, now)
     said = replace(
         coverage,
         status=command.status,
@@ -143,6 +145,8 @@ def _override(
         reason=None,
         retry_at=None,
         verified_at=now,
+        check_at=due_at,
         updated_at=now,
     )
-    return Decision(after.with_coverage(said).noting(said, now, "overridden", "staff", command.note))
+    noted = after.with_coverage(said).noting(said, now, "overridden", "staff", command.note)
+    return Decision(noted, tasks=timers)

@@ -8,6 +8,7 @@ import pytest
 
 from services.insurance.domain.asking import AskPayer, PayerAnswered, Sealed
 from services.insurance.domain.rejection import REASONS
+from services.insurance.domain.settling import SettleWork
 from shared.events.insurance import CoverageNotVerified, CoverageVerified, VerificationSubmitted, WorkRaised
 from tests.unit.insurance.story import (
     ANA,
@@ -248,6 +249,30 @@ def test_an_active_coverage_is_verified_again_each_month_at_a_quiet_hour() -> No
     assert len(world.asked) == 2
     world.settle(70 * DAY)
     assert len(world.asked) == 4
+
+
+def test_what_staff_were_told_on_the_phone_is_verified_again_after_a_month() -> None:
+    world = asked(("79",), "active")
+    (work,) = world.said(WorkRaised)
+    told = {
+        "work_id": work.work_id,
+        "patient_id": PATIENT,
+        "action": "override",
+        "status": "active",
+        "note": "Called.",
+    }
+    world.hear(SettleWork.model_validate(told), actor=STAFF)
+    world.settle(29 * DAY)
+    assert len(world.asked) == 1
+    world.settle(5 * DAY)
+    assert len(world.asked) == 2
+    assert world.coverage().answer_id
+
+
+def test_a_coverage_that_is_not_in_force_is_verified_again_each_month_as_it_may_come_to_be() -> None:
+    world = asked("inactive", "active")
+    world.settle(34 * DAY)
+    assert (len(world.asked), world.coverage().status) == (2, "active")
 
 
 def test_a_check_that_was_put_off_asks_nothing() -> None:
