@@ -158,7 +158,7 @@ def remove(patient: Patient, command: RemoveCoverage, actor: str, now: datetime)
     after = settle(
         after,
         now,
-        ("unknown-payer", "change-request", "verification-failed", "two-primaries"),
+        ("unknown-payer", "change-request", "verification-failed"),
         action="removed",
         by=actor,
         coverage_id=coverage.coverage_id,
@@ -173,7 +173,7 @@ def remove(patient: Patient, command: RemoveCoverage, actor: str, now: datetime)
         updated_at=now,
     )
     after = after.with_coverage(gone).noting(gone, now, "removed", who(actor) or "service", command.reason)
-    return Decision(after, told)
+    return Decision(_settle_primaries(after, now, action="removed", by=actor), told)
 
 
 def put_on_file(
@@ -260,10 +260,10 @@ def _ask_in_time(
 
 
 def _look_for_doubts(patient: Patient, coverage: Coverage, now: datetime) -> Decision[Patient]:
-    """Have a person look at what the host has on file, where it cannot be right or cannot be asked about."""
-    primaries = [one for one in patient.live() if one.priority == 1]
+    """Have a person look at what the host has on file, while it cannot be right or cannot be asked about."""
+    patient = _settle_primaries(patient, now, action="corrected", by="host")
     decided = Decision(patient)
-    if coverage.priority == 1 and len(primaries) > 1:
+    if coverage.coverage_id in _primaries(patient):
         decided = raise_work(patient, "two-primaries", now, coverage_id=coverage.coverage_id)
     if coverage.reason == "unknown_payer":
         return then(
@@ -271,6 +271,19 @@ def _look_for_doubts(patient: Patient, coverage: Coverage, now: datetime) -> Dec
             lambda after: raise_work(after, "unknown-payer", now, coverage_id=coverage.coverage_id),
         )
     return decided
+
+
+def _primaries(patient: Patient) -> list[str]:
+    """Return the coverages that are all to pay first, where more than one is."""
+    first = [one.coverage_id for one in patient.live() if one.priority == 1]
+    return first if len(first) > 1 else []
+
+
+def _settle_primaries(patient: Patient, now: datetime, *, action: str, by: str) -> Patient:
+    """Return the patient without work about a coverage that now pays first alone, or no longer first."""
+    for coverage_id in patient.coverages.keys() - _primaries(patient):
+        patient = settle(patient, now, ("two-primaries",), action=action, by=by, coverage_id=coverage_id)
+    return patient
 
 
 def set_priority(patient: Patient, command: SetPriority, actor: str, now: datetime) -> Decision[Patient]:
@@ -285,7 +298,7 @@ def set_priority(patient: Patient, command: SetPriority, actor: str, now: dateti
         if coverage.priority != priority:
             moved = replace(coverage, priority=priority, updated_at=now)
             after = after.with_coverage(moved).noting(moved, now, "priority-set", "staff")
-        after = settle(after, now, ("two-primaries",), action="priority-set", by=actor, coverage_id=coverage_id)
+    after = _settle_primaries(after, now, action="priority-set", by=actor)
     told = PrioritySet(patient_id=patient.patient_id, coverage_ids=command.coverage_ids)
     return Decision(after, (Event(told, "done", patient.patient_id),))
 

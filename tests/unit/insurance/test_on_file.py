@@ -27,6 +27,7 @@ from tests.unit.insurance.story import (
     on_its_own,
     outcome,
     registered,
+    remove,
     session_ended,
     set_priority,
 )
@@ -172,3 +173,28 @@ def test_a_coverage_on_file_that_is_to_pay_first_beside_one_that_the_patient_add
     assert (work.about.coverage_id, work.summary) == ("COV-H", "Two coverages of a patient are both to pay first.")
     world.hear(on_file())
     assert len(world.said(WorkRaised)) == 1
+
+
+def test_work_about_two_primaries_ends_when_the_host_or_a_removal_leaves_one() -> None:
+    both = (on_file(), on_file(coverage_id="COV-I", member_id="ACTIVE-I"))
+    right = on_file(coverage_id="COV-I", member_id="ACTIVE-I", priority=2)
+    for cause, by in (
+        (right, "corrected"),
+        (right.model_copy(update={"plan_name": "Silver"}), "corrected"),
+        (on_file(priority=2), "corrected"),
+        (remove("COV-H"), "removed"),
+        (remove("COV-I"), "removed"),
+    ):
+        world = hospital(*both)
+        (raised,) = world.said(WorkRaised)
+        world.hear(cause)
+        assert [(one.work_id, one.action) for one in world.said(WorkSettled)] == [(raised.work_id, by)]
+
+
+def test_work_about_two_primaries_stays_while_there_still_are_two() -> None:
+    world = hospital(*(on_file(coverage_id=f"COV-{one}", member_id=f"ACTIVE-{one}") for one in "HIJ"))
+    assert len(world.said(WorkRaised)) == 2
+    world.hear(remove("COV-H"))
+    assert len(world.said(WorkSettled)) == 0
+    world.hear(remove("COV-J"))
+    assert len(world.said(WorkSettled)) == 2
