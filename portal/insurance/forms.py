@@ -13,9 +13,10 @@ from portal.language import _
 from portal.messages.answers import Patient
 from shared.events.insurance import AddCoverage, CoverageChanges, RequestChange
 
-PLAN: Final = ("payer_name", "plan_name", "member_id", "group_number", "relationship")
 SUBSCRIBER: Final = ("first_name", "last_name", "birth_date")
-TEXTS: Final = (*PLAN, *SUBSCRIBER, "effective_from", "effective_to", "note")
+SHOWN: Final = ("payer_name", "plan_name", "group_number", "relationship", "effective_from", "effective_to")
+"""What a form for a change is filled with, and carries along as `seen_…`: only what differs is asked for."""
+TEXTS: Final = (*SHOWN, *SUBSCRIBER, "member_id", "note")
 
 
 @dataclass
@@ -28,11 +29,15 @@ class Typed:
     @classmethod
     def of(cls, form: Mapping[str, Any]) -> "Typed":
         """Read what a browser sent; what is missing is empty."""
-        names = (*TEXTS, "patient_id", "coverage_id", "change_id", "base_version")
+        names = (*TEXTS, "patient_id", "coverage_id", "change_id", "base_version", *map(_seen, SHOWN))
         return cls({name: str(form.get(name) or "").strip() for name in names})
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
+
+    def touched(self, name: str) -> bool:
+        """Tell whether somebody typed something else than the form was filled with."""
+        return self[name] != self.values.get(_seen(name), "")
 
     def require(self, *names: str) -> None:
         """Note what has to be filled in and is not."""
@@ -59,6 +64,10 @@ class Typed:
             )
 
 
+def _seen(name: str) -> str:
+    return f"seen_{name}"
+
+
 def blank(patient: Patient, coverage_id: str) -> Typed:
     """Return the empty form for a patient's new insurance: most plans belong to the patient."""
     first, _gap, last = patient.name.partition(" ")
@@ -68,8 +77,15 @@ def blank(patient: Patient, coverage_id: str) -> Typed:
 
 def present(coverage: Coverage, change_id: str) -> Typed:
     """Return the form for a change, filled with what is on file."""
-    shown = coverage.model_dump(mode="json", include={*PLAN, "effective_from", "effective_to"} - {"member_id"})
-    return Typed.of({**shown, "change_id": change_id})
+    shown = coverage.model_dump(mode="json", include=set(SHOWN))
+    seen = {_seen(name): value for name, value in shown.items()}
+    return Typed.of({**shown, **seen, "change_id": change_id, "base_version": coverage.version})
+
+
+def caught_up(typed: Typed, coverage: Coverage) -> Typed:
+    """Return the form for what is on file by now, with what was typed; the rest follows what others changed."""
+    touched = {name: typed[name] for name in TEXTS if typed.touched(name)}
+    return Typed({**present(coverage, typed["change_id"]).values, **touched})
 
 
 def known_payer(name: str, payers: Sequence[Payer]) -> Payer | None:
@@ -114,9 +130,9 @@ def add_coverage(
 def request_change(
     typed: Typed, coverage: Coverage, session_id: str, payers: Sequence[Payer], today: date
 ) -> RequestChange | None:
-    """Return the command with the fields that differ from what is on file, or nothing when there are faults."""
+    """Return the command with the fields that somebody changed, or nothing when there are faults."""
     typed.require("payer_name", "relationship")
-    changes = _plan(typed, coverage, payers) | _days(typed, coverage) | _person(typed, today)
+    changes = _plan(typed, payers) | _days(typed) | _person(typed, today)
     if not changes and not typed.faults:
         typed.faults["payer_name"] = _("Nothing here differs from what is on file.")
     if typed.faults:
@@ -137,13 +153,11 @@ def request_change(
         return None
 
 
-def _plan(typed: Typed, coverage: Coverage, payers: Sequence[Payer]) -> dict[str, Any]:
+def _plan(typed: Typed, payers: Sequence[Payer]) -> dict[str, Any]:
     changes: dict[str, Any] = {
-        name: typed[name]
-        for name in ("plan_name", "group_number", "relationship")
-        if typed[name] != (getattr(coverage, name) or "")
+        name: typed[name] for name in ("plan_name", "group_number", "relationship") if typed.touched(name)
     }
-    if typed["payer_name"] != coverage.payer_name:
+    if typed.touched("payer_name"):
         payer = known_payer(typed["payer_name"], payers)
         known = {"payer_name": payer.name, "payer_id": payer.payer_id} if payer else {}
         changes |= known or {"payer_name": typed["payer_name"]}
@@ -152,9 +166,9 @@ def _plan(typed: Typed, coverage: Coverage, payers: Sequence[Payer]) -> dict[str
     return changes
 
 
-def _days(typed: Typed, coverage: Coverage) -> dict[str, Any]:
+def _days(typed: Typed) -> dict[str, Any]:
     days = {name: typed.day(name) for name in ("effective_from", "effective_to")}
-    return {name: day for name, day in days.items() if day is not None and day != getattr(coverage, name)}
+    return {name: day for name, day in days.items() if day is not None and typed.touched(name)}
 
 
 def _person(typed: Typed, today: date) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from portal.events import key
 from portal.guarding import not_found, page_router
 from portal.insurance.answers import Coverage, Coverages, Payer, Payers
 from portal.insurance.cards import NO_CARD, Card, read_card
-from portal.insurance.forms import Typed, add_coverage, blank, known_payer, present, request_change
+from portal.insurance.forms import Typed, add_coverage, blank, caught_up, known_payer, present, request_change
 from portal.language import _
 from portal.messages.answers import Patient, Patients
 from portal.messages.files import File, upload_all
@@ -137,12 +137,15 @@ async def change(coverage_id: str, request: Request, person: Person) -> Response
     coverage, patients, known = await asyncio.gather(
         _coverage(person, coverage_id), _patients(person), _payers(person, "")
     )
-    typed = Typed.of(await request.form())
+    typed = Typed.of({**present(coverage, "").values, **await request.form()})
     command = request_change(typed, coverage, person.session_id, known, _today(request))
     if command is None:
         return await _change_page(request, person, coverage, typed)
     own = _of(patients, coverage.patient_id).own
     outcome = await person.ask(command, subject=coverage.patient_id, own=own)
+    if outcome.reason == "stale_version":
+        coverage = await _coverage(person, coverage_id)
+        typed = caught_up(typed, coverage)
     if outcome.state == "refused":
         return await _change_page(request, person, coverage, typed, problem=_trouble(outcome))
     _tell(

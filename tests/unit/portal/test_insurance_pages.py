@@ -188,6 +188,56 @@ async def test_a_change_names_what_differs_and_the_version_that_was_seen(world: 
     assert command["data"]["base_version"] == 3
 
 
+def filled_in(page: str) -> dict[str, str]:
+    """Return what a form on a page sends when nothing is typed."""
+    sent = {}
+    for tag in re.findall(r"<input[^>]*>", page):
+        name, value = (re.search(rf' {part}="([^"]*)"', tag) for part in ("name", "value"))
+        if name and ('type="radio"' not in tag or " checked" in tag):
+            sent[name[1]] = value[1] if value else ""
+    return sent
+
+
+async def test_what_staff_changed_meanwhile_is_not_undone_by_who_did_not_touch_it(world: World) -> None:
+    async with world.person() as browser:
+        given(world, coverage())
+        shown = filled_in((await browser.get("/insurance/c-1/change")).text)
+        given(world, coverage(version=4, plan_name="Platinum", relationship="spouse"))
+        world.producer.outcome = ("refused", "insurance.command-refused.v1", {"reason": "stale_version"})
+        answer = await browser.post("/insurance/c-1/change", data=shown | {"group_number": "G 7"})
+        again = filled_in(answer.text)
+        world.producer.outcome = ("done", "a.done.v1", {})
+        await browser.post("/insurance/c-1/change", data=again)
+    assert answer.status_code == 422
+    assert "Somebody changed this in the meantime." in answer.text
+    told = ("plan_name", "group_number", "relationship", "base_version", "change_id")
+    assert {name: again[name] for name in told} == {
+        "plan_name": "Platinum",
+        "group_number": "G 7",
+        "relationship": "spouse",
+        "base_version": "4",
+        "change_id": shown["change_id"],
+    }
+    sent = [
+        (
+            command["data"]["base_version"],
+            {name: value for name, value in command["data"]["changes"].items() if value is not None},
+        )
+        for command in world.producer.sent
+    ]
+    assert sent == [(3, {"group_number": "G 7"}), (4, {"group_number": "G 7"})]
+
+
+async def test_a_fault_in_a_form_does_not_make_an_older_version_a_newer_one(world: World) -> None:
+    async with world.person() as browser:
+        given(world, coverage())
+        shown = filled_in((await browser.get("/insurance/c-1/change")).text)
+        given(world, coverage(version=4, plan_name="Platinum"))
+        answer = await browser.post("/insurance/c-1/change", data=shown | {"payer_name": ""})
+    assert answer.status_code == 422
+    assert filled_in(answer.text)["base_version"] == "3"
+
+
 async def test_removing_somebody_elses_coverage_is_not_found_and_sends_nothing(world: World) -> None:
     async with world.person() as browser:
         given(world, coverage())
