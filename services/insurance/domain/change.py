@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from services.insurance.domain.coverage import asked_by, duplicate, objection, submission, unanswered
+from services.insurance.domain.coverage import asked_by, objection, submission, unanswered
 from services.insurance.domain.patient import ChangeRequest, ChangeStatus, Content, Coverage, Patient, What
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import Objection, may_act, refuse, then, who
@@ -135,15 +135,15 @@ def settle_change(  # a decision has as many parts
 ) -> Decision[Patient] | Objection:
     """Return what a decision about a change leads to; once it was made, it is only told again.
 
-    Since it was asked for, another coverage may have come to say the same.
+    Since it was asked for, another coverage may have come to say the same, or the days to fit no longer.
     """
     coverage = patient.coverages[change.coverage_id]
     decided: Decision[Patient] = Decision(patient)
     if change.status == "requested":
         changed = apply(coverage.content, change.changes)
-        same = duplicate(directory, patient, changed, coverage) if decision == "accept" else None
-        if same is not None:
-            return same
+        reason = objection(directory, patient, changed, now, coverage) if decision == "accept" else None
+        if reason is not None:
+            return reason
         status, what = _DECIDED[decision]
         made = replace(change, status=status, waiting_session=None, decided_at=now, decision_note=note)
         after = settle(

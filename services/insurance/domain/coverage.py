@@ -43,7 +43,8 @@ def objection(
     directory: Directory, patient: Patient, content: Content, now: datetime, was: Coverage | None = None
 ) -> Objection | None:
     """Return why a coverage cannot say this; what it `was` before is nobody's fault now."""
-    if content.subscriber.birth_date > (now + _EASTERNMOST).date():
+    born = content.subscriber.birth_date
+    if born > (now + _EASTERNMOST).date() and (was is None or was.content.subscriber.birth_date != born):
         return Objection("birth_date_in_future")
     if not any(map(str.isalnum, content.member_id)) and (
         was is None or was.content.member_id != content.member_id

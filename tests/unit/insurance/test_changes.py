@@ -46,6 +46,22 @@ def test_a_change_that_another_coverage_has_come_to_say_is_not_accepted() -> Non
     assert outcome(world.hear(decision(word="decline"), actor=STAFF)) == ("done", None)
 
 
+def test_changes_that_together_have_a_coverage_end_before_it_begins_are_not_both_accepted() -> None:
+    world = active()
+    world.hear(change(changes=CoverageChanges(effective_from=date(2027, 2, 1))))
+    world.hear(change("CHG-2", changes=CoverageChanges(effective_to=date(2026, 12, 31))))
+    assert outcome(world.hear(decision(), actor=STAFF)) == ("done", None)
+    (work,) = (one for one in world.patient.work.values() if one.is_open)
+    settle = SettleWork(work_id=work.work_id, patient_id="PT-1", action="accept")
+
+    for command in (decision("CHG-2"), settle):
+        told = world.hear(command, actor=STAFF)
+        assert outcome(told) == ("refused", "invalid_data")
+        assert isinstance(told[0].data, CommandRefused)
+        assert told[0].data.detail == "effective_to: it is before effective_from."
+    assert outcome(world.hear(decision("CHG-2", "decline"), actor=STAFF)) == ("done", None)
+
+
 def test_a_change_is_verified_as_it_would_be_and_leaves_what_is_on_file_until_staff_accept_it() -> None:
     world = active()
     assert outcome(world.hear(change(), session_ended("S-2"))) == ("done", None)

@@ -35,7 +35,10 @@ from tests.unit.insurance.story import (
 
 def test_what_the_host_has_wrong_keeps_no_patient_from_changing_something_else() -> None:
     days = {"effective_from": date(2026, 2, 1), "effective_to": date(2026, 1, 1)}
-    world = hospital(on_file(member_id="-", **days), on_file(coverage_id="COV-I", member_id="-"))
+    unborn = ANA.model_copy(update={"birth_date": date(2030, 1, 1)})
+    world = hospital(
+        on_file(member_id="-", subscriber=unborn, **days), on_file(coverage_id="COV-I", member_id="-")
+    )
     for changes in (CoverageChanges(plan_name="Silver"), CoverageChanges(payer_name="Lakeside Care")):
         told = world.hear(change(f"CHG-{changes.plan_name}", "COV-H", base_version=None, changes=changes))
         assert outcome(told) == ("done", None)
