@@ -79,21 +79,25 @@ def _objection(
     """Return why a change cannot be asked for, with words for it where the reason is not enough."""
     if command.base_version is not None and command.base_version != coverage.version:
         return Objection("stale_version")
-    changed = apply(coverage.content, command.changes)
+    changed = apply(directory, coverage.content, command.changes)
     if changed == coverage.content:
         return Objection("nothing_to_change")
     return objection(directory, patient, changed, now, coverage)
 
 
-def apply(content: Content, changes: CoverageChanges) -> Content:
+def apply(directory: Directory, content: Content, changes: CoverageChanges) -> Content:
     """Return what a coverage says once it is changed; an empty text removes what was there."""
     given: dict[str, Any] = {
         name: value or None
         for name in CoverageChanges.model_fields
         if (value := getattr(changes, name)) is not None
     }
-    if "payer_name" in given and "payer_id" not in given:
-        # The id on file is the former payer's.
+    payer_id, payer_name = given.get("payer_id"), given.get("payer_name")
+    if payer_id not in (None, content.payer_id) or (payer_id and payer_name):
+        # The name on file is the former payer's.
+        given["payer_name"] = directory.name(payer_id, payer_name)
+    elif payer_name not in (None, content.payer_name):
+        # And so is the id.
         given["payer_id"] = None
     return content.model_copy(update=given)
 
@@ -140,7 +144,7 @@ def settle_change(  # a decision has as many parts
     coverage = patient.coverages[change.coverage_id]
     decided: Decision[Patient] = Decision(patient)
     if change.status == "requested":
-        changed = apply(coverage.content, change.changes)
+        changed = apply(directory, coverage.content, change.changes)
         reason = objection(directory, patient, changed, now, coverage) if decision == "accept" else None
         if reason is not None:
             return reason
@@ -187,7 +191,7 @@ def _accept(
     directory: Directory, patient: Patient, coverage: Coverage, change: ChangeRequest, now: datetime
 ) -> Decision[Patient]:
     """Change a coverage; what the payer said of the change already holds for it, else the payer is asked."""
-    content = apply(coverage.content, change.changes)
+    content = apply(directory, coverage.content, change.changes)
     changed = replace(coverage, content=content, version=coverage.version + 1, updated_at=now)
     if asked_by(directory, content) != asked_by(directory, coverage.content):
         changed = unanswered(changed)

@@ -93,6 +93,9 @@ def add(directory: Directory, patient: Patient, message: Message[AddCoverage], n
         return Decision(patient, (_added(patient, known),))
     if known is not None or command.coverage_id in patient.ids_elsewhere:
         return refuse(patient, command, "idempotency_conflict")
+    if content.payer_id is not None:
+        called = directory.name(content.payer_id, content.payer_name)
+        content = content.model_copy(update={"payer_name": called})
     reason = objection(directory, patient, content, now)
     if reason is not None:
         return refuse(patient, command, *reason)

@@ -56,6 +56,13 @@ class Directory:
         payer = self.payer(payer_id, name)
         return payer.payer_id if payer else f"?{_plain(payer_id or name)}"
 
+    def name(self, payer_id: str, told: str | None) -> str:
+        """Return how the payer of an id is called: as was told, if anything was and it names no other payer."""
+        meant, named = self.payer(payer_id, ""), self.payer(None, told or "")
+        if told and (meant is None or named in (None, meant)):
+            return told
+        return meant.name if meant else payer_id
+
     def printed(self, text: str) -> Iterator[tuple[Payer, int]]:
         """Give who can be asked of those that a printed text names, and how many letters name them.
 

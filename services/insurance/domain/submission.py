@@ -49,7 +49,7 @@ def _submit(
     content = coverage.content
     for change in changes:
         patient = patient.with_change(replace(change, waiting_session=None))
-        content = apply(content, change.changes)
+        content = apply(directory, content, change.changes)
         newest = change
     if coverage.waiting_session == session_id:
         content, newest = coverage.content, None

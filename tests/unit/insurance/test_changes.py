@@ -292,6 +292,35 @@ def test_a_change_again_is_done_again_and_with_other_content_refused() -> None:
     assert outcome(world.hear(other)) == ("refused", "idempotency_conflict")
 
 
+@pytest.mark.parametrize(
+    ("changes", "payer"),
+    [
+        ({"payer_id": "SANDBOX02"}, ("SANDBOX02", "Harbor Mutual")),
+        ({"payer_id": "SANDBOX90"}, ("SANDBOX90", "Harbor Mutual")),
+        ({"payer_id": "SANDBOX02", "payer_name": "HMI"}, ("SANDBOX02", "HMI")),
+        ({"payer_id": "SANDBOX02", "payer_name": "Harbor of the North"}, ("SANDBOX02", "Harbor of the North")),
+        ({"payer_id": "SANDBOX02", "payer_name": "Lakeside Care"}, ("SANDBOX02", "Harbor Mutual")),
+        ({"payer_id": "NOBODY"}, ("NOBODY", "NOBODY")),
+        ({"payer_name": "Harbor Mutual"}, (None, "Harbor Mutual")),
+        ({"payer_name": "Sandbox Health Plan", "plan_name": "Gold"}, ("SANDBOX01", "Sandbox Health Plan")),
+    ],
+)
+def test_a_change_of_the_payer_leaves_nothing_of_the_former_one_and_none_leaves_all(
+    changes: dict[str, Any], payer: tuple[str | None, str]
+) -> None:
+    world = active()
+    world.hear(change(changes=CoverageChanges(**changes)))
+    world.hear(decision(), actor=STAFF)
+    content = world.coverage().content
+    assert (content.payer_id, content.payer_name) == payer
+
+
+def test_the_payers_number_that_is_on_file_already_is_no_change() -> None:
+    world = hospital(add(payer_name="Sandbox of the North"))
+    told = world.hear(change(changes=CoverageChanges(payer_id="SANDBOX01")))
+    assert outcome(told) == ("refused", "nothing_to_change")
+
+
 def test_the_longest_texts_that_a_change_may_hold_can_be_kept() -> None:
     world = active()
     world.hear(change(changes=CoverageChanges(plan_name="x" * 300, group_number="y" * 300)))

@@ -107,6 +107,13 @@ def test_a_member_id_without_a_letter_or_digit_is_invalid(member_id: str) -> Non
         assert told[0].data.detail.startswith("member_id")
 
 
+def test_a_payer_is_not_called_by_the_name_of_another() -> None:
+    told = add(payer_id="SANDBOX01", payer_name="Harbor Mutual")
+    world = hospital(told)
+    assert world.coverage().content.payer_name == "Sandbox Health Plan"
+    assert outcome(world.hear(told)) == ("done", None)
+
+
 def test_an_unknown_payer_is_accepted_and_staff_choose_who_it_is() -> None:
     world = hospital()
     told = world.hear(add(payer_id=None, payer_name="Aunt Emma's Fund"), session_ended())
