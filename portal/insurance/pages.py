@@ -93,7 +93,10 @@ async def add(request: Request, person: Person) -> Response:
     outcome = await person.ask(command, subject=patient.patient_id, own=patient.own)
     if outcome.state == "refused":
         return await _add_page(request, person, patients, typed, files=pictures, problem=_trouble(outcome))
-    _tell(request, outcome, _("Your insurance is on file. It will be verified when you log out."))
+    done = _("Your insurance is on file. It will be verified when you log out.")
+    if outcome.state == "done" and (await _coverage(person, typed["coverage_id"])).status == "needs-staff":
+        done = _("Your insurance is on file. Our staff will look up the payer.")
+    _tell(request, outcome, done)
     return RedirectResponse("/insurance", HTTPStatus.SEE_OTHER)
 
 

@@ -102,7 +102,7 @@ async def test_all_is_there_in_spanish_too(world: World) -> None:
 
 async def test_adding_sends_the_payer_that_the_name_leads_to_and_goes_back_to_the_summary(world: World) -> None:
     async with world.person() as browser:
-        given(world)
+        given(world, coverage(coverage_id="coverage-1", status="pending", waits_for_session_end=True))
         answer = await browser.post("/insurance/add", data=form(**ADD))
         assert (answer.status_code, answer.headers["location"]) == (303, "/insurance")
         shown = (await browser.get("/insurance")).text
@@ -113,12 +113,21 @@ async def test_adding_sends_the_payer_that_the_name_leads_to_and_goes_back_to_th
     assert command["data"]["session_id"] == "session-1"
     assert command["data"]["coverage_id"] == "coverage-1"
     assert command["data"]["subscriber"]["birth_date"] == "1988-04-17"
-    assert "It will be verified when you log out." in shown
+    assert "Your insurance is on file. It will be verified when you log out." in shown
+
+
+async def test_an_insurance_of_a_payer_that_nobody_knows_is_not_said_to_be_verified(world: World) -> None:
+    async with world.person() as browser:
+        given(world, coverage(coverage_id="coverage-1", status="needs-staff", reason="unknown_payer"))
+        await browser.post("/insurance/add", data=form(**ADD | {"payer_name": "Somewhere Else"}))
+        shown = (await browser.get("/insurance")).text
+    assert "Your insurance is on file. Our staff will look up the payer." in shown
+    assert "when you log out" not in shown
 
 
 async def test_a_retired_payer_leads_to_its_successor_and_an_unknown_one_is_sent_as_typed(world: World) -> None:
     async with world.person() as browser:
-        given(world)
+        given(world, coverage(coverage_id="coverage-1"))
         await browser.post("/insurance/add", data=form(**ADD | {"payer_name": "Old Mutual", "patient_id": "p-2"}))
         await browser.post("/insurance/add", data=form(**ADD | {"payer_name": "Somewhere Else"}))
     retired, unknown = world.producer.sent
