@@ -131,6 +131,8 @@ async def details(coverage_id: str, request: Request, person: Person) -> Respons
 async def change_form(coverage_id: str, request: Request, person: Person) -> Response:
     """Show what is on file, to be changed."""
     coverage = await _coverage(person, coverage_id)
+    if coverage.status == "removed":
+        return _to_details(coverage_id)
     return await _change_page(request, person, coverage, present(coverage, new_id("change")))
 
 
@@ -154,13 +156,15 @@ async def change(coverage_id: str, request: Request, person: Person) -> Response
     _tell(
         request, outcome, _("Your request is with our staff. What is on file stays in force until it is decided.")
     )
-    return RedirectResponse(f"/insurance/{segment(coverage_id)}", HTTPStatus.SEE_OTHER)
+    return _to_details(coverage_id)
 
 
 @router.get("/{coverage_id}/remove")
 async def remove_form(coverage_id: str, request: Request, person: Person) -> Response:
     """Ask whether a coverage shall really go."""
     coverage = await _coverage(person, coverage_id)
+    if coverage.status == "removed":
+        return _to_details(coverage_id)
     return render(request, "insurance/remove.html", coverage=coverage, problem=None)
 
 
@@ -201,6 +205,10 @@ def _of(patients: list[Patient], patient_id: str) -> Patient:
         if patient.patient_id == patient_id:
             return patient
     raise not_found()
+
+
+def _to_details(coverage_id: str) -> Response:
+    return RedirectResponse(f"/insurance/{segment(coverage_id)}", HTTPStatus.SEE_OTHER)
 
 
 def _today(request: Request) -> date:

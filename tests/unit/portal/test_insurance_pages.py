@@ -256,6 +256,14 @@ async def test_removing_somebody_elses_coverage_is_not_found_and_sends_nothing(w
     assert [command["data"]["coverage_id"] for command in world.producer.sent] == ["c-1"]
 
 
+@pytest.mark.parametrize("form_of", ["change", "remove"])
+async def test_of_an_insurance_that_was_removed_there_is_no_form_any_more(world: World, form_of: str) -> None:
+    async with world.person() as browser:
+        given(world, coverage(status="removed"))
+        answer = await browser.get(f"/insurance/c-1/{form_of}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/insurance/c-1")
+
+
 async def test_a_form_of_another_site_changes_nothing(world: World) -> None:
     async with world.person() as browser:
         given(world, coverage())
