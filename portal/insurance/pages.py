@@ -44,15 +44,19 @@ async def overview(request: Request, person: Person) -> Response:
     """Show a card for each coverage."""
     patients, told = await asyncio.gather(_patients(person), person.get("insurance", "/v1/coverages"))
     coverages = Coverages.validate_python(told)
-    shown = [
-        {
-            "patient_id": patient.patient_id,
-            "name": patient.name,
-            "coverages": [c for c in coverages if c.patient_id == patient.patient_id and c.status != "removed"],
-            "removed": [c for c in coverages if c.patient_id == patient.patient_id and c.status == "removed"],
-        }
-        for patient in patients
-    ]
+    shown = []
+    for patient in patients:
+        own = [one for one in coverages if one.patient_id == patient.patient_id]
+        live = [one for one in own if one.status != "removed"]
+        shown.append(
+            {
+                "patient_id": patient.patient_id,
+                "name": patient.name,
+                "coverages": live,
+                "turns": _turns(live),
+                "removed": [one for one in own if one.status == "removed"],
+            }
+        )
     waiting = sum(coverage.waits_for_session_end for coverage in coverages)
     news = [key("insurance", patient.patient_id) for patient in patients]
     return render(request, "insurance/summary.html", patients=shown, waiting=waiting, news=news)
@@ -205,6 +209,12 @@ def _of(patients: list[Patient], patient_id: str) -> Patient:
         if patient.patient_id == patient_id:
             return patient
     raise not_found()
+
+
+def _turns(coverages: Sequence[Coverage]) -> dict[str, int]:
+    """Return in which place each coverage pays, from 1: a removed one leaves a gap in the priorities."""
+    priorities = [one.priority or 0 for one in coverages]
+    return {one.coverage_id: 1 + sum(other < (one.priority or 0) for other in priorities) for one in coverages}
 
 
 def _to_details(coverage_id: str) -> Response:

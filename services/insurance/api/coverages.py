@@ -69,7 +69,7 @@ class CoverageView(BaseModel):
     group_number: str | None
     subscriber: SubscriberView
     relationship: Relationship
-    priority: int = Field(description="1 pays first")
+    priority: int = Field(description="the lowest pays first; a removed coverage leaves a gap")
     suggested_priority: int | None = Field(
         description="where the rules of coordination of benefits would have it; staff set the order"
     )

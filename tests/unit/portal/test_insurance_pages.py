@@ -76,6 +76,21 @@ async def test_the_summary_shows_each_patients_coverages_with_their_state_in_wor
     assert asked.headers["on-behalf-of"] == "person-1"
 
 
+@pytest.mark.parametrize(
+    ("priorities", "turns"),
+    [((2, 3, 4), ["first", "second", "third"]), ((1, 1, 3), ["first", "first", "third"]), ((5,), [])],
+)
+async def test_who_pays_first_is_told_by_the_order_that_is_left(
+    world: World, priorities: tuple[int, ...], turns: list[str]
+) -> None:
+    gone = coverage(coverage_id="c-0", status="removed", priority=1)
+    left = [coverage(coverage_id=f"c-{n}", priority=one) for n, one in enumerate(priorities, 1)]
+    async with world.person() as browser:
+        given(world, *left, gone)
+        page = (await browser.get("/insurance")).text
+    assert re.findall(r"<dt>Pays</dt><dd>(\w+)</dd>", page) == turns
+
+
 async def test_a_share_of_the_whole_plan_is_called_coinsurance(world: World) -> None:
     share = {
         "kind": "coinsurance",
