@@ -4,7 +4,7 @@ No answer is not "not covered": while there is none, the coverage is `undetermin
 for a day; then a person is. What was asked about a requested change leaves the coverage on file as it is.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -60,8 +60,13 @@ def inquiry(directory: Directory, patient: Patient, content: Content, at: dateti
         member_id=content.member_id,
         subscriber=content.subscriber,
         dependent=dependent,
-        service_date=at.astimezone(_zone(known.time_zone if known else "UTC")).date(),
+        service_date=_day(patient, at),
     )
+
+
+def _day(patient: Patient, at: datetime) -> date:
+    """Return which day it is where a patient is."""
+    return at.astimezone(_zone(patient.registered.time_zone if patient.registered else "UTC")).date()
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -180,11 +185,13 @@ def _ask_later(patient: Patient, verification: Verification, due_at: datetime) -
 
 
 def ask_again(patient: Patient, timer: AskAgain, now: datetime) -> Decision[Patient]:
-    """Ask a payer whose time has come, unless the question was dropped or asked since."""
+    """Ask a payer whose time has come, unless the question was dropped or asked since; of no day gone by."""
     asked = patient.verifications.get(timer.verification_id)
     if asked is None or not asked.is_open or asked.attempt != timer.attempt:
         return Decision(patient)
-    return Decision(patient.with_verification(replace(asked, asked_at=now)), tasks=(_ask(patient, asked),))
+    day = max(asked.inquiry.service_date, _day(patient, now))
+    again = replace(asked, inquiry=asked.inquiry.model_copy(update={"service_date": day}), asked_at=now)
+    return Decision(patient.with_verification(again), tasks=(_ask(patient, again),))
 
 
 def hear_answer(patient: Patient, answer: PayerAnswered, now: datetime) -> Decision[Patient]:

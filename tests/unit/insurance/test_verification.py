@@ -108,6 +108,24 @@ def test_no_answer_is_asked_again_for_a_day_and_told_when_that_begins_and_when_i
     assert len({one.verification_id for one in world.asked}) == 1
 
 
+def test_what_is_asked_again_on_another_day_is_asked_as_of_that_day() -> None:
+    world = asked("unanswered")
+    world.settle(2 * DAY)
+    days = [one.inquiry.service_date.day for one in world.asked]
+    assert days == sorted(days)
+    assert set(days) == {2, 3}
+
+
+def test_what_is_asked_again_before_an_appointment_is_asked_as_of_its_day() -> None:
+    world = asked("active", "unanswered")
+    starts_at = world.now + 20 * DAY
+    world.hear(booked(starts_at), actor="host:scheduling")
+    world.settle(19 * DAY)
+
+    assert len(world.asked) > 5
+    assert {one.inquiry.service_date for one in world.asked[1:]} == {starts_at.date()}
+
+
 def test_the_answer_that_comes_at_last_ends_the_retrying() -> None:
     world = asked("unanswered", ("42",), "active")
     world.settle(timedelta(minutes=10))
