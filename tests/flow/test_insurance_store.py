@@ -70,7 +70,7 @@ async def test_the_tables_are_those_that_the_migrations_make(pool: Pool, infrast
     assert found == []
 
 
-def ids() -> dict[str, str]:
+def ids() -> dict[str, Any]:
     """Return ids of a patient and a session that no other test has."""
     name = next(names)
     return {"patient_id": f"PT-S{name}", "session_id": f"S-{name}"}

@@ -35,8 +35,9 @@ _EASTERNMOST: Final = timedelta(hours=14)
 
 def submission(patient: Patient, session_id: str, now: datetime) -> Task:
     """Return the timer that submits what waits for a session: at once if it has ended, or when it is given up."""
-    due_at = now if session_id in patient.ended_sessions else now + SESSION_GIVEN_UP_AFTER
-    return Task(SubmitSession(session_id=session_id, patient_id=patient.patient_id), due_at)
+    ended = session_id in patient.ended_sessions
+    timer = SubmitSession(session_id=session_id, patient_id=patient.patient_id, came_by=None if ended else now)
+    return Task(timer, now if ended else now + SESSION_GIVEN_UP_AFTER)
 
 
 def objection(

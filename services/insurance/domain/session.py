@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
-from shared.events.envelope import Fact, Id
+from shared.events.envelope import Fact, Id, Time
 from shared.events.portal import SessionEnded, SessionStarted
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Task
@@ -24,11 +24,15 @@ class GatherSession(Fact):
 
 
 class SubmitSession(Fact):
-    """A session has ended, or was given up: submit what a patient has that waits for it."""
+    """A session has ended, or was given up: submit what a patient has that waits for it.
+
+    With `came_by` it was given up on what came by then; what came later has its own timer.
+    """
 
     TYPE: ClassVar[str] = "insurance.submit-session.v1"
     session_id: Id
     patient_id: Id
+    came_by: Time | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from shared.messaging.decision import Decision
 def submit_session(
     directory: Directory, patient: Patient, timer: SubmitSession, now: datetime
 ) -> Decision[Patient]:
-    """Submit what waits for a session that has ended or was given up; nothing waits for it afterwards."""
+    """Submit what waits for a session that has ended or was given up, all about one coverage together."""
     session_id = timer.session_id
     decided = Decision(patient)
     for coverage in patient.live():
@@ -25,8 +25,10 @@ def submit_session(
             for change in patient.requested_changes(coverage.coverage_id)
             if change.waiting_session == session_id
         ]
-        waits = coverage.waiting_session == session_id
-        if waits or changes:
+        came_at = [change.requested_at for change in changes]
+        if coverage.waiting_session == session_id:
+            came_at.append(coverage.added_at)
+        if came_at and (timer.came_by is None or min(came_at) <= timer.came_by):
             decided = then(
                 decided,
                 lambda state, coverage=coverage, changes=changes: _submit(  # type: ignore[misc]  # bound now

@@ -63,6 +63,34 @@ def test_a_session_that_never_ends_is_given_up() -> None:
     assert len(world.asked) == 1
 
 
+def test_what_is_added_late_in_a_session_that_never_ends_waits_as_long_as_the_rest() -> None:
+    world = hospital(add("COV-1"))
+    world.settle(29 * MINUTE)
+    world.hear(add("COV-2"))
+    world.settle(2 * MINUTE)
+    assert submitted(world) == [("S-1", "COV-1")]
+    world.settle(27 * MINUTE)
+    assert submitted(world) == [("S-1", "COV-1")]
+    world.settle(2 * MINUTE)
+    assert submitted(world) == [("S-1", "COV-1"), ("S-1", "COV-2")]
+
+
+def test_of_a_session_that_never_ends_all_about_one_coverage_is_submitted_at_once_and_once() -> None:
+    world = hospital(add())
+    world.settle(29 * MINUTE)
+    world.hear(change(session_id="S-1"))
+    world.settle(2 * SESSION_GIVEN_UP_AFTER)
+    assert submitted(world) == [("S-1", "COV-1")]
+
+
+def test_the_end_of_a_session_submits_what_was_added_a_moment_ago() -> None:
+    world = hospital(add("COV-1"))
+    world.settle(29 * MINUTE)
+    world.hear(add("COV-2"), session_ended())
+    world.settle()
+    assert submitted(world) == [("S-1", "COV-1"), ("S-1", "COV-2")]
+
+
 def test_each_of_a_persons_parallel_sessions_submits_its_own() -> None:
     world = hospital(add("COV-1", "S-1"), add("COV-2", "S-2"))
 
