@@ -172,6 +172,24 @@ async def test_the_guarantor_who_withdrew_gets_paper_though_a_viewer_is_alerted(
     assert world.told("alert-sent", guarantor) == []
 
 
+async def test_a_viewers_mailbox_that_bounces_brings_no_paper_to_a_guarantor_who_is_alerted(
+    world: Hospital,
+) -> None:
+    guarantor, viewer = Person(), Person()
+    account = await world.open_account(guarantor, viewer)
+    for one in (guarantor, viewer):
+        await world.enrol(one, "email", account=account)
+    await world.behave("mail", viewer.email, "bounce")
+
+    await world.statement(account, "S-1", guarantor, viewer)
+    await world.said("contact-refused", viewer)
+    await world.statement(account, "S-2", guarantor, viewer)
+
+    await world.said("alert-delivered", guarantor, statement_id="S-2")
+    for one in (guarantor, viewer):
+        assert world.told("paper-statement-due", one) == []
+
+
 async def test_stop_ends_texts_for_all_who_share_a_number_with_one_confirmation_and_start_begins_again(
     world: Hospital,
 ) -> None:

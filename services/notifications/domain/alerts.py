@@ -69,7 +69,7 @@ def announce(account: Account, statement: StatementAvailable, now: datetime) -> 
         healthy = [contact for contact in chosen if contact.status == "verified"]
         # Who wants no alerts has to be within reach all the same.
         if not any(contact.status == "verified" for contact in chosen or subscriber.contacts.values()):
-            account, told = _on_paper(account, statement.statement_id, subscriber.person_id, "contact_refused")
+            account, told = _not_reached(account, statement.statement_id, subscriber.person_id, "contact_refused")
             events += told
         for contact in healthy:
             alert = _alert(account, statement.statement_id, subscriber.person_id, contact, now)
@@ -180,7 +180,7 @@ def _ask(account: Account, alert: Alert, not_received: bool, now: datetime) -> D
     if alert.queries == len(QUERY_WAITS):
         if not_received:
             return _ended(account, alert, "failed", "not_received")
-        account, paper = _on_paper(account, alert.statement_id, alert.person_id, "alert_unknown")
+        account, paper = _not_reached(account, alert.statement_id, alert.person_id, "alert_unknown")
         return Decision(account.with_alerts(alert), (*events, *paper))
     alert = replace(alert, queries=alert.queries + 1)
     query = QueryAlert(alert_id=alert.alert_id, account_number=account.number, query=alert.queries)
@@ -208,7 +208,7 @@ def _ended(
     told = _told(AlertFailed, account, alert, reason=reason)
     if status == "suppressed" and _has_another(account, alert):
         return Decision(account, (told,))
-    account, paper = _on_paper(account, alert.statement_id, alert.person_id, reason)
+    account, paper = _not_reached(account, alert.statement_id, alert.person_id, reason)
     return Decision(account, (told, *paper))
 
 
@@ -231,6 +231,19 @@ def _harmed(account: Account, alert: Alert, reason: str, harm: Harm) -> Decision
         reason=harm,
     )
     return _ended(account, alert, "failed", reason)._replace(tasks=(Task(task, name=alert.alert_id),))
+
+
+def _not_reached(
+    account: Account, statement_id: str, person_id: str, reason: str
+) -> tuple[Account, tuple[Event, ...]]:
+    """Ask for a statement on paper that did not get to somebody, unless the guarantor is enrolled beside them.
+
+    Paper is the guarantor's: what gets to them, or does not, is told of them.
+    """
+    guarantor = account.subscribers.get(account.guarantor or "")
+    if guarantor is not None and guarantor.person_id != person_id and guarantor.enrolment.in_force:
+        return account, ()
+    return _on_paper(account, statement_id, person_id, reason)
 
 
 def _on_paper(

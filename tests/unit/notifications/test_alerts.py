@@ -124,6 +124,39 @@ def test_a_viewer_who_has_ended_brings_no_paper_while_somebody_else_is_enrolled(
         assert [alert.person_id for alert in decision.state.alerts.values()] == [WHO]
 
 
+HARM = ContactHarmed(person_id=WHO, contact_id=EMAIL, contact_version=1, reason="hard_bounce")
+
+
+def test_a_viewers_mailbox_that_bounces_brings_no_paper_for_an_enrolled_guarantor_then_or_later() -> None:
+    viewer = viewing(enrolled())
+    account = when(account_of(enrolled(), viewer), statement("S-1", WHO, VIEWER)).state
+    theirs, others = (
+        {one.alert_id: one for one in account.alerts.values() if (one.person_id == VIEWER) is whose}
+        for whose in (True, False)
+    )
+    bounced = when(account, receipt(replace(account, alerts=theirs), "bounced"))
+    assert names(bounced) == ["receipt-heard", "alert-failed"]
+    assert paper(when(bounced.state, receipt(replace(account, alerts=others), "bounced"))) == ["hard_bounce"]
+
+    unhealthy = account_of(enrolled(), viewing(when(enrolled(), HARM).state))
+    later = when(unhealthy, statement("S-2", WHO, VIEWER))
+    assert (paper(later), len(tasks(later))) == ([], 1)
+
+
+def test_a_viewer_whom_nobody_knows_to_have_been_reached_brings_no_paper_for_an_enrolled_guarantor() -> None:
+    account = alerted(None, TEXT)
+    (alert,) = account.alerts.values()
+    lost = replace(alert, person_id=VIEWER, status="unknown", queries=len(QUERY_WAITS))
+    account = replace(account, persons=(WHO, VIEWER), alerts={lost.alert_id: lost})
+    assert when(account, answer(account, "unknown")).events == ()
+
+
+def test_a_viewers_mailbox_that_bounces_brings_paper_while_the_guarantor_is_not_enrolled() -> None:
+    for guarantor in (Person(WHO), when(enrolled(), withdraw()).state):
+        account = account_of(guarantor, viewing(when(enrolled(), HARM).state))
+        assert len(paper(when(account, statement("S-1", WHO, VIEWER)))) == 1
+
+
 def test_once_nobody_is_enrolled_any_more_whoever_ended_last_says_why() -> None:
     viewer = viewing(when(enrolled(), UNSUBSCRIBE, at=NOON + HOUR).state)
     account = account_of(when(enrolled(), withdraw()).state, viewer)
