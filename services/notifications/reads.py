@@ -102,7 +102,7 @@ async def dispatch(pool: Pool, alert_id: str) -> Dispatch:
     elif status != "verified":
         forbidden = "contact_refused"
     elif not chosen:
-        forbidden = "unsubscribed"
+        forbidden = "no_longer_chosen"
     return Dispatch(person_id, channel, attempt, created_at, address, forbidden)
 
 

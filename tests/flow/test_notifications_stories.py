@@ -342,6 +342,33 @@ async def test_a_command_that_cannot_be_done_is_refused_with_the_reason(world: H
     assert ended["data"]["reason"] == "withdrawn"
 
 
+async def test_who_chooses_other_alerts_overnight_is_told_there_or_nowhere_and_gets_no_paper(
+    world: Hospital,
+) -> None:
+    elsewhere, nowhere = Person(), Person()
+    for one in (elsewhere, nowhere):
+        await world.register(one, "America/Chicago")
+        await world.open_account(one)
+        await world.enrol(one, "text")
+    email = await world.confirmed(elsewhere, "email")
+    await world.advance_to(hour=4)
+    for one in (elsewhere, nowhere):
+        await world.statement(one.account, "S-1", one)
+    waiting = "select count(*) = 2 from alert where person_id = any($1)"
+    persons = [elsewhere.person_id, nowhere.person_id]
+    await eventually(lambda: world.pool.fetchval(waiting, persons), "both texts wait for the morning")
+
+    await world.enrol_with(elsewhere, {"email": email}, elsewhere.account)
+    await world.enrol_with(nowhere, {}, nowhere.account)
+    await world.advance_to(hour=14)
+
+    await world.said("alert-delivered", elsewhere, channel="email")
+    for one in (elsewhere, nowhere):
+        assert (await world.said("alert-failed", one))["data"]["reason"] == "no_longer_chosen"
+        assert (len(await world.texts(one)), world.told("paper-statement-due", one)) == (1, [])
+    await world.advance_to(hour=17)
+
+
 async def test_texts_wait_for_the_morning_and_what_may_have_been_sent_is_not_sent_again(world: Hospital) -> None:
     person, unlucky, changed = Person(), Person(), Person()
     for one in (person, unlucky, changed):

@@ -58,24 +58,15 @@ def announce(account: Account, statement: StatementAvailable, now: datetime) -> 
     readers = set(account.persons).intersection(statement.person_ids)
     in_force = [one for one in account.subscribers.values() if one.enrolment.in_force]
     enrolled = [one for one in in_force if one.person_id in readers]
-    alerts: list[Alert] = []
-    tasks: list[Task] = []
+    tasks: tuple[Task, ...] = ()
     events: tuple[Event, ...] = ()
     if (last := _last_ended(account, enrolled, now)) is not None:
         reason = last.enrolment.ended_reason or "no_longer_on_account"
         account, events = _on_paper(account, statement.statement_id, last.person_id, reason)
     for subscriber in enrolled:
-        chosen = _chosen(subscriber)
-        healthy = [contact for contact in chosen if contact.status == "verified"]
-        # Who wants no alerts has to be within reach all the same.
-        if not any(contact.status == "verified" for contact in chosen or subscriber.contacts.values()):
-            account, told = _not_reached(account, statement.statement_id, subscriber.person_id, "contact_refused")
-            events += told
-        for contact in healthy:
-            alert = _alert(account, statement.statement_id, subscriber.person_id, contact, now)
-            alerts.append(alert)
-            tasks.append(_send(account, alert, _due(contact, subscriber, now)))
-    return Decision(account.with_alerts(*alerts), events, tuple(tasks))
+        told = _tell(account, statement.statement_id, subscriber, now)
+        account, events, tasks = told.state, events + told.events, tasks + told.tasks
+    return Decision(account, events, tasks)
 
 
 def hear_answer(account: Account, answer: AlertAnswered, now: datetime) -> Decision[Account]:
@@ -88,17 +79,20 @@ def hear_answer(account: Account, answer: AlertAnswered, now: datetime) -> Decis
     reason = answer.reason or answer.result
     match answer.result:
         case "sent" | "delivered":
-            return _reached(account, alert, answer.result)
+            decided = _reached(account, alert, answer.result)
         case "later" | "not_sent":
-            return _again(account, alert, answer, now)
+            decided = _again(account, alert, answer, now)
         case "refused":
-            return _harmed(account, alert, reason, "refused")
-        case "failed" | "suppressed":
-            return _ended(account, alert, answer.result, reason)
+            decided = _harmed(account, alert, reason, "refused")
+        case "failed":
+            decided = _failed(account, alert, reason)
+        case "suppressed":
+            decided = _suppressed(account, alert, reason, now)
         case "unknown" | "not_received":
-            return _ask(account, alert, answer.result == "not_received", now)
+            decided = _ask(account, alert, answer.result == "not_received", now)
         case _:
             assert_never(answer.result)
+    return decided
 
 
 def hear_receipt(account: Account, receipt: HearReceipt, now: datetime) -> Decision[Account]:
@@ -110,7 +104,7 @@ def hear_receipt(account: Account, receipt: HearReceipt, now: datetime) -> Decis
         case ("sent" | "delivered") as status if alert.status in _BEFORE[status]:
             decided = _reached(account, alert, status)
         case "failed" if alert.status in _BEFORE["delivered"]:
-            decided = _ended(account, alert, "failed", receipt.reason or "undelivered")
+            decided = _failed(account, alert, receipt.reason or "undelivered")
         case "bounced" if alert.status != "failed":
             decided = _harmed(account, alert, receipt.reason or "hard_bounce", "hard_bounce")
         case "complained" if alert.status != "failed":
@@ -133,6 +127,22 @@ def _last_ended(account: Account, enrolled: list[Subscriber], now: datetime) -> 
     silent = reading.union(account.viewers if reading else ())
     ended = [one for one in account.subscribers.values() if one.person_id not in silent]
     return max(ended, key=lambda one: one.enrolment.ended_at or now, default=None)
+
+
+def _tell(account: Account, statement_id: str, subscriber: Subscriber, now: datetime) -> Decision[Account]:
+    """Alert somebody who is enrolled at the contacts chosen now; with none of theirs within reach, it is paper."""
+    chosen = _chosen(subscriber)
+    # Who wants no alerts has to be within reach all the same.
+    if not any(contact.status == "verified" for contact in chosen or subscriber.contacts.values()):
+        return Decision(*_not_reached(account, statement_id, subscriber.person_id, "contact_refused"))
+    alerts: list[Alert] = []
+    tasks: list[Task] = []
+    for contact in chosen:
+        alert = _alert(account, statement_id, subscriber.person_id, contact, now)
+        if contact.status == "verified" and alert.alert_id not in account.alerts:
+            alerts.append(alert)
+            tasks.append(_send(account, alert, _due(contact, subscriber, now)))
+    return Decision(account.with_alerts(*alerts), tasks=tuple(tasks))
 
 
 def _chosen(subscriber: Subscriber) -> list[Contact]:
@@ -165,7 +175,7 @@ def _again(account: Account, alert: Alert, answer: AlertAnswered, now: datetime)
     wait, failures = timedelta(seconds=answer.wait_s), alert.failures
     if answer.result == "not_sent":
         if failures >= len(FAILURE_WAITS):
-            return _ended(account, alert, "failed", answer.reason or "not_sent")
+            return _failed(account, alert, answer.reason or "not_sent")
         wait, failures = FAILURE_WAITS[failures], failures + 1
     again = replace(alert, attempt=alert.attempt + 1, failures=failures)
     return Decision(account.with_alerts(again), tasks=(_send(account, again, now + wait),))
@@ -179,7 +189,7 @@ def _ask(account: Account, alert: Alert, not_received: bool, now: datetime) -> D
         events = (_told(AlertUnknown, account, alert),)
     if alert.queries == len(QUERY_WAITS):
         if not_received:
-            return _ended(account, alert, "failed", "not_received")
+            return _failed(account, alert, "not_received")
         account, paper = _not_reached(account, alert.statement_id, alert.person_id, "alert_unknown")
         return Decision(account.with_alerts(alert), (*events, *paper))
     alert = replace(alert, queries=alert.queries + 1)
@@ -197,26 +207,34 @@ def _reached(account: Account, alert: Alert, status: Literal["sent", "delivered"
     return Decision(account.with_alerts(reached), tuple(events))
 
 
-def _ended(
-    account: Account, alert: Alert, status: Literal["failed", "suppressed"], reason: str
-) -> Decision[Account]:
-    """End an alert that did not arrive; its statement comes on paper.
-
-    One that may not be sent any more brings none while the person, still enrolled, has another of the statement.
-    """
-    account = account.with_alerts(replace(alert, status=status, reason=reason))
-    told = _told(AlertFailed, account, alert, reason=reason)
-    if status == "suppressed" and _has_another(account, alert):
-        return Decision(account, (told,))
+def _failed(account: Account, alert: Alert, reason: str) -> Decision[Account]:
+    """End an alert that did not arrive; its statement comes on paper."""
+    account = account.with_alerts(replace(alert, status="failed", reason=reason))
     account, paper = _not_reached(account, alert.statement_id, alert.person_id, reason)
-    return Decision(account, (told, *paper))
+    return Decision(account, (_told(AlertFailed, account, alert, reason=reason), *paper))
+
+
+def _suppressed(account: Account, alert: Alert, reason: str, now: datetime) -> Decision[Account]:
+    """End an alert that may not be sent any more.
+
+    Who is enrolled all the same and has no other of the statement is told at the contacts chosen since, or not at
+    all where they chose none. For everybody else it comes on paper.
+    """
+    account = account.with_alerts(replace(alert, status="suppressed", reason=reason))
+    failed = _told(AlertFailed, account, alert, reason=reason)
+    subscriber = account.subscribers.get(alert.person_id)
+    if subscriber is not None and subscriber.enrolment.in_force:
+        if _has_another(account, alert):
+            return Decision(account, (failed,))
+        told = _tell(account, alert.statement_id, subscriber, now)
+        if told.tasks or told.events or not _chosen(subscriber):
+            return told._replace(events=(failed, *told.events))
+    account, paper = _not_reached(account, alert.statement_id, alert.person_id, reason)
+    return Decision(account, (failed, *paper))
 
 
 def _has_another(account: Account, alert: Alert) -> bool:
-    """Tell whether somebody who is enrolled has another alert of a statement, arrived or still to end."""
-    subscriber = account.subscribers.get(alert.person_id)
-    if subscriber is None or not subscriber.enrolment.in_force:
-        return False
+    """Tell whether somebody has another alert of a statement, arrived or still to end."""
     about = (alert.statement_id, alert.person_id)
     others = (one for one in account.alerts.values() if (one.statement_id, one.person_id) == about)
     return any(one.status not in ("failed", "suppressed") for one in others)
@@ -230,7 +248,7 @@ def _harmed(account: Account, alert: Alert, reason: str, harm: Harm) -> Decision
         contact_version=alert.contact_version,
         reason=harm,
     )
-    return _ended(account, alert, "failed", reason)._replace(tasks=(Task(task, name=alert.alert_id),))
+    return _failed(account, alert, reason)._replace(tasks=(Task(task, name=alert.alert_id),))
 
 
 def _not_reached(

@@ -316,6 +316,43 @@ def test_a_text_that_may_not_be_sent_brings_paper_when_no_mail_arrives_or_the_en
     assert paper(answered(account, "text", "suppressed", reason="withdrawn")) == ["withdrawn"]
 
 
+def changed_overnight(person: Person) -> Decision[Any]:
+    """Decide about a text that waited for the morning, while the person chose other contacts for alerts."""
+    night = datetime(2026, 3, 3, 3, tzinfo=UTC)
+    account = when(account_of(enrolled(None, TEXT)), statement(), at=night).state
+    account = replace(account, subscribers=account_of(person).subscribers)
+    return when(account, answer(account, "suppressed", reason="no_longer_chosen"), at=night + 10 * HOUR)
+
+
+def test_who_chose_another_contact_while_an_alert_waited_is_told_there_and_needs_no_paper() -> None:
+    chosen = when(confirmed(EMAIL, TEXT), enrol(EMAIL)).state
+    decision = changed_overnight(chosen)
+    assert names(decision) == ["alert-failed"]
+    assert [(one.channel, one.status) for one in decision.state.alerts.values()] == [
+        ("text", "suppressed"),
+        ("email", "created"),
+    ]
+    assert due(decision) == [datetime(2026, 3, 3, 13, tzinfo=UTC)]
+
+
+def test_who_confirmed_the_contact_again_while_an_alert_waited_is_told_there() -> None:
+    person = enrolled(None, TEXT)
+    again = person.with_contact(replace(person.contacts[TEXT], version=2))
+    decision = changed_overnight(again)
+    assert (names(decision), len(due(decision))) == (["alert-failed"], 1)
+
+
+def test_who_chose_to_have_no_alerts_while_one_waited_gets_none_and_no_paper() -> None:
+    decision = changed_overnight(when(confirmed(EMAIL, TEXT), enrol(None)).state)
+    assert (names(decision), decision.tasks) == (["alert-failed"], ())
+
+
+def test_who_chose_a_contact_that_nothing_gets_to_while_an_alert_waited_gets_paper() -> None:
+    chosen = when(confirmed(EMAIL, TEXT), enrol(EMAIL)).state
+    decision = changed_overnight(when(chosen, HARM).state)
+    assert (paper(decision), decision.tasks) == (["contact_refused"], ())
+
+
 def unknown() -> Account:
     account = alerted(None, TEXT)
     decision = when(account, answer(account, "unknown"))
