@@ -14,7 +14,6 @@ from services.notifications import reads
 from services.notifications.adapters.carrier import Carrier
 from services.notifications.adapters.delivery import Delivery
 from services.notifications.adapters.mail import Mail
-from services.notifications.domain.address import zones_of_number
 from services.notifications.domain.contacts import CODE_LIFETIME
 from services.notifications.domain.messages import (
     AlertAnswered,
@@ -66,7 +65,7 @@ class Sending:
         now = self.now()
         due = self.paused_until.get(found.channel, now)
         if found.channel == "text":
-            due = max(due, sendable_from(now, where.zones or zones_of_number(found.address)))
+            due = max(due, sendable_from(now, where.zones, found.address))
         if due > now:
             return _answered(task, Delivery("later", wait_s=(due - now).total_seconds()))
         # Written before the attempt begins: words that cannot be found are no attempt.

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 
 from services.notifications.domain.account import Account, Alert, AlertStatus, Statement, Subscriber, alert_id
-from services.notifications.domain.address import zones_of_number
 from services.notifications.domain.messages import (
     AlertAnswered,
     ContactHarmed,
@@ -162,7 +161,7 @@ def _due(contact: Contact, subscriber: Subscriber, now: datetime) -> datetime:
     """Return when an alert is sent: an email waits to be read, a text wakes people up."""
     if contact.channel == "email" or contact.address is None:
         return now
-    return sendable_from(now, subscriber.zones or zones_of_number(contact.address))
+    return sendable_from(now, subscriber.zones, contact.address)
 
 
 def _send(account: Account, alert: Alert, due_at: datetime) -> Task:

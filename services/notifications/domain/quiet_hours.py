@@ -1,6 +1,7 @@
 """When a text may be sent: not between 21:00 and 08:00 where its reader is.
 
-Where that is may not be known; then a text waits for an hour that is quiet in none of the candidates.
+Where that is may not be known; then a text waits for an hour that is quiet in none of the candidates: the zones
+that hosts have told or, for want of any that there is, those that the number may be in.
 """
 
 from collections.abc import Sequence
@@ -8,6 +9,8 @@ from datetime import datetime, timedelta
 from datetime import time as time_of_day
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from services.notifications.domain.address import zones_of_number
 
 BEGIN: Final = time_of_day(21)
 END: Final = time_of_day(8)
@@ -32,9 +35,10 @@ def zones(names: Sequence[str]) -> tuple[ZoneInfo, ...]:
     return tuple(found)
 
 
-def sendable_from(now: datetime, names: Sequence[str]) -> datetime:
-    """Return the first moment, from `now` on, that is quiet in none of the named zones."""
-    return _awake_in_all(now, zones(names)) or _awake_in_all(now, _AT_HOME) or now
+def sendable_from(now: datetime, names: Sequence[str], number: str) -> datetime:
+    """Return the first moment, from `now` on, when a text may go to a number whose owner is in the named zones."""
+    candidates = zones(names) or zones(zones_of_number(number))
+    return _awake_in_all(now, candidates) or _awake_in_all(now, _AT_HOME) or now
 
 
 def _awake_in_all(now: datetime, candidates: Sequence[ZoneInfo]) -> datetime | None:

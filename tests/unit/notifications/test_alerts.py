@@ -225,7 +225,8 @@ def test_a_chosen_contact_that_nothing_gets_to_brings_paper_and_the_other_its_al
         ("2026-03-02T12:59Z", ("America/New_York", "America/Los_Angeles"), "2026-03-02T16:00Z"),
         ("2026-03-03T02:30Z", ("America/New_York", "America/Los_Angeles"), "2026-03-03T16:00Z"),
         ("2026-03-08T04:00Z", ("America/New_York",), "2026-03-08T12:00Z"),
-        ("2026-03-03T02:00Z", ("nowhere",), "2026-03-03T16:00Z"),
+        ("2026-03-03T02:00Z", ("nowhere",), "2026-03-03T13:00Z"),
+        ("2026-03-03T02:00Z", ("Mars/Base", "America/Chicago"), "2026-03-03T02:00Z"),
         ("2026-03-03T02:00Z", (), "2026-03-03T13:00Z"),
     ],
 )
@@ -235,6 +236,14 @@ def test_a_text_waits_for_an_hour_that_is_quiet_nowhere_its_reader_may_be(
     account = account_of(enrolled(None, TEXT), zones=zones)
     decision = when(account, statement(), at=datetime.fromisoformat(now))
     assert due(decision) == [datetime.fromisoformat(sent_at)]
+
+
+def test_where_a_number_is_counts_when_the_zone_that_was_told_is_none() -> None:
+    london_at_night = datetime(2026, 3, 2, 23, tzinfo=UTC)
+    person = enrolled(None, TEXT)
+    person = person.with_contact(replace(person.contacts[TEXT], address="+447400123456"))
+    decision = when(account_of(person, zones=("Mars/Base",)), statement(), at=london_at_night)
+    assert due(decision) == [datetime(2026, 3, 3, 8, tzinfo=UTC)]
 
 
 def test_an_email_waits_for_no_hour() -> None:
