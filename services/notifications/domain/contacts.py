@@ -120,6 +120,8 @@ def resend(person: Person, message: Message[ResendCode], now: datetime) -> Decis
     crowd = person.crowds.get(message.id, Crowd())
     if reason := _against_a_code(person, contact.contact_id, crowd):
         return refuse(person, asked, reason)
+    if contact.status == "refused":  # what becomes of another code is news again
+        contact = replace(contact, status="pending", reason=None)
     return _send_code(person, replace(contact, code=_new_code(message, now)), now)
 
 

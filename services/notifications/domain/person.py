@@ -12,7 +12,8 @@ from shared.events.notifications import Alerts, Channel
 from shared.frozen import replace
 
 ContactStatus = Literal["pending", "verified", "refused", "stopped", "removed"]
-"""`refused`: nothing gets there until it is confirmed again. `stopped`: its number wants no texts."""
+"""`pending`: its owner has not brought the newest code. `refused`: nothing gets there, so it has to be
+confirmed again, with another code. `stopped`: its number wants no texts."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from services.notifications.domain.contacts import (
     CODES_OF_PERSON_MAX,
     CODES_OF_PREFIX_MAX,
 )
-from services.notifications.domain.messages import CodeAnswered, HearCodeReceipt, SendCode
+from services.notifications.domain.messages import CodeAnswered, ContactHarmed, HearCodeReceipt, SendCode
 from services.notifications.domain.person import Crowd, Person
 from shared.events.notifications import CodeSent, ContactVerified
+from shared.messaging.decision import Decision
 from tests.unit.notifications.story import (
     EMAIL,
     NOON,
@@ -20,16 +21,19 @@ from tests.unit.notifications.story import (
     TERMS,
     TEXT,
     WHO,
+    account_of,
     add,
     code_of,
     confirm,
     confirmed,
     crowded,
+    enrolled,
     events,
     names,
     outcome,
     remove,
     resend,
+    statement,
     tasks,
     when,
 )
@@ -198,6 +202,27 @@ def test_a_bounce_of_the_code_refuses_the_contact_and_other_receipts_change_noth
 
     assert [heard(status) for status in ("sent", "delivered", "failed")] == [["receipt-heard"]] * 3
     assert heard("bounced") == ["receipt-heard", "contact-refused"]
+
+
+def test_a_second_code_that_bounces_is_told_as_the_first_was_and_its_receipt_that_comes_twice_once() -> None:
+    def bounced(person: Person) -> Decision[Person]:
+        said = {"person_id": WHO, "contact_id": EMAIL, "code_id": person.contacts[EMAIL].code.code_id}
+        return when(person, HearCodeReceipt.model_validate({**said, "status": "bounced"}))
+
+    refused = bounced(when(None, add()).state).state
+    again = when(refused, resend(), at=NOON + MINUTE).state
+    assert (again.contacts[EMAIL].status, again.contacts[EMAIL].reason) == ("pending", None)
+    twice = bounced(again)
+    assert names(twice) == ["receipt-heard", "contact-refused"]
+    assert names(bounced(twice.state)) == ["receipt-heard"]
+
+
+def test_a_contact_that_bounced_gets_no_alert_before_the_code_sent_since_is_brought() -> None:
+    harm = ContactHarmed(person_id=WHO, contact_id=EMAIL, contact_version=1, reason="hard_bounce")
+    person = when(when(enrolled(), harm).state, resend()).state
+    assert names(when(account_of(person), statement())) == ["paper-statement-due"]
+    done = when(person, confirm(TERMS.code(person.contacts[EMAIL].code.code_id))).state
+    assert (done.contacts[EMAIL].status, done.contacts[EMAIL].version) == ("verified", 2)
 
 
 def test_a_contact_confirmed_again_is_a_new_version() -> None:
