@@ -99,12 +99,11 @@ def add(person: Person, message: Message[AddContact], terms: Terms, now: datetim
         if (there.channel, there.address) != (asked.channel, address):
             return refuse(person, asked, "idempotency_conflict")
         return Decision(person, (_where_it_is(person, there, "done"),))
-    crowd = person.crowds.get(message.id, Crowd())
-    if reason := _against_a_code(person, asked.contact_id, crowd):
-        return refuse(person, asked, reason)
     destination_id = terms.destination(asked.channel, address)
-    code = _new_code(message, now)
-    return _send_code(person, Contact(asked.contact_id, asked.channel, address, destination_id, code), now)
+    contact = Contact(asked.contact_id, asked.channel, address, destination_id, _new_code(message, now))
+    if reason := _against_a_code(person, contact, person.crowds.get(message.id, Crowd()), now):
+        return refuse(person, asked, reason)
+    return _send_code(person, contact, now)
 
 
 def resend(person: Person, message: Message[ResendCode], now: datetime) -> Decision[Person]:
@@ -115,10 +114,7 @@ def resend(person: Person, message: Message[ResendCode], now: datetime) -> Decis
         return refuse(person, asked, "not_found")
     if contact.status == "verified":
         return Decision(person, (_where_it_is(person, contact, "done"),))
-    if now - contact.code.sent_at < BETWEEN_CODES:
-        return refuse(person, asked, "too_soon")
-    crowd = person.crowds.get(message.id, Crowd())
-    if reason := _against_a_code(person, contact.contact_id, crowd):
+    if reason := _against_a_code(person, contact, person.crowds.get(message.id, Crowd()), now):
         return refuse(person, asked, reason)
     if contact.status == "refused":  # what becomes of another code is news again
         contact = replace(contact, status="pending", reason=None)
@@ -230,11 +226,15 @@ def _known(person: Person, actor: str, contact_id: str) -> Contact | None:
     return contact if contact and contact.status != "removed" and person.acts(actor) else None
 
 
-def _against_a_code(person: Person, contact_id: str, crowd: Crowd) -> RefusalReason | None:
+def _against_a_code(person: Person, contact: Contact, crowd: Crowd, now: datetime) -> RefusalReason | None:
     """Return why no code is sent, if there is a reason."""
     if crowd.stopped:
         return "texts_stopped"
-    of_contact = sum(contact == contact_id for contact, _ in person.codes)
+    # An address is the same under another id: a contact that is removed, or added twice, gets no code sooner.
+    same = {one.contact_id for one in person.contacts.values() if one.destination_id == contact.destination_id}
+    if any(contact_id in same and now - sent_at < BETWEEN_CODES for contact_id, sent_at in person.codes):
+        return "too_soon"
+    of_contact = sum(contact_id == contact.contact_id for contact_id, _ in person.codes)
     too_many = (
         of_contact >= CODES_OF_CONTACT_MAX
         or len(person.codes) >= CODES_OF_PERSON_MAX

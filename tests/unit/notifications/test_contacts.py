@@ -12,7 +12,7 @@ from services.notifications.domain.contacts import (
 )
 from services.notifications.domain.messages import CodeAnswered, ContactHarmed, HearCodeReceipt, SendCode
 from services.notifications.domain.person import Crowd, Person
-from shared.events.notifications import CodeSent, ContactVerified
+from shared.events.notifications import AddContact, CodeSent, ContactVerified
 from shared.messaging.decision import Decision
 from tests.unit.notifications.story import (
     EMAIL,
@@ -94,6 +94,21 @@ def test_another_code_can_be_had_after_a_minute_and_the_one_before_is_no_longer_
     assert code_of(again) != code_of(added)
     assert outcome(when(again.state, confirm(code_of(added)), at=NOON + MINUTE)) == ("refused", "code_wrong")
     assert outcome(when(again.state, confirm(code_of(again)), at=NOON + MINUTE)) == ("done", None)
+
+
+def test_the_minute_between_codes_holds_for_an_address_under_whatever_id_it_is_added() -> None:
+    def added(person: Person, contact_id: str, address: str, seconds: int) -> Decision[Person]:
+        asked = AddContact(contact_id=contact_id, person_id=WHO, channel="email", address=address)
+        return when(person, asked, at=NOON + seconds * SECOND)
+
+    first = when(None, add()).state
+    assert outcome(added(first, "C-2", "ana@MAIL.example", 59)) == ("refused", "too_soon")
+    removed = when(first, remove(), at=NOON + SECOND).state
+    assert outcome(added(removed, "C-2", "ana@mail.example", 59)) == ("refused", "too_soon")
+    assert outcome(added(first, "C-2", "bo@mail.example", 0)) == ("done", None)
+    again = added(first, "C-2", "ana@mail.example", 60)
+    assert outcome(again) == ("done", None)
+    assert outcome(when(again.state, resend(), at=NOON + 61 * SECOND)) == ("refused", "too_soon")
 
 
 def test_a_contact_gets_so_many_codes_a_day() -> None:
