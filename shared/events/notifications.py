@@ -129,8 +129,8 @@ class PaperlessEnded(Event):
     """Notifications says that statements come on paper again, and why.
 
     `reason` is `withdrawn`, `unsubscribed`, `texts_stopped`, `contact_removed`, `complained`, `hard_bounce` or
-    `refused` where no other contact is left, or `no_longer_on_account` where the billing host names the person as
-    guarantor or viewer no more.
+    `refused` where no other contact is left, `no_longer_on_account` where the billing host names the person as
+    guarantor or viewer no more, or `no_longer_guarantor` where it names them as a viewer instead.
     """
 
     TYPE: ClassVar[str] = "notifications.paperless-ended.v1"

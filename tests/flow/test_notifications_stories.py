@@ -158,6 +158,20 @@ async def test_who_is_on_the_account_no_longer_is_enrolled_no_longer_and_comes_b
     assert world.told("paper-statement-due", guarantor) == []
 
 
+async def test_a_new_guarantor_who_never_consented_gets_paper_though_the_former_one_is_now_a_viewer(
+    world: Hospital,
+) -> None:
+    former, new = Person(), Person()
+    account = await world.open_account(former, new)
+    await world.enrol(former, "email", account=account)
+
+    await world.open_account(new, former, account=account)
+
+    assert (await world.said("paperless-ended", former))["data"]["reason"] == "no_longer_guarantor"
+    await world.statement(account, "S-1", new, former)
+    assert (await world.said("paper-statement-due", former))["data"]["reason"] == "no_longer_guarantor"
+
+
 async def test_the_guarantor_who_withdrew_gets_paper_though_a_viewer_is_alerted(world: Hospital) -> None:
     guarantor, viewer = Person(), Person()
     account = await world.open_account(guarantor, viewer)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
-from services.notifications.domain.messages import AccountLeft
+from services.notifications.domain.messages import AccountLeft, LeftReason
 from services.notifications.domain.person import Contact, Enrolment
 from shared.events.billing import GuarantorAccountOpened
 from shared.events.notifications import Channel
@@ -115,16 +115,22 @@ class Patient:
 def hear_account(
     account: Account, fact: GuarantorAccountOpened, told_at: datetime, now: datetime
 ) -> Decision[Account]:
-    """Learn who may see an account; what was told later counts. Who no longer may is no longer enrolled."""
+    """Learn who may see an account; what was told later counts.
+
+    Who no longer may is no longer enrolled, nor is who was its guarantor: they gave up paper of their own, and the
+    new guarantor's is not theirs to give up.
+    """
     if account.told_at is not None and told_at < account.told_at:
         return Decision(account)
     persons = tuple(dict.fromkeys((fact.guarantor.person_id, *fact.viewers)))
-    left = tuple(
-        Task(AccountLeft(person_id=person_id, account_number=account.number, left_at=now), name=person_id)
-        for person_id in account.persons
-        if person_id not in persons
+    left: dict[str, LeftReason] = {one: "no_longer_on_account" for one in account.persons if one not in persons}
+    if account.guarantor in persons[1:]:
+        left[account.guarantor] = "no_longer_guarantor"
+    tasks = tuple(
+        Task(AccountLeft(person_id=one, account_number=account.number, left_at=now, reason=reason), name=one)
+        for one, reason in left.items()
     )
-    return Decision(replace(account, persons=persons, told_at=told_at), tasks=left)
+    return Decision(replace(account, persons=persons, told_at=told_at), tasks=tasks)
 
 
 def alert_id(account_number: str, statement_id: str, person_id: str, contact: Contact) -> str:

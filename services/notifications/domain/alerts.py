@@ -118,13 +118,16 @@ def _last_ended(account: Account, enrolled: list[Subscriber], now: datetime) -> 
     """Return whose enrolment's end brings paper, if anybody's does.
 
     Paper is the guarantor's: nobody else's end brings it while they are enrolled. The end of theirs does though
-    a viewer is enrolled; so does that of who left the account, for they may have been its guarantor.
+    a viewer is enrolled; so does that of who was the guarantor, also of who left the account and may have been.
     """
     reading = {one.person_id for one in enrolled}
     if account.guarantor in reading:
         return None
-    silent = reading.union(account.viewers if reading else ())
-    ended = [one for one in account.subscribers.values() if one.person_id not in silent]
+    others = [one for one in account.subscribers.values() if one.person_id not in reading]
+    silent = account.viewers if reading else ()
+    ended = [
+        one for one in others if one.person_id not in silent or one.enrolment.ended_reason == "no_longer_guarantor"
+    ]
     return max(ended, key=lambda one: one.enrolment.ended_at or now, default=None)
 
 

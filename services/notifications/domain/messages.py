@@ -17,6 +17,8 @@ Word = Literal["stop", "start", "help"]
 Harm = Literal["hard_bounce", "complained", "refused"]
 """Why nothing more can be sent to a contact until its owner confirms it again."""
 
+LeftReason = Literal["no_longer_on_account", "no_longer_guarantor"]
+
 ReceiptStatus = Literal["sent", "delivered", "failed", "bounced", "complained"]
 """What a provider says became of a message. `failed` is this one alone, `bounced` the address for good."""
 
@@ -107,12 +109,16 @@ class StartTexts(_AboutContact):
 
 
 class AccountLeft(Fact):
-    """A person is on an account no longer, as we heard at `left_at`; what they consent to later stands."""
+    """A person is on an account, or its guarantor, no longer, as we heard at `left_at`.
+
+    What they consent to later stands.
+    """
 
     TYPE: ClassVar[str] = "notifications.account-left.v1"
     person_id: Id
     account_number: Id
     left_at: Time
+    reason: LeftReason = "no_longer_on_account"
 
 
 class ReplyToText(Fact):

@@ -20,7 +20,7 @@ from shared.events.notifications import (
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
-EndReason = Literal["withdrawn", "unsubscribed", "texts_stopped", "contact_removed", "no_longer_on_account"] | Harm
+EndReason = Literal["withdrawn", "unsubscribed", "texts_stopped", "contact_removed"] | Harm
 
 
 AboutPaperless = EnrolPaperless | EndPaperless | Unsubscribe | AccountLeft
@@ -91,11 +91,11 @@ def withdraw(person: Person, message: Message[EndPaperless], now: datetime) -> D
 
 
 def leave(person: Person, left: AccountLeft, now: datetime) -> Decision[Person]:
-    """End an enrolment for an account that is the person's no longer; who comes back has to consent anew."""
+    """End an enrolment for an account that is the person's no longer; to enrol again takes consent anew."""
     enrolment = person.enrolments.get(left.account_number)
     if enrolment is None or not enrolment.in_force or enrolment.consented_at > left.left_at:
         return Decision(person)
-    ended = replace(enrolment, ended_at=now, ended_reason="no_longer_on_account")
+    ended = replace(enrolment, ended_at=now, ended_reason=left.reason)
     return Decision(person.with_enrolment(ended), (_ended(person, ended, None),))
 
 

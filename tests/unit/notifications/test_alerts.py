@@ -18,7 +18,7 @@ from services.notifications.domain.messages import (
     Unsubscribe,
 )
 from services.notifications.domain.person import Person
-from shared.events.notifications import AlertFailed, PaperStatementDue
+from shared.events.notifications import AlertFailed, PaperlessEnded, PaperStatementDue
 from shared.messaging.decision import Decision
 from tests.unit.notifications.story import (
     ACCOUNT,
@@ -181,6 +181,30 @@ def test_paper_comes_back_with_the_guarantor_who_left_though_a_viewer_is_alerted
     assert [alert.person_id for alert in decision.state.alerts.values()] == [VIEWER]
     account = when(account_of(gone, replace(enrolled(), person_id="P-9")), opened("P-9")).state
     assert paper(when(account, statement("S-1", "P-9"))) == []
+
+
+def test_a_guarantor_who_became_a_viewer_is_enrolled_no_longer_and_paper_comes_until_the_new_one_enrols() -> None:
+    swapped = when(account_of(enrolled(), Person(VIEWER)), opened(VIEWER, WHO, "P-3"))
+    (left,) = tasks(swapped)
+    assert isinstance(left, AccountLeft)
+    assert (left.person_id, left.reason) == (WHO, "no_longer_guarantor")
+    former = when(enrolled(), left)
+    assert [event.reason for event in events(former) if isinstance(event, PaperlessEnded)] == [left.reason]
+
+    other_viewer = replace(enrolled(), person_id="P-3")
+    account = account_of(Person(VIEWER), former.state, other_viewer)
+    decision = when(account, statement("S-1", VIEWER, WHO, "P-3"))
+    assert paper(decision) == ["no_longer_guarantor"]
+    assert [alert.person_id for alert in decision.state.alerts.values()] == ["P-3"]
+    account = account_of(viewing(enrolled()), former.state)
+    assert paper(when(account, statement("S-2", VIEWER, WHO))) == []
+
+
+def test_a_viewer_who_became_the_guarantor_stays_enrolled() -> None:
+    swapped = when(account_of(Person(WHO), viewing(enrolled())), opened(VIEWER, WHO))
+    assert [task.person_id for task in tasks(swapped) if isinstance(task, AccountLeft)] == [WHO]
+    decision = when(swapped.state, statement("S-1", WHO, VIEWER))
+    assert (paper(decision), len(tasks(decision))) == ([], 1)
 
 
 def test_a_viewer_who_left_brings_no_paper_while_the_guarantor_is_enrolled() -> None:
