@@ -133,9 +133,10 @@ def _of_preferences(preferences: Json) -> Iterator[Matter]:
         if contact["status"] in ("pending", "refused"):
             pending = contact["status"] == "pending"
             title = _("Confirm your contact") if pending else _("We could not reach you")
+            label = _("Enter the code") if pending else _("Look at it")
             href = f"/settings/contacts/{segment(contact['contact_id'])}"
-            at = contact["code_expires_at"] or ""
-            yield Matter(at, "warning", "phone", title, contact["address"], href, _("Enter the code"))
+            at = contact.get("code_sent_at" if pending else "refused_at") or ""
+            yield Matter(at, "warning", "phone", title, contact["address"], href, label)
     for account in preferences["accounts"]:
         if not account["paperless"]:
             text = _("Statements of account %(number)s, here instead of in the mail.") % {

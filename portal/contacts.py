@@ -1,5 +1,6 @@
 """Settings: where the person can be reached, what they are told there, and their saved ways to pay."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -153,8 +154,17 @@ async def _code_page(
     contact = next((one for one in contacts if one["contact_id"] == contact_id), None)
     if contact is None:
         raise not_found()
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
-    return render(request, "settings/code.html", status, contact=contact, back=local_path(back), fault=fault)
+    now = request.app.state.clock.now()
+    return render(
+        request,
+        "settings/code.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK,
+        contact=contact,
+        expired=contact["status"] == "pending" and datetime.fromisoformat(contact["code_expires_at"]) <= now,
+        stopped=refusal("notifications", "texts_stopped"),
+        back=local_path(back),
+        fault=fault,
+    )
 
 
 async def _accounts(person: PersonAtPage) -> list[dict[str, Any]]:

@@ -29,8 +29,10 @@ class ContactView(BaseModel):
     status: ContactStatus = Field(description="alerts go to `verified` ones alone")
     reason: str | None = Field(description="why it is refused or stopped")
     code_expires_at: datetime | None = Field(description="until when the code sent last can be typed")
+    code_sent_at: datetime | None = Field(description="when a code was sent last")
     resend_from: datetime | None = Field(description="from when another code can be asked for")
     verified_at: datetime | None
+    refused_at: datetime | None = Field(description="since when nothing gets there, if it is refused")
 
 
 class PaperlessView(BaseModel):
@@ -108,8 +110,10 @@ def _contact_view(contact: Contact) -> ContactView:
         status=contact.status,
         reason=contact.reason,
         code_expires_at=contact.code.sent_at + CODE_LIFETIME if waits else None,
+        code_sent_at=contact.code.sent_at if waits else None,
         resend_from=contact.code.sent_at + BETWEEN_CODES if waits else None,
         verified_at=contact.verified_at,
+        refused_at=contact.refused_at if contact.status == "refused" else None,
     )
 
 

@@ -16,7 +16,7 @@ Row: TypeAlias = tuple[Any, ...]
 
 CONTACT: Final = (
     *("person_id", "contact_id", "channel", "address", "destination_id"),
-    *("code_id", "code_sent_at", "code_tries", "status", "reason", "version", "verified_at"),
+    *("code_id", "code_sent_at", "code_tries", "status", "reason", "version", "verified_at", "refused_at"),
 )
 _CONSENTED: Final = ("text_version", "text_sha256", "consented_at", "consented_by", "ended_at", "ended_reason")
 ENROLMENT: Final = ("person_id", "account_number", "email_contact_id", "text_contact_id", *_CONSENTED)
@@ -113,7 +113,7 @@ def contact_row(person_id: str, contact: Contact) -> Row:
     return (
         *(person_id, contact.contact_id, contact.channel, contact.address, contact.destination_id),
         *(code.code_id, code.sent_at, code.tries),
-        *(contact.status, contact.reason, contact.version, contact.verified_at),
+        *(contact.status, contact.reason, contact.version, contact.verified_at, contact.refused_at),
     )
 
 

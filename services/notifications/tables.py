@@ -49,6 +49,7 @@ class ContactRow(Table, table=True):
     reason: str | None = Field(sa_column=columns.text(nullable=True))
     version: int = Field(sa_column=_number())
     verified_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    refused_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class CodeRow(Table, table=True):

@@ -70,8 +70,10 @@ async def test_a_bounce_brings_paper_for_that_statement_and_later_ones_until_the
     assert (await world.said("paper-statement-due", person, statement_id="S-2"))["data"]["reason"] == (
         "contact_refused"
     )
-    (shown,) = (await world.preferences(person))["accounts"]
+    told = await world.preferences(person)
+    (shown,), (contact,) = told["accounts"], told["contacts"]
     assert (shown["paperless"], shown["health"]) == (True, "unhealthy")
+    assert (contact["status"], contact["code_sent_at"] < contact["refused_at"]) == ("refused", True)
 
     await world.behave("mail", person.email, "ok")
     await world.advance(timedelta(minutes=1))

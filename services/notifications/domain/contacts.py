@@ -192,7 +192,7 @@ def hear_harm(person: Person, harm: ContactHarmed, now: datetime) -> Decision[Pe
     contact = person.contacts.get(harm.contact_id)
     if contact is None or contact.version != harm.contact_version or contact.status != "verified":
         return Decision(person)
-    person, refused = _refused(person, contact, harm.reason)
+    person, refused = _refused(person, contact, harm.reason, now)
     if harm.reason == "complained":
         person, ended = drop(person, contact.contact_id, "complained", now)
     else:
@@ -273,14 +273,14 @@ def _harm_of_code(
     contact = person.contacts.get(contact_id)
     if contact is None or contact.code.code_id != code_id or contact.status not in ("pending", "verified"):
         return person, ()
-    person, refused = _refused(person, contact, reason)
+    person, refused = _refused(person, contact, reason, now)
     person, ended = lapse(person, reason, now)
     return person, (*refused, *ended)
 
 
-def _refused(person: Person, contact: Contact, reason: Harm) -> tuple[Person, tuple[Event, ...]]:
+def _refused(person: Person, contact: Contact, reason: Harm, now: datetime) -> tuple[Person, tuple[Event, ...]]:
     told = ContactRefused(
         contact_id=contact.contact_id, person_id=person.person_id, channel=contact.channel, reason=reason
     )
-    refused = replace(contact, status="refused", reason=reason)
+    refused = replace(contact, status="refused", reason=reason, refused_at=now)
     return person.with_contact(refused), (Event(told, key=person.person_id),)

@@ -41,6 +41,7 @@ class Contact:
     reason: str | None = None
     version: int = 0
     verified_at: datetime | None = None
+    refused_at: datetime | None = None
 
 
 @dataclass(frozen=True)
