@@ -1,7 +1,8 @@
 """Paperless: statements on the portal instead of in the mail, by consent to a text, with alerts where wished."""
 
 from http import HTTPStatus
-from typing import Annotated
+from operator import itemgetter
+from typing import Annotated, Any
 
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -33,26 +34,26 @@ async def sign_up(
     number: Number,
     person: Person,
     text_version: Annotated[str, Form(max_length=80)],
-    email: Annotated[str | None, Form()] = None,
-    text: Annotated[str | None, Form()] = None,
+    email: Annotated[str, Form()] = "",
+    text: Annotated[str, Form()] = "",
     accepted: Annotated[bool, Form()] = False,
 ) -> Response:
     """Sign up, with the consent that was given to the text that was shown."""
     command = EnrolPaperless(
         person_id=person.id,
         account_number=number,
-        alerts=Alerts(email=email, text=text),
+        alerts=Alerts(email=email or None, text=text or None),
         consent=Consent(accepted=accepted, text_version=text_version),
     )
     outcome = await person.ask(command, subject=person.id)
     if outcome.state == "refused":
-        return await _page(request, person, number, refusal("notifications", outcome.reason), accepted=accepted)
+        return await _page(request, person, number, refusal("notifications", outcome.reason), command)
     tell(request, outcome, "notifications", _("You are signed up. Your next statement comes without paper."))
     return RedirectResponse("/billing", HTTPStatus.SEE_OTHER)
 
 
 async def _page(
-    request: Request, person: PersonAtPage, number: str, fault: str = "", *, accepted: bool = False
+    request: Request, person: PersonAtPage, number: str, fault: str = "", typed: EnrolPaperless | None = None
 ) -> Response:
     account = await account_of(person, number)
     preferences = await preferences_of(person)
@@ -65,8 +66,18 @@ async def _page(
         account=account,
         present=present,
         contacts=preferences["contacts"],
+        chosen=typed.alerts.model_dump() if typed else _chosen(preferences["contacts"], present),
         consent=consent,
-        accepted=accepted,
+        accepted=typed is not None and typed.consent.accepted,
         contact_id=new_id("contact"),
         fault=fault,
     )
+
+
+def _chosen(contacts: list[dict[str, Any]], present: dict[str, Any] | None) -> dict[str, str | None]:
+    """Return by channel the contact that alerts go to; for who is not enrolled, the one confirmed last."""
+    if present is not None and present["paperless"]:
+        alerts: dict[str, str | None] = present["alerts"]
+        return alerts
+    verified = [one for one in contacts if one["status"] == "verified"]
+    return {one["channel"]: one["contact_id"] for one in sorted(verified, key=itemgetter("verified_at"))}

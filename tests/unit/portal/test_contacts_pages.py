@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.portal.world import World
+from tests.unit.portal.world import World, form
 
 MASKED = "a••••@mail.example"
 
@@ -75,3 +75,68 @@ async def test_home_and_settings_tell_of_a_contact_what_happened_and_when(
     for page in (home, settings):
         (link,) = re.findall(r'<a [^>]*href="/settings/contacts/c-1">([^<]+)', page)
         assert link == label
+
+
+def offered(page: str) -> list[tuple[str, str, str, bool]]:
+    """Return what can be chosen for alerts: how, by which channel, which contact, and whether it is chosen."""
+    inputs = re.findall(r'<input type="(radio|checkbox)" name="(email|text)" value="([^"]*)" (checked)?', page)
+    return [(kind, channel, value, bool(checked)) for kind, channel, value, checked in inputs]
+
+
+def signing_up(world: World, **alerts: str | None) -> None:
+    """Let somebody with two addresses that look alike and one number sign up; with alerts, they are enrolled."""
+    said = [("c-2", "email", 5), ("c-1", "email", 50), ("c-3", "text", 9)]
+    now = world.app.state.clock.now()
+    contacts = [
+        contact(
+            world,
+            "verified",
+            contact_id=contact_id,
+            channel=channel,
+            verified_at=(now - timedelta(minutes=minutes)).isoformat(),
+        )
+        for contact_id, channel, minutes in said
+    ]
+    given(world, *contacts, paperless=bool(alerts), alerts={"email": None, "text": None, **alerts})
+    guarantor = {"first_name": "Maria", "last_name": "Sandoval"}
+    account = {"account_number": "G-1", "guarantor": guarantor}
+    world.services.answer("GET", "/v1/billing-summary", {"accounts": [account]})
+    world.services.answer("GET", "/v1/accounts/G-1", account)
+    consent = {"version": "v", "language": "en", "text": "Yes", "sha256": "-"}
+    world.services.answer("GET", "/v1/consent-texts/current", consent)
+
+
+async def test_of_several_contacts_of_a_channel_one_can_be_chosen_or_none_and_they_are_told_apart(
+    world: World,
+) -> None:
+    signing_up(world)
+    async with world.person() as browser:
+        page = (await browser.get("/paperless/G-1")).text
+    assert offered(page) == [
+        ("radio", "email", "c-2", True),
+        ("radio", "email", "c-1", False),
+        ("radio", "email", "", False),
+        ("checkbox", "text", "c-3", True),
+    ]
+    said = re.sub(r"</?time[^>]*>", "", page)
+    assert [when in said for when in ("confirmed 5 minutes ago", "confirmed 50 minutes ago")] == [True, True]
+
+
+@pytest.mark.parametrize(("email", "value"), [("c-1", "c-1"), (None, "")])
+async def test_who_is_signed_up_sees_what_they_chose(world: World, email: str | None, value: str) -> None:
+    signing_up(world, email=email)
+    async with world.person() as browser:
+        page = (await browser.get("/paperless/G-1")).text
+    chosen = [(channel, contact_id) for _kind, channel, contact_id, checked in offered(page) if checked]
+    assert chosen == [("email", value)]
+
+
+async def test_no_email_is_none_and_what_was_chosen_is_kept_when_it_is_refused(world: World) -> None:
+    signing_up(world)
+    world.producer.outcome = ("refused", "notifications.command-refused.v1", {"reason": "consent_missing"})
+    async with world.person() as browser:
+        answer = await browser.post("/paperless/G-1", data=form(text_version="v", email="", text="c-3"))
+    assert answer.status_code == 422
+    assert world.producer.sent[0]["data"]["alerts"] == {"text": "c-3"}
+    chosen = [(channel, contact_id) for _kind, channel, contact_id, checked in offered(answer.text) if checked]
+    assert chosen == [("email", ""), ("text", "c-3")]
