@@ -7,7 +7,14 @@ from typing import Any
 
 from services.notifications.domain import decide
 from services.notifications.domain.account import Account, Alert, Subscriber
-from services.notifications.domain.messages import AlertAnswered, HearReceipt, SendAlert, SendCode
+from services.notifications.domain.messages import (
+    AlertAnswered,
+    ContactHarmed,
+    HearReceipt,
+    SendAlert,
+    SendCode,
+    Unsubscribe,
+)
 from services.notifications.domain.person import Crowd, Person
 from services.notifications.domain.terms import Terms
 from shared.events.billing import Guarantor, GuarantorAccountOpened
@@ -19,6 +26,7 @@ from shared.events.notifications import (
     Consent,
     EndPaperless,
     EnrolPaperless,
+    PaperStatementDue,
     RemoveContact,
     ResendCode,
 )
@@ -32,6 +40,8 @@ NOON = datetime(2026, 3, 2, 17, tzinfo=UTC)
 """Noon in New York, nine in the morning in Los Angeles."""
 
 SECOND = timedelta(seconds=1)
+UNSUBSCRIBE = Unsubscribe(person_id=WHO, contact_id=EMAIL)
+BOUNCE = ContactHarmed(person_id=WHO, contact_id=EMAIL, contact_version=1, reason="hard_bounce")
 TERMS = Terms(b"a secret of the tests", {"2026-01-en": "a" * 64, "2026-01-es": "b" * 64})
 
 _numbers = count(1)
@@ -70,6 +80,11 @@ def tasks(decision: Decision[Any]) -> list[Data]:
 def names(decision: Decision[Any]) -> list[str]:
     """Return the names of what was told, as in `code-sent`."""
     return [event.data.TYPE.split(".")[1] for event in decision.events]
+
+
+def paper(decision: Decision[Any]) -> list[str]:
+    """Return why statements are to be printed because of a decision."""
+    return [event.reason for event in events(decision) if isinstance(event, PaperStatementDue)]
 
 
 def outcome(decision: Decision[Any]) -> tuple[str | None, str | None]:

@@ -10,11 +10,12 @@ from services.notifications.domain.contacts import (
     CODES_OF_PERSON_MAX,
     CODES_OF_PREFIX_MAX,
 )
-from services.notifications.domain.messages import CodeAnswered, ContactHarmed, HearCodeReceipt, SendCode
+from services.notifications.domain.messages import CodeAnswered, HearCodeReceipt, SendCode
 from services.notifications.domain.person import Crowd, Person
 from shared.events.notifications import AddContact, CodeSent, ContactVerified
 from shared.messaging.decision import Decision
 from tests.unit.notifications.story import (
+    BOUNCE,
     EMAIL,
     NOON,
     SECOND,
@@ -233,8 +234,7 @@ def test_a_second_code_that_bounces_is_told_as_the_first_was_and_its_receipt_tha
 
 
 def test_a_contact_that_bounced_gets_no_alert_before_the_code_sent_since_is_brought() -> None:
-    harm = ContactHarmed(person_id=WHO, contact_id=EMAIL, contact_version=1, reason="hard_bounce")
-    person = when(when(enrolled(), harm).state, resend()).state
+    person = when(when(enrolled(), BOUNCE).state, resend()).state
     assert names(when(account_of(person), statement())) == ["paper-statement-due"]
     done = when(person, confirm(TERMS.code(person.contacts[EMAIL].code.code_id))).state
     assert (done.contacts[EMAIL].status, done.contacts[EMAIL].version) == ("verified", 2)

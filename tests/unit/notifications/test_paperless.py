@@ -9,7 +9,6 @@ from services.notifications.domain.messages import (
     HearCodeReceipt,
     StartTexts,
     StopTexts,
-    Unsubscribe,
 )
 from services.notifications.domain.person import Person
 from shared.events.notifications import Alerts, PaperlessEnded, PaperlessEnrolled
@@ -20,6 +19,7 @@ from tests.unit.notifications.story import (
     SECOND,
     TERMS,
     TEXT,
+    UNSUBSCRIBE,
     WHO,
     confirmed,
     enrol,
@@ -32,7 +32,6 @@ from tests.unit.notifications.story import (
     withdraw,
 )
 
-UNSUBSCRIBE = Unsubscribe(person_id=WHO, contact_id=EMAIL)
 STOP = StopTexts(person_id=WHO, contact_id=TEXT)
 
 
