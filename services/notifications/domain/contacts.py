@@ -230,8 +230,12 @@ def _against_a_code(person: Person, contact: Contact, crowd: Crowd, now: datetim
     """Return why no code is sent, if there is a reason."""
     if crowd.stopped:
         return "texts_stopped"
-    # An address is the same under another id: a contact that is removed, or added twice, gets no code sooner.
-    same = {one.contact_id for one in person.contacts.values() if one.destination_id == contact.destination_id}
+    # An address is the same under another id, unless the person has shown before that it is theirs.
+    same = {contact.contact_id} | {
+        one.contact_id
+        for one in person.contacts.values()
+        if one.destination_id == contact.destination_id and one.verified_at is None
+    }
     if any(contact_id in same and now - sent_at < BETWEEN_CODES for contact_id, sent_at in person.codes):
         return "too_soon"
     of_contact = sum(contact_id == contact.contact_id for contact_id, _ in person.codes)

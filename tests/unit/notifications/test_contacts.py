@@ -102,11 +102,14 @@ def test_the_minute_between_codes_holds_for_an_address_under_whatever_id_it_is_a
         asked = AddContact(contact_id=contact_id, person_id=WHO, channel="email", address=address)
         return when(person, asked, at=NOON + seconds * SECOND)
 
-    first = when(None, add()).state
+    told = when(None, add())
+    first = told.state
     assert outcome(added(first, "C-2", "ana@MAIL.example", 59)) == ("refused", "too_soon")
     removed = when(first, remove(), at=NOON + SECOND).state
     assert outcome(added(removed, "C-2", "ana@mail.example", 59)) == ("refused", "too_soon")
     assert outcome(added(first, "C-2", "bo@mail.example", 0)) == ("done", None)
+    shown = when(first, confirm(code_of(told)), at=NOON + SECOND).state
+    assert outcome(added(when(shown, remove()).state, "C-2", "ana@mail.example", 2)) == ("done", None)
     again = added(first, "C-2", "ana@mail.example", 60)
     assert outcome(again) == ("done", None)
     assert outcome(when(again.state, resend(), at=NOON + 61 * SECOND)) == ("refused", "too_soon")
