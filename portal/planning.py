@@ -56,7 +56,7 @@ async def quote(
     request: Request, number: Number, person: Person, terms: Annotated[Terms, Query()], plan: str = ""
 ) -> Response:
     """Show the instalments for other terms, while the person moves the amount."""
-    told, fault = await _quote(person, number, terms, _visits(await account_of(person, number), plan))
+    told, fault = await _quote(person, number, terms, plan)
     return render(request, "plan/quote.html", quote=told, fault=fault)
 
 
@@ -174,17 +174,11 @@ def _plan(account: Json, plan_id: str) -> Json:
     raise not_found()
 
 
-def _visits(account: Json, plan_id: str) -> list[str] | None:
-    return _plan(account, plan_id)["visit_account_numbers"] if plan_id else None
-
-
-async def _quote(
-    person: PersonAtPage, number: str, terms: Terms, visits: list[str] | None
-) -> tuple[Json | None, str | None]:
-    """Return the quote, or why there is none."""
+async def _quote(person: PersonAtPage, number: str, terms: Terms, plan_id: str) -> tuple[Json | None, str | None]:
+    """Return the quote of a new plan, or of a plan as it would be changed; or why there is none."""
     asked: Json = {"account_number": number, "day_of_month": terms.day}
-    if visits:
-        asked["visit_account_numbers"] = visits
+    if plan_id:
+        asked["plan_id"] = plan_id
     try:
         if terms.monthly:
             asked["monthly_amount_minor"] = typed_amount(terms.monthly, "USD")
@@ -203,18 +197,18 @@ async def _page(
     request: Request, person: PersonAtPage, account: Json, terms: Terms, *, plan: Json | None, fault: str = ""
 ) -> Response:
     number = account["account_number"]
-    visits = plan["visit_account_numbers"] if plan else None
-    told, of_quote = await _quote(person, number, terms, visits)
+    changed = plan["plan_id"] if plan else ""
+    told, of_quote = await _quote(person, number, terms, changed)
     if not terms.monthly and told is None:
         # Half a year may be below the smallest instalment: then the smallest plan there is.
         terms = terms.model_copy(update={"monthly": "25.00"})
-        told, of_quote = await _quote(person, number, terms, visits)
+        told, of_quote = await _quote(person, number, terms, changed)
     values: dict[str, Any] = {
         "account": account,
         "terms": terms,
         "wish": terms if isinstance(terms, Wish) else Wish(method=KEEP if plan and plan["method"] else ""),
         "plan": plan,
-        "plan_id": plan["plan_id"] if plan else getattr(terms, "plan_id", None) or new_id("plan"),
+        "plan_id": changed or getattr(terms, "plan_id", None) or new_id("plan"),
         "quote": told,
         "fault": of_quote,
         "refused": fault,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import altcha
 import pytest
@@ -208,6 +209,11 @@ async def test_what_is_charged_after_a_plan_began_is_shown_and_paid_beside_it(po
     assert (account["payable_minor"], account["plan"]["remaining_minor"]) == (0, 10_000)
 
 
+def told(quote: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a quote's instalments as an event tells them."""
+    return [{name: one[name] for name in one if name != "status"} for one in quote["instalments"]]
+
+
 async def test_a_plan_is_quoted_as_it_would_be_started(portal: Portal) -> None:
     number = await portal.account(10_000)
     asked = {"account_number": number, "day_of_month": 10}
@@ -221,7 +227,28 @@ async def test_a_plan_is_quoted_as_it_would_be_started(portal: Portal) -> None:
     assert (await portal.api.post("/v1/plan-quotes", asked | {"months": 3}, person="P-9"))[0] == 404
     monthly_minor = quote["monthly_amount_minor"]
     command = await portal.command(number, start_plan(monthly_minor, f"{number}-plan", day_of_month=10))
-    assert (await portal.outcome(command))["data"]["instalments"] == quote["instalments"]
+    assert (await portal.outcome(command))["data"]["instalments"] == told(quote)
+
+
+async def test_a_change_of_a_plan_is_quoted_as_it_would_be_made(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    plan_id = f"{number}-plan"
+    await portal.outcome(await portal.command(number, start_plan(2_500, plan_id, day_of_month=10)))
+    asked = {"account_number": number, "plan_id": plan_id, "monthly_amount_minor": 4_000, "day_of_month": 20}
+
+    status, quote = await portal.api.post("/v1/plan-quotes", asked, person="P-1")
+    visits = {"visit_account_numbers": quote["visit_account_numbers"]}
+    both, _ = await portal.api.post("/v1/plan-quotes", asked | visits, person="P-1")
+    other, problem = await portal.api.post("/v1/plan-quotes", asked | {"plan_id": "another"}, person="P-1")
+
+    assert (status, [one["status"] for one in quote["instalments"]]) == (200, ["scheduled"] * 2)
+    assert (quote["limits"]["monthly_min_minor"], quote["limits"]["monthly_max_minor"]) == (2_500, 10_000)
+    assert (both, other, problem["reason"]) == (422, 404, "not_found")
+    change = ChangePlan(
+        plan_id=plan_id, account_number=number, monthly_amount_minor=4_000, currency="USD", day_of_month=20
+    )
+    changed = await portal.outcome(await portal.command(number, change))
+    assert (changed["type"], changed["data"]["instalments"]) == ("payments.plan-changed.v1", told(quote))
 
 
 async def test_a_guest_pays_and_the_events_are_the_accounts(portal: Portal) -> None:

@@ -14,8 +14,10 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.card_digits import Found, card_number_in
 from services.payments.domain.payer import guests_allocation
 from services.payments.domain.payment import saved_method, spread_payment
-from services.payments.domain.plan import Terms, terms
+from services.payments.domain.plan import Terms, terms, unpaid_minor
 from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Review
+from services.payments.domain.quoting import changed_terms
+from services.payments.domain.records import InstalmentStatus
 from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import NOTICE, by_months
 from services.payments.reads import show_accounts
@@ -62,9 +64,10 @@ class ReviewShown(BaseModel):
 
 
 class QuoteAsked(BaseModel):
-    """A plan as it would be started: by a monthly amount, or by a number of months."""
+    """A plan as it would be started or changed: by a monthly amount, or by a number of months."""
 
     account_number: Id
+    plan_id: Id | None = Field(None, description="the plan to change; without one, a plan to start")
     visit_account_numbers: VisitAccountNumbers | None = None
     monthly_amount_minor: Annotated[AmountMinor, _STRICT] | None = None
     months: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
@@ -75,6 +78,8 @@ class QuoteAsked(BaseModel):
     def _one_of_both(self) -> "QuoteAsked":
         if (self.monthly_amount_minor is None) == (self.months is None):
             raise ValueError("either monthly_amount_minor or months")
+        if self.plan_id is not None and self.visit_account_numbers:
+            raise ValueError("a plan that is changed keeps its visits")
         return self
 
 
@@ -88,6 +93,12 @@ class Limits(BaseModel):
     first_due_from: date
 
 
+class QuotedInstalment(Instalment):
+    """A part of a plan as it would be; where one is changed, also what is paid or under way and stays."""
+
+    status: InstalmentStatus
+
+
 class Quote(BaseModel):
     """A plan as it would be."""
 
@@ -96,7 +107,7 @@ class Quote(BaseModel):
     total_minor: int
     visit_account_numbers: tuple[str, ...]
     monthly_amount_minor: int
-    instalments: list[Instalment]
+    instalments: list[QuotedInstalment]
     limits: Limits
 
 
@@ -147,18 +158,14 @@ async def review_payment(
 
 @router.post("/plan-quotes")
 async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, now: Now, own: TheSettings) -> Quote:
-    """Show the instalments of a plan before it is started; refused as its start would be."""
+    """Show the instalments of a plan before it is started or changed; refused as that would be."""
     shown, rules = await account_for(pool, asked.account_number, caller), own.rules()
-    found = terms(
-        shown.account,
-        asked.visit_account_numbers,
-        asked.monthly_amount_minor,
-        asked.months,
-        asked.day_of_month,
-        asked.method_kind,
-        now,
-        rules,
-    )
+    wished = (asked.monthly_amount_minor, asked.months, asked.day_of_month, asked.method_kind)
+    if asked.plan_id is None:
+        found = terms(shown.account, asked.visit_account_numbers, *wished, now, rules)
+    else:
+        actor = f"patient:{caller.on_behalf_of}"
+        found = changed_terms(shown.account, asked.plan_id, *wished, actor, now, rules)
     if isinstance(found, str):
         raise refused(found)
     return Quote(
@@ -168,7 +175,9 @@ async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, now: Now,
         visit_account_numbers=found.visits,
         monthly_amount_minor=found.monthly_amount_minor,
         instalments=[
-            Instalment(number=one.number, due_on=one.due_on, amount_minor=one.amount_minor)
+            QuotedInstalment(
+                number=one.number, due_on=one.due_on, amount_minor=one.amount_minor, status=one.status
+            )
             for one in found.instalments
         ],
         limits=_limits(found, rules, now),
@@ -176,11 +185,13 @@ async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, now: Now,
 
 
 def _limits(found: Terms, rules: Rules, now: datetime) -> Limits:
+    unpaid = unpaid_minor(found.instalments)
+    least_minor = max(rules.instalment_min_minor, by_months(unpaid, rules.plan_months_max))
     return Limits(
         instalment_min_minor=rules.instalment_min_minor,
         months_max=rules.plan_months_max,
-        monthly_min_minor=max(rules.instalment_min_minor, by_months(found.total_minor, rules.plan_months_max)),
-        monthly_max_minor=found.total_minor,
+        monthly_min_minor=least_minor,
+        monthly_max_minor=max(unpaid, least_minor),
         first_due_from=now.date() + NOTICE,
     )
 

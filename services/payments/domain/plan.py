@@ -4,6 +4,7 @@ What is in a plan is paid by it alone; what its visits are charged later is not 
 for each plan: `collecting` says what happens when an instalment falls due.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -249,7 +250,7 @@ def _change(
         reason = "currency_mismatch"
     elif autopay:
         reason = _autopay_fault(method, command.method_id, changed.authorization)
-    left_minor = sum(one.left_minor for one in plan.instalments if one.status not in ("paid", "processing"))
+    left_minor = unpaid_minor(plan.instalments)
     if redated and not reason:
         reason = _misfit(max(left_minor, rules.instalment_min_minor), changed.monthly_amount_minor, rules)
     if reason:
@@ -264,6 +265,11 @@ def _change(
         changed, timers = _tried_anew(account, changed, unpaid, now)
     after = account.with_plan(changed)
     return Decision(after, (_schedule(after, changed, PlanChanged),), timers)
+
+
+def unpaid_minor(instalments: Iterable[PlanInstalment]) -> int:
+    """Return what of instalments a change spreads anew: what is neither paid nor under way."""
+    return sum(one.left_minor for one in instalments if one.status not in ("paid", "processing"))
 
 
 def _spread_anew(plan: Plan, left_minor: int, now: datetime, rules: Rules) -> tuple[PlanInstalment, ...]:

@@ -1,0 +1,103 @@
+"""A quote of a change says what the change then does."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.plan import Terms
+from services.payments.domain.quoting import changed_terms
+from shared.events.payments import RefusalReason
+from shared.events.plans import ChangePlan, PausePlan, PlanChanged
+from tests.unit.payments.plan_story import BANK, PLAN, declined, due, paid_by, pay, plan_of, started
+from tests.unit.payments.story import GUARANTOR, NOW, RULES, answer, events, outcome, when
+
+LATER = NOW + timedelta(days=40)
+
+
+def quote(
+    account: GuarantorAccount,
+    monthly_minor: int | None = None,
+    day: int = 31,
+    *,
+    months: int | None = None,
+    **changes: Any,
+) -> Terms | RefusalReason:
+    asked: dict[str, Any] = {"plan_id": "plan-1", "kind": None, "actor": GUARANTOR} | changes
+    plan_id, kind, actor = asked.values()
+    return changed_terms(account, plan_id, monthly_minor, months, day, kind, actor, LATER, RULES)
+
+
+def first_paid() -> GuarantorAccount:
+    fell_due = due(started()).state
+    return when(fell_due, answer("succeeded", payment_id=paid_by(fell_due))).state
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        started(),
+        first_paid(),
+        due(started()).state,
+        pay(started(), 2_000, "by-hand", plan_id="plan-1"),
+        declined(started(), "R03").state,
+        when(started(), PausePlan(**PLAN)).state,
+        started(method=BANK),
+    ],
+    ids=["nothing", "one", "under-way", "partly", "failed", "paused", "by-bank"],
+)
+@pytest.mark.parametrize(("monthly_minor", "day"), [(5_000, 31), (3_000, 31), (5_000, 10), (8_000, 1)])
+def test_the_instalments_are_those_that_the_change_tells(
+    account: GuarantorAccount, monthly_minor: int, day: int
+) -> None:
+    quoted = quote(account, monthly_minor, day)
+    changed = when(account, ChangePlan(**PLAN, monthly_amount_minor=monthly_minor, day_of_month=day), at=LATER)
+
+    (told,) = events(changed)
+    assert isinstance(told, PlanChanged)
+    assert isinstance(quoted, Terms)
+    assert quoted.instalments == plan_of(changed.state).instalments
+    assert quoted.total_minor == sum(one.amount_minor for one in told.instalments)
+    assert (quoted.visits, quoted.monthly_amount_minor) == (("V-1",), monthly_minor)
+
+
+def test_what_a_bank_will_pay_is_quoted_on_banking_days() -> None:
+    account = started()
+    changed = when(account, ChangePlan(**PLAN, day_of_month=10, method=BANK), at=LATER).state
+    by_card, by_bank = quote(account, 5_000, 10), quote(account, 5_000, 10, kind="bank_account")
+
+    assert isinstance(by_bank, Terms)
+    assert isinstance(by_card, Terms)
+    assert by_bank.instalments == plan_of(changed).instalments != by_card.instalments
+
+
+def test_a_number_of_months_is_for_what_is_still_to_pay() -> None:
+    quoted = quote(first_paid(), months=2)
+
+    assert isinstance(quoted, Terms)
+    told = [(one.amount_minor, one.status) for one in quoted.instalments]
+    assert told == [(5_000, "paid"), (4_000, "scheduled"), (4_000, "scheduled")]
+
+
+@pytest.mark.parametrize(
+    ("monthly_minor", "changes", "reason"),
+    [
+        (100, {}, "instalment_too_small"),
+        (0, {}, "amount_not_positive"),
+        (5_000, {"plan_id": "another"}, "not_found"),
+        (5_000, {"actor": "patient:P-9"}, "not_found"),
+    ],
+)
+def test_a_change_that_would_be_refused_is_refused_alike(
+    monthly_minor: int, changes: dict[str, Any], reason: str
+) -> None:
+    assert quote(started(), monthly_minor, **changes) == reason
+
+
+def test_a_plan_that_would_take_too_long_is_refused() -> None:
+    account = started(100_000, 50_000)
+    command = ChangePlan(**PLAN, monthly_amount_minor=2_500)
+
+    assert outcome(when(account, command)) == ("refused", "plan_too_long")
+    assert quote(account, 2_500) == "plan_too_long"

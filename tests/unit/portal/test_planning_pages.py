@@ -1,0 +1,64 @@
+"""The pages of a payment plan: what is quoted, for which plan and in which currency."""
+
+import re
+from typing import Any
+
+from tests.unit.portal.bills import account, plan
+from tests.unit.portal.world import World
+
+
+def given(world: World, found: dict[str, Any]) -> None:
+    world.services.answer("GET", "/v1/accounts/G-1", found)
+    world.services.answer("GET", "/v1/accounts/G-1/methods", [])
+
+
+def quoted(world: World, *parts: tuple[int, str], currency: str = "USD") -> None:
+    instalments = [
+        {"number": number, "due_on": f"2026-{number:02}-15", "amount_minor": amount_minor, "status": status}
+        for number, (amount_minor, status) in enumerate(parts, 1)
+    ]
+    limits = {"monthly_min_minor": 2_500, "monthly_max_minor": 10_000, "months_max": 36}
+    quote = {
+        "currency": currency,
+        "total_minor": sum(amount_minor for amount_minor, _status in parts),
+        "monthly_amount_minor": parts[-1][0],
+        "instalments": instalments,
+        "limits": limits,
+    }
+    world.services.answer("POST", "/v1/plan-quotes", quote)
+
+
+def seen(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+
+
+async def test_a_change_is_quoted_for_the_plan_that_is_changed_at_once_and_while_one_types(world: World) -> None:
+    given(world, account(plans=[plan()]))
+    quoted(world, (2_000, "paid"), (4_000, "scheduled"), (4_000, "scheduled"))
+    async with world.person() as browser:
+        page = seen((await browser.get("/plan/G-1/plan-1")).text)
+        typed = {"monthly": "40", "day": "20", "plan": "plan-1"}
+        part = seen((await browser.get("/plan/G-1/quote", params=typed)).text)
+    first, second = (asked.body for asked in world.services.calls("POST", "/v1/plan-quotes"))
+    assert first == {
+        "account_number": "G-1",
+        "plan_id": "plan-1",
+        "monthly_amount_minor": 2_500,
+        "day_of_month": 15,
+    }
+    assert second == first | {"monthly_amount_minor": 4_000, "day_of_month": 20}
+    assert "At least $25.00 a month, for at most 36 months." in page
+    for shown in (page, part):
+        assert "2 payments of $40.00 · no interest" in shown
+        assert "1 Jan 15, 2026 · Paid $20.00" in shown
+        assert "In all $100.00" in shown
+
+
+async def test_a_new_plan_is_quoted_for_all_that_can_be_in_one(world: World) -> None:
+    given(world, account())
+    quoted(world, (5_000, "scheduled"), (5_000, "scheduled"))
+    async with world.person() as browser:
+        page = seen((await browser.get("/plan/G-1")).text)
+    assert "2 payments of $50.00 · no interest" in page
+    (asked,) = world.services.calls("POST", "/v1/plan-quotes")
+    assert asked.body == {"account_number": "G-1", "months": 6, "day_of_month": 15}
