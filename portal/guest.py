@@ -154,7 +154,7 @@ def _standing(request: Request, command_id: str) -> tuple[str, str]:
             status, reason = _STATUSES[heard.type], str(heard.data.get("reason") or "")
     if status == "refused":
         return status, refusal("payments", reason)
-    return status, failure(reason) if status in ("failed", "returned") else ""
+    return status, failure(status, reason) if status in ("failed", "returned") else ""
 
 
 def _asked(bill: Json) -> Json:

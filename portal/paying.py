@@ -161,8 +161,7 @@ async def payment(request: Request, payment_id: Number, person: Person, account:
             raise
         await account_of(person, account)
         found = {"payment_id": payment_id, "account_number": account, "status": "sent"}
-    why = failure(found.get("reason")) if found["status"] in ("failed", "returned") else ""
-    return render(request, "pay/done.html", payment=found, why=why)
+    return render(request, "pay/done.html", payment=found, why=_why(found))
 
 
 async def _first_step(
@@ -182,6 +181,15 @@ async def _first_step(
         faults=faults,
         processor=request.app.state.settings.processor_js_url,
     )
+
+
+def _why(payment: Json) -> str:
+    """Return why a payment's money was not taken, or did not stay."""
+    if payment["status"] in ("failed", "returned"):
+        return failure(payment["status"], payment.get("reason"))
+    if payment.get("dispute_status") == "lost":
+        return _("This payment was disputed, and the bank took the money back.")
+    return ""
 
 
 def _due(account: Json, plan_id: str) -> int:

@@ -106,9 +106,15 @@ _FAILURES: Final = {
     "R01": N_("The bank sent the payment back: there was not enough money."),
     "R02": N_("The bank sent the payment back: the account is closed."),
     "R03": N_("The bank sent the payment back: it does not know the account."),
+    "R04": N_("The bank sent the payment back: it does not know the account."),
+    "R05": N_("The bank sent the payment back: it was not authorized."),
+    "R07": N_("The bank sent the payment back: it was not authorized."),
+    "R09": N_("The bank sent the payment back: there was not enough money."),
     "R10": N_("The bank sent the payment back: it was not authorized."),
+    "R11": N_("The bank sent the payment back: it was not authorized."),
     "R29": N_("The bank sent the payment back: it was not authorized."),
 }
+_RETURNED: Final = N_("The bank sent the payment back. Please ask your bank why, or pay in another way.")
 _FAILED: Final = N_("The payment did not go through. No money was taken. You can try again.")
 
 
@@ -117,6 +123,6 @@ def refusal(service: str, reason: str) -> str:
     return gettext(WORDS[service].get(reason, _UNHEARD))
 
 
-def failure(reason: str | None) -> str:
-    """Return why a payment failed or came back."""
-    return gettext(_FAILURES.get(reason or "", _FAILED))
+def failure(status: str, reason: str | None) -> str:
+    """Return why a payment failed or was returned."""
+    return gettext(_FAILURES.get(reason or "", _RETURNED if status == "returned" else _FAILED))

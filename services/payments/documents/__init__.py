@@ -20,8 +20,6 @@ _AT_ONCE_MAX: Final = 2
 _PAGES: Final = ThreadPoolExecutor(_AT_ONCE_MAX, "pdf")
 """Making a page takes some milliseconds of a core: never on the event loop, and never many at once."""
 
-_STATUS_WORDS: Final = {"returned": "Sent back by the bank", "succeeded": "Paid"}
-
 
 async def statement_pdf(account_number: str, statement: Statement) -> bytes:
     """Return a statement as it was when its readers were told of it."""
@@ -51,13 +49,12 @@ async def receipt_pdf(account_number: str, payment: Payment) -> bytes:
     """Return the receipt of a payment whose money was taken."""
     currency = payment.currency
     method = payment.method
-    status = _STATUS_WORDS[payment.status]
     said = {
         "account_number": account_number,
         "payment_id": payment.payment_id,
         "paid_on": _day(payment.created_at.date()),
         "method": f"{(method.brand or method.kind.replace('_', ' ')).title()} ending in {method.last4}",
-        "status": "Refunded in part" if 0 < payment.refunded_minor < payment.amount_minor else status,
+        "status": standing(payment),
         "amount": _money(payment.amount_minor, currency),
         "refunded": _money(payment.refunded_minor, currency) if payment.refunded_minor else "",
         "visits": [
@@ -66,6 +63,17 @@ async def receipt_pdf(account_number: str, payment: Payment) -> bytes:
         ],
     }
     return await _pdf("receipt", said, payment.created_at.date())
+
+
+def standing(payment: Payment) -> str:
+    """Return how a payment whose money was taken stands, after all that became of it."""
+    if payment.status == "returned":
+        return "Sent back by the bank"
+    if payment.dispute_status == "lost":
+        return "Taken back after a dispute"
+    if payment.refunded_minor:
+        return "Refunded in part" if payment.refunded_minor < payment.amount_minor else "Refunded"
+    return "Paid"
 
 
 async def _pdf(page: str, said: dict[str, Any], made_on: date) -> bytes:

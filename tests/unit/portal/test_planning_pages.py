@@ -1,10 +1,9 @@
 """The pages of a payment plan: what is quoted, for which plan and in which currency."""
 
-import re
 from typing import Any
 
 from tests.unit.portal.bills import account, plan
-from tests.unit.portal.world import World
+from tests.unit.portal.world import World, seen
 
 
 def given(world: World, found: dict[str, Any]) -> None:
@@ -26,10 +25,6 @@ def quoted(world: World, *parts: tuple[int, str], currency: str = "USD") -> None
         "limits": limits,
     }
     world.services.answer("POST", "/v1/plan-quotes", quote)
-
-
-def seen(page: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
 
 
 async def test_a_change_is_quoted_for_the_plan_that_is_changed_at_once_and_while_one_types(world: World) -> None:

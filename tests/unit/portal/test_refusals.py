@@ -22,7 +22,11 @@ def test_words_are_those_of_the_language_spoken() -> None:
         assert (
             refusals.refusal("payments", "account_closed") == "Esta factura está cerrada. No hay nada que pagar."
         )
-        assert refusals.failure("card_declined").startswith("La tarjeta fue rechazada.")
+        assert refusals.failure("failed", "card_declined").startswith("La tarjeta fue rechazada.")
     finally:
         speak("en")
-    assert refusals.failure(None).startswith("The payment did not go through.")
+    assert refusals.failure("failed", None).startswith("The payment did not go through. No money was taken.")
+
+
+def test_of_a_payment_that_came_back_nobody_says_that_no_money_was_taken() -> None:
+    assert refusals.failure("returned", "R99").startswith("The bank sent the payment back.")

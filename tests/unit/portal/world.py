@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -182,3 +183,8 @@ async def portal() -> AsyncIterator[World]:
 def form(**fields: str) -> dict[str, str]:
     """Return what a form of ours sends."""
     return {"csrf": CSRF, **fields}
+
+
+def seen(page: str) -> str:
+    """Return the words of a page, without its marks."""
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())

@@ -1,0 +1,64 @@
+"""The pages of bills and payments: what they say is how things stand."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.portal.bills import account, payment
+from tests.unit.portal.world import World, seen
+
+LOST = {"dispute_status": "lost"}
+RETURNED = {"status": "returned", "reason": "R99"}
+
+
+async def shown(world: World, path: str, language: str = "en") -> str:
+    async with world.person(language) as browser:
+        return seen((await browser.get(path)).text)
+
+
+@pytest.mark.parametrize(
+    ("became", "words", "status"),
+    [
+        ({}, "Paid. Thank you! $100.00", "Paid"),
+        ({"dispute_status": "needs_response"}, "This payment is disputed The bank was asked", "Disputed"),
+        ({"dispute_status": "under_review"}, "This payment is disputed The bank was asked", "Disputed"),
+        ({"dispute_status": "won"}, "Paid. Thank you! $100.00 This payment was disputed. The bank", "Paid"),
+        (LOST, "The payment was taken back This payment was disputed, and the bank took", "Taken back"),
+        (RETURNED, "The payment came back The bank sent the payment back.", "Sent back"),
+        ({"refunded_minor": 4_000}, "Paid. Thank you! $100.00", "Partly given back"),
+        ({"refunded_minor": 10_000}, "The money was given back $100.00", "Given back"),
+        ({"status": "failed"}, "This was not paid The payment did not go through.", "Not paid"),
+        ({"status": "unknown"}, "We are working on your payment We are checking", "Being checked"),
+    ],
+)
+async def test_a_payment_reads_as_it_stands(world: World, became: dict[str, Any], words: str, status: str) -> None:
+    world.services.answer("GET", "/v1/payments/pay-1", payment(**became))
+    world.services.answer("GET", "/v1/accounts/G-1", account())
+    world.services.answer("GET", "/v1/accounts/G-1/payments", {"items": [payment(**became)], "next": None})
+    page = await shown(world, "/payments/pay-1")
+    listed = await shown(world, "/billing/G-1/payments")
+    assert words in page
+    assert f"Status {status} Amount" in page
+    assert f"Visa •••• 4242 {status} $100.00" in listed
+
+
+@pytest.mark.parametrize("became", [LOST, RETURNED])
+async def test_a_payment_that_did_not_stay_has_another_way_and_no_receipt(
+    world: World, became: dict[str, Any]
+) -> None:
+    world.services.answer("GET", "/v1/payments/pay-1", payment(**became))
+    world.services.answer("GET", "/v1/accounts/G-1", account())
+    world.services.answer("GET", "/v1/accounts/G-1/payments", {"items": [payment(**became)], "next": None})
+    page = await shown(world, "/payments/pay-1")
+    assert "What it had paid is owed again." in page
+    assert "Pay another way" in page
+    assert "Thank you" not in page
+    assert "Receipt (PDF)" not in page
+    assert (await shown(world, "/billing/G-1/payments")).count("Receipt") == 1  # the column's name
+
+
+async def test_a_lost_dispute_is_told_in_spanish_too(world: World) -> None:
+    world.services.answer("GET", "/v1/payments/pay-1", payment(**LOST))
+    page = await shown(world, "/payments/pay-1", "es")
+    assert "El pago fue retirado Este pago estuvo en disputa y el banco retiró el dinero." in page
+    assert "Lo que había pagado se debe otra vez." in page
