@@ -59,7 +59,7 @@ async def _ask(person: PersonAtPage, path: str, service: str) -> Any:
 
 def _of_bills(summary: Json) -> Iterator[Matter]:
     for account in summary["accounts"]:
-        number, statement = account["account_number"], account["newest_statement"]
+        statement = account["newest_statement"]
         for payment in account["payments_in_progress"]:
             yield Matter(
                 payment["created_at"],
@@ -70,21 +70,28 @@ def _of_bills(summary: Json) -> Iterator[Matter]:
                 f"/payments/{segment(payment['payment_id'])}",
                 _("See how it stands"),
             )
-        for part in (account["plan"] or {}).get("instalments", ()):
-            if part["status"] in ("due", "failed"):
-                yield Matter(
-                    part["due_on"],
-                    "warning" if part["status"] == "due" else "danger",
-                    "calendar",
-                    _("A part of your plan is due")
-                    if part["status"] == "due"
-                    else _("A part of your plan was not paid"),
-                    f"{money(part['amount_minor'])} · {day(part['due_on'])}",
-                    f"/pay/{segment(number)}?plan={segment(account['plan']['plan_id'])}",
-                    _("Pay now"),
-                )
+        for plan in account["plans"]:
+            yield from _of_plan(plan)
         if account["payable_minor"] > 0:
             yield _to_pay(account, statement)
+
+
+def _of_plan(plan: Json) -> Iterator[Matter]:
+    """Tell of the parts that want to be paid; of a paused plan nothing is due."""
+    if plan["status"] != "active":
+        return
+    for part in plan["instalments"]:
+        if part["status"] in ("due", "failed"):
+            due = part["status"] == "due"
+            yield Matter(
+                part["due_on"],
+                "warning" if due else "danger",
+                "calendar",
+                _("A part of your plan is due") if due else _("A part of your plan was not paid"),
+                f"{money(part['amount_minor'])} · {day(part['due_on'])}",
+                f"/pay/{segment(plan['account_number'])}?plan={segment(plan['plan_id'])}",
+                _("Pay now"),
+            )
 
 
 def _to_pay(account: Json, statement: Json | None) -> Matter:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.portal.bills import account, payment
+from tests.unit.portal.bills import account, part, payment, plan
 from tests.unit.portal.world import World, seen
 
 LOST = {"dispute_status": "lost"}
@@ -62,3 +62,41 @@ async def test_a_lost_dispute_is_told_in_spanish_too(world: World) -> None:
     page = await shown(world, "/payments/pay-1", "es")
     assert "El pago fue retirado Este pago estuvo en disputa y el banco retiró el dinero." in page
     assert "Lo que había pagado se debe otra vez." in page
+
+
+def given_plans(world: World, *plans: dict[str, Any], **fields: Any) -> None:
+    found = account(plans=list(plans), **fields)
+    world.services.answer("GET", "/v1/billing-summary", {"accounts": [found]})
+    world.services.answer("GET", "/v1/accounts/G-1", found)
+    world.services.answer("GET", "/v1/accounts/G-1/plans", list(plans))
+    world.services.answer("GET", "/v1/preferences", {"contacts": [], "accounts": []})
+
+
+async def test_a_part_that_is_due_is_seen_of_every_plan(world: World) -> None:
+    newest = plan(part(amount_minor=3_000), plan_id="plan-2")
+    given_plans(world, newest, plan(part("paid", 3_000), part("due", 4_000, 2, "2026-02-15")))
+    home, summary = await shown(world, "/"), await shown(world, "/billing")
+    assert "A part of your plan is due $40.00 · Feb 15, 2026" in home
+    assert summary.count("Payment plan: $25.00 a month") == 2
+    assert "Due $40.00 · Feb 15, 2026 Pay now toward the plan" in summary
+    async with world.person() as browser:
+        for path in ("/", "/billing"):
+            assert 'href="/pay/G-1?plan=plan-1"' in (await browser.get(path)).text
+
+
+async def test_a_part_that_was_not_paid_is_told_as_that(world: World) -> None:
+    given_plans(world, plan(part("failed", 4_000)))
+    assert "A part of your plan was not paid $40.00 · Jan 15, 2026" in await shown(world, "/")
+    assert "Not paid $40.00 · Jan 15, 2026" in await shown(world, "/billing")
+
+
+@pytest.mark.parametrize("status", ["due", "failed", "scheduled"])
+async def test_of_a_paused_plan_nothing_is_due_anywhere(world: World, status: str) -> None:
+    given_plans(world, plan(part("paid", 3_000), part(status, 4_000, 2), status="paused", autopay=True))
+    home, summary, tab = [await shown(world, path) for path in ("/", "/billing", "/billing/G-1/plan")]
+    assert "A part of your plan" not in home
+    assert "Paused Nothing is due until you go on." in summary
+    assert "Nothing is due until you go on. What is left to pay then gets new dates." in tab
+    assert "1 Jan 15, 2026 Paid $30.00" in tab
+    assert "Paused $40.00" in tab
+    assert tab.count("2026") == 1  # nobody knows the new dates yet
