@@ -1,31 +1,35 @@
 """Money as people type it."""
 
-import re
 from decimal import Decimal
 
 from babel import Locale
 from babel.numbers import NumberFormatError, get_currency_precision, parse_decimal
 
-from portal.language import _
-
-_TYPED = re.compile(r"^\s*\$?\s*(.*?)\s*$", re.DOTALL)
+from portal.language import _, currency_sign
 
 
 class AmountError(ValueError):
     """What was typed is no amount; the message says so in the language of the request."""
 
 
+def digits(currency: str) -> int:
+    """Return how many digits of an amount are parts of the currency's unit: of dollars 2, of yen none."""
+    precision: int = get_currency_precision(currency)
+    return precision
+
+
 def typed_amount(text: str, currency: str) -> int:
-    """Return an amount in minor units from what a person typed: `1,234.50`, `$20`, `20`.
+    """Return an amount in minor units from what a person typed: `1,234.50`, `$20` where it is dollars, `20`.
 
     Raises:
         AmountError: it is none, or has parts of a minor unit.
     """
+    number = text.strip().removeprefix(currency_sign(currency)).strip()
     try:
-        amount: Decimal = parse_decimal(_TYPED.sub(r"\1", text), locale=Locale("en", "US"), strict=True)
+        amount: Decimal = parse_decimal(number, locale=Locale("en", "US"), strict=True)
     except NumberFormatError as error:
         raise AmountError(_("Please type an amount, such as 50.00.")) from error
-    minor = amount.scaleb(get_currency_precision(currency))
+    minor = amount.scaleb(digits(currency))
     if "e" in text.lower() or not amount.is_finite() or minor != minor.to_integral_value():
         raise AmountError(_("Please type an amount, such as 50.00."))
     if minor <= 0:
@@ -35,5 +39,5 @@ def typed_amount(text: str, currency: str) -> int:
 
 def written_amount(amount_minor: int, currency: str) -> str:
     """Return an amount as it stands in a field: `1234.50`."""
-    digits = get_currency_precision(currency)
-    return f"{Decimal(amount_minor).scaleb(-digits):.{digits}f}"
+    parts = digits(currency)
+    return f"{Decimal(amount_minor).scaleb(-parts):.{parts}f}"

@@ -66,7 +66,8 @@ def _of_bills(summary: Json) -> Iterator[Matter]:
                 "info",
                 "clock",
                 _("A payment is being worked on"),
-                _("%(amount)s, nothing for you to do.") % {"amount": money(payment["amount_minor"])},
+                _("%(amount)s, nothing for you to do.")
+                % {"amount": money(payment["amount_minor"], payment["currency"])},
                 f"/payments/{segment(payment['payment_id'])}",
                 _("See how it stands"),
             )
@@ -88,7 +89,7 @@ def _of_plan(plan: Json) -> Iterator[Matter]:
                 "warning" if due else "danger",
                 "calendar",
                 _("A part of your plan is due") if due else _("A part of your plan was not paid"),
-                f"{money(part['amount_minor'])} · {day(part['due_on'])}",
+                f"{money(part['amount_minor'], plan['currency'])} · {day(part['due_on'])}",
                 f"/pay/{segment(plan['account_number'])}?plan={segment(plan['plan_id'])}",
                 _("Pay now"),
             )

@@ -84,7 +84,13 @@ def N_(message: str) -> str:  # noqa: N802  # the name that every extractor of s
     return message
 
 
-def money(amount_minor: int, currency: str = "USD") -> str:
+def currency_sign(currency: str) -> str:
+    """Return what stands before an amount of a currency: `$`."""
+    sign: str = numbers.get_currency_symbol(currency, locale=_LOCALES[spoken()])
+    return sign
+
+
+def money(amount_minor: int, currency: str) -> str:
     """Return an amount of minor units as people write it: `$1,234.50`."""
     digits = numbers.get_currency_precision(currency)
     amount: str = numbers.format_currency(amount_minor / 10**digits, currency, locale=_LOCALES[spoken()])

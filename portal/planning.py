@@ -7,7 +7,7 @@ from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
-from portal.amounts import AmountError, typed_amount, written_amount
+from portal.amounts import AmountError, digits, typed_amount, written_amount
 from portal.billing import Json, Number, account_of, is_own
 from portal.calls import ServiceProblem
 from portal.commands import new_id
@@ -56,7 +56,7 @@ async def quote(
     request: Request, number: Number, person: Person, terms: Annotated[Terms, Query()], plan: str = ""
 ) -> Response:
     """Show the instalments for other terms, while the person moves the amount."""
-    told, fault = await _quote(person, number, terms, plan)
+    told, fault = await _quote(person, await account_of(person, number), terms, plan)
     return render(request, "plan/quote.html", quote=told, fault=fault)
 
 
@@ -174,16 +174,21 @@ def _plan(account: Json, plan_id: str) -> Json:
     raise not_found()
 
 
-async def _quote(person: PersonAtPage, number: str, terms: Terms, plan_id: str) -> tuple[Json | None, str | None]:
-    """Return the quote of a new plan, or of a plan as it would be changed; or why there is none."""
-    asked: Json = {"account_number": number, "day_of_month": terms.day}
+async def _quote(
+    person: PersonAtPage, account: Json, terms: Terms, plan_id: str, months: int = _MONTHS_AT_FIRST
+) -> tuple[Json | None, str | None]:
+    """Return the quote of a new plan, or of a plan as it would be changed; or why there is none.
+
+    As long as no amount was typed, it is for so many months.
+    """
+    asked: Json = {"account_number": account["account_number"], "day_of_month": terms.day}
     if plan_id:
         asked["plan_id"] = plan_id
     try:
         if terms.monthly:
-            asked["monthly_amount_minor"] = typed_amount(terms.monthly, "USD")
+            asked["monthly_amount_minor"] = typed_amount(terms.monthly, account["currency"])
         else:
-            asked["months"] = _MONTHS_AT_FIRST
+            asked["months"] = months
         return await person.post("payments", "/v1/plan-quotes", asked), None
     except AmountError as error:
         return None, str(error)
@@ -198,11 +203,14 @@ async def _page(
 ) -> Response:
     number = account["account_number"]
     changed = plan["plan_id"] if plan else ""
-    told, of_quote = await _quote(person, number, terms, changed)
+    told, of_quote = await _quote(person, account, terms, changed)
     if not terms.monthly and told is None:
         # Half a year may be below the smallest instalment: then the smallest plan there is.
-        terms = terms.model_copy(update={"monthly": "25.00"})
-        told, of_quote = await _quote(person, number, terms, changed)
+        once, _of_once = await _quote(person, account, terms, changed, months=1)
+        if once:
+            least = written_amount(once["limits"]["monthly_min_minor"], once["currency"])
+            terms = terms.model_copy(update={"monthly": least})
+            told, of_quote = await _quote(person, account, terms, changed)
     values: dict[str, Any] = {
         "account": account,
         "terms": terms,
@@ -216,6 +224,7 @@ async def _page(
         "methods": await person.get("payments", f"/v1/accounts/{segment(number)}/methods"),
         "processor": request.app.state.settings.processor_js_url,
         "written": written_amount,
+        "digits": digits(account["currency"]),
     }
     return render(
         request, "plan/terms.html", HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK, **values

@@ -1,7 +1,7 @@
 """Pages from templates: what every template knows, and the answer to a browser.
 
-A template finds `_()`, `ngettext`, `money`, `day`, `moment`, `listing`, `asset` and `live`, and of the request
-`path`, `visitor` (who is logged in), `csrf`, `theme` and `language`.
+A template finds `_()`, `ngettext`, `money`, `currency_sign`, `day`, `moment`, `listing`, `asset` and `live`, and
+of the request `path`, `visitor` (who is logged in), `csrf`, `theme` and `language`.
 """
 
 from datetime import datetime
@@ -36,6 +36,7 @@ def _environment() -> Environment:
     environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {
         "money": language.money,
+        "currency_sign": language.currency_sign,
         "day": language.day,
         "moment": _moment,
         "languages": language.LANGUAGES,

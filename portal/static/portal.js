@@ -140,7 +140,7 @@ for (const form of document.querySelectorAll("[data-tokenise]")) {
 // A slider and its field say the same.
 for (const slider of document.querySelectorAll("[data-slid]")) {
   const field = slider.form.elements[slider.dataset.slid];
-  slider.addEventListener("input", () => { field.value = Number(slider.value).toFixed(2); });
+  slider.addEventListener("input", () => { field.value = Number(slider.value).toFixed(slider.dataset.digits); });
   field.addEventListener("input", () => { slider.value = parseFloat(field.value.replace(",", "")) || slider.min; });
 }
 

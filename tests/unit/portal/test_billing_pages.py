@@ -100,3 +100,16 @@ async def test_of_a_paused_plan_nothing_is_due_anywhere(world: World, status: st
     assert "1 Jan 15, 2026 Paid $30.00" in tab
     assert "Paused $40.00" in tab
     assert tab.count("2026") == 1  # nobody knows the new dates yet
+
+
+async def test_amounts_are_in_the_currency_of_their_account(world: World) -> None:
+    paying = payment(status="processing", amount_minor=3_000, currency="EUR")
+    euros = plan(part("due", 4_000), currency="EUR")
+    given_plans(world, euros, currency="EUR", payable_minor=500, payments_in_progress=[paying])
+    world.services.answer("GET", "/v1/accounts/G-1/methods", [])
+    home, summary, pay = [await shown(world, path) for path in ("/", "/billing", "/pay/G-1")]
+    assert "€30.00, nothing for you to do." in home
+    assert "A part of your plan is due €40.00" in home
+    assert "Bill for Maria Sandoval €5.00" in home
+    assert "All of it €5.00 Another amount €" in pay
+    assert "$" not in home + summary + pay

@@ -19,6 +19,13 @@ def test_an_amount_is_read_as_it_is_typed(text: str, minor: int) -> None:
     assert typed_amount(text, "USD") == minor
 
 
+@pytest.mark.parametrize(("text", "currency", "minor"), [("€ 50", "EUR", 5000), ("¥5,000", "JPY", 5000)])
+def test_an_amount_may_have_the_sign_of_its_currency(text: str, currency: str, minor: int) -> None:
+    assert typed_amount(text, currency) == minor
+    with pytest.raises(AmountError):
+        typed_amount(f"${minor}", currency)
+
+
 @pytest.mark.parametrize("text", ["", "-5", "0", "1.005", "12,34", "NaN", "1e3", "ten", "4242 4242", "Infinity"])
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(AmountError):
@@ -28,7 +35,7 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 @given(st.integers(min_value=1, max_value=10**12))
 def test_an_amount_that_is_written_is_read_again(minor: int) -> None:
     assert typed_amount(written_amount(minor, "USD"), "USD") == minor
-    assert typed_amount(language.money(minor), "USD") == minor
+    assert typed_amount(language.money(minor, "USD"), "USD") == minor
 
 
 def test_a_moment_is_near_or_a_day() -> None:

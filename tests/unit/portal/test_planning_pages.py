@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from aiohttp import web
+
 from tests.unit.portal.bills import account, plan
 from tests.unit.portal.world import World, seen
 
@@ -11,20 +13,23 @@ def given(world: World, found: dict[str, Any]) -> None:
     world.services.answer("GET", "/v1/accounts/G-1/methods", [])
 
 
-def quoted(world: World, *parts: tuple[int, str], currency: str = "USD") -> None:
+def quote_of(*parts: tuple[int, str], currency: str = "USD") -> dict[str, Any]:
     instalments = [
         {"number": number, "due_on": f"2026-{number:02}-15", "amount_minor": amount_minor, "status": status}
         for number, (amount_minor, status) in enumerate(parts, 1)
     ]
     limits = {"monthly_min_minor": 2_500, "monthly_max_minor": 10_000, "months_max": 36}
-    quote = {
+    return {
         "currency": currency,
         "total_minor": sum(amount_minor for amount_minor, _status in parts),
         "monthly_amount_minor": parts[-1][0],
         "instalments": instalments,
         "limits": limits,
     }
-    world.services.answer("POST", "/v1/plan-quotes", quote)
+
+
+def quoted(world: World, *parts: tuple[int, str], currency: str = "USD") -> None:
+    world.services.answer("POST", "/v1/plan-quotes", quote_of(*parts, currency=currency))
 
 
 async def test_a_change_is_quoted_for_the_plan_that_is_changed_at_once_and_while_one_types(world: World) -> None:
@@ -57,3 +62,33 @@ async def test_a_new_plan_is_quoted_for_all_that_can_be_in_one(world: World) -> 
     assert "2 payments of $50.00 · no interest" in page
     (asked,) = world.services.calls("POST", "/v1/plan-quotes")
     assert asked.body == {"account_number": "G-1", "months": 6, "day_of_month": 15}
+
+
+async def test_an_amount_is_one_of_the_accounts_currency(world: World) -> None:
+    given(world, account(currency="JPY"))
+    quoted(world, *[(5_000, "scheduled")] * 4, currency="JPY")
+    async with world.person() as browser:
+        page = (await browser.get("/plan/G-1")).text
+        part = seen((await browser.get("/plan/G-1/quote", params={"monthly": "5000", "day": "15"})).text)
+    assert "4 payments of ¥5,000" in part
+    assert world.services.calls("POST", "/v1/plan-quotes")[-1].body["monthly_amount_minor"] == 5_000
+    assert '<span aria-hidden="true">¥</span>' in page
+    assert 'min="2500" max="10000" step="1" value="5000"' in page
+    assert 'data-digits="0"' in page
+
+
+async def test_where_half_a_year_is_too_long_the_smallest_instalment_is_quoted(world: World) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        asked = await request.json()
+        if asked.get("months") == 6:
+            return web.json_response({"status": 409, "reason": "instalment_too_small"}, status=409)
+        amount_minor = asked.get("monthly_amount_minor", 6_000)
+        limits = {"monthly_min_minor": 3_000, "monthly_max_minor": 6_000, "months_max": 36}
+        return web.json_response(quote_of((amount_minor, "scheduled")) | {"limits": limits})
+
+    given(world, account(balance_minor=6_000, payable_minor=6_000))
+    world.services.answer("POST", "/v1/plan-quotes", answer)
+    async with world.person() as browser:
+        page = (await browser.get("/plan/G-1")).text
+    assert "1 payment of $30.00" in seen(page)
+    assert 'name="monthly" inputmode="decimal" autocomplete="off" maxlength="16" value="30.00"' in page
