@@ -46,8 +46,10 @@ class PlanForm(Terms, Wish):
 
 @router.get("/plan/{number}")
 async def begin(request: Request, number: Number, person: Person) -> Response:
-    """Show the quote for half a year, and what can be chosen."""
+    """Show the quote for half a year, and what can be chosen; or that there is nothing to pay."""
     account = await account_of(person, number)
+    if account["payable_minor"] <= 0:
+        return render(request, "plan/nothing.html", account=account)
     return await _page(request, person, account, Terms(autopay=True), plan=None)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from tests.unit.portal.bills import account, plan
@@ -62,6 +63,24 @@ async def test_a_new_plan_is_quoted_for_all_that_can_be_in_one(world: World) -> 
     assert "2 payments of $50.00 · no interest" in page
     (asked,) = world.services.calls("POST", "/v1/plan-quotes")
     assert asked.body == {"account_number": "G-1", "months": 6, "day_of_month": 15}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (account(balance_minor=0, payable_minor=0), "Nothing to pay There is nothing to pay here right now."),
+        (account(plans=[plan()]), "In a plan There is a payment plan for this already."),
+    ],
+)
+async def test_where_nothing_is_to_be_paid_no_plan_is_offered(
+    world: World, found: dict[str, Any], words: str
+) -> None:
+    given(world, found)
+    async with world.person() as browser:
+        answer = await browser.get("/plan/G-1")
+    assert words in seen(answer.text)
+    assert 'name="monthly"' not in answer.text
+    assert world.services.calls("POST", "/v1/plan-quotes") == []
 
 
 async def test_an_amount_is_one_of_the_accounts_currency(world: World) -> None:
