@@ -36,6 +36,7 @@ _WORKER_S: Final = 10
 _TOLD_S: Final = 2
 _WATCH_S: Final = 5
 _KEEP_DAYS: Final = 45
+_FORGET_MAX: Final = 20_000
 _YOUNG_OBJECTS: Final = 100_000
 
 log = structlog.get_logger(__name__)
@@ -51,7 +52,12 @@ _BACKLOG: Final = """
         (select count(*) from (select from parked_record limit 100000) p) as parked
 """
 _DEAD: Final = "select reason, count(*) from dead_letter where state <> 'discarded' group by reason"
-_FORGET: Final = "delete from handled_message where handled_at < now() - $1::int * interval '1 day'"
+# Some at a time, and what another process is forgetting is left to it.
+_FORGET: Final = f"""
+    delete from handled_message where id = any(array(
+        select id from handled_message where handled_at < now() - {_KEEP_DAYS} * interval '1 day'
+        order by handled_at limit {_FORGET_MAX} for update skip locked))
+"""
 
 
 class Messaging:
@@ -147,7 +153,7 @@ class Messaging:
                 now = self._clock.now()
                 row = await self.pool.fetchrow(_BACKLOG, now)
                 dead = await self.pool.fetch(_DEAD)
-                await self.pool.execute(_FORGET, _KEEP_DAYS)
+                await self.pool.execute(_FORGET)
                 abandoned = await end_abandoned(self.pool)
             except AWAY as error:
                 metrics.DATABASE_AWAY.inc()

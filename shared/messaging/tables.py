@@ -32,8 +32,7 @@ class HandledMessage(SQLModel, table=True):
     """A message that was taken up: `id` is a 16-byte digest of its `(source, id)`, so a repeat is known."""
 
     __tablename__ = "handled_message"
-    # Rows come in order of time, so the smallest of indexes finds the old ones.
-    __table_args__ = (Index("handled_message_at", "handled_at", postgresql_using="brin"),)
+    __table_args__ = (Index("handled_message_at", "handled_at"),)
 
     id: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     handled_at: datetime = Field(sa_column=_moment(default=True))

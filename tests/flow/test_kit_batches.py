@@ -194,3 +194,12 @@ async def test_stopping_in_the_middle_and_going_on_loses_and_repeats_nothing(inf
 
 async def _more(world: Feedback, before: int) -> bool:
     return bool(await world.pool.fetchval("select count(*) from feedback") > before)
+
+
+async def test_a_message_is_known_for_forty_five_days(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        note = "insert into handled_message values ($1, now() - $2::int * interval '1 day')"
+        await world.pool.executemany(note, [(b"new", 0), (b"old", 44), (b"older", 46), (b"oldest", 90)])
+        await world.start()
+        kept = "select array_agg(id order by handled_at) = array['old'::bytea, 'new'] from handled_message"
+        await eventually(lambda: world.pool.fetchval(kept), "what is older is forgotten, and nothing else")
