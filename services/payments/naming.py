@@ -53,6 +53,9 @@ def name(named: Named, number: str, data: Any, proofs: Proofs) -> None:
             _name_payment(named, number, data, proofs)
         case ChargeAnswered():
             named.payments.append((number, data.payment_id))
+            if data.stands != "taken":
+                # What came back may be what pays a plan by itself.
+                named.with_plans.add(number)
         case ChargePosted():
             named.heard_of.add(number)
             named.postings.append((number, "charge", data.charge_id))

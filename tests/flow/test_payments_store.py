@@ -23,6 +23,7 @@ from shared.events.vocabulary import Method
 from shared.migrations import upgrade
 from tests.flow.payments_batches import about, handle, numbers
 from tests.flow.statements import plan_of, statements
+from tests.unit.payments.plan_story import BANK
 from tests.unit.payments.story import (
     RULES,
     adjustment,
@@ -32,6 +33,7 @@ from tests.unit.payments.story import (
     events,
     opened,
     outcome,
+    start_plan,
     statement,
     submit,
     visit,
@@ -107,6 +109,20 @@ async def test_a_method_is_kept_once_its_payment_is_made(pool: Pool) -> None:
     await handle(pool, *about(number, answer("succeeded", payment_id=pay)))
 
     assert [(one.method_id, one.token) for one in await methods(pool, number, "P-1")] == [(pay, "tok_ok")]
+
+
+async def test_a_return_of_any_payment_stops_the_plan_that_its_account_pays(pool: Pool) -> None:
+    number, pay = (name := next(numbers)), f"{name}-pay"
+    await handle(pool, *about(number, opened(), charge(10_000), start_plan(5_000, method=BANK)))
+    await handle(pool, *about(number, charge(700, charge_id="C-later"), submit(700, pay, method=BANK)))
+    await handle(pool, *about(number, answer("succeeded", payment_id=pay)))
+    assert (await kept(pool, number)).plans["plan-1"].autopay
+
+    came_back = answer("succeeded", payment_id=pay, query=None, stands="returned", reason="R10")
+    await handle(pool, *about(number, came_back))
+
+    plan = (await kept(pool, number)).plans["plan-1"]
+    assert (plan.autopay, plan.method) == (False, None)
 
 
 async def test_a_card_that_failed_too_often_for_guests_is_refused_on_another_account(pool: Pool) -> None:

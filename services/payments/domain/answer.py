@@ -7,7 +7,7 @@ amount stays reserved, and the processor is asked again and again; in the end a 
 from datetime import datetime
 from typing import Final, TypeVar, assert_never
 
-from services.payments.domain import collecting, ledger, method
+from services.payments.domain import autopay, collecting, ledger, method
 from services.payments.domain.account import GuarantorAccount, booked, tell_balance
 from services.payments.domain.charging import (
     KEY_LIFETIME,
@@ -145,12 +145,13 @@ def _returned(
     posting = ledger.given_back("return", back.payment_id, back.allocation, now)
     after, balance = tell_balance(account, booked(account, back, posting, back.allocation, -1))
     events: tuple[Event, ...] = (_tell(PaymentReturned, account, back, allocation=back.allocation), *balance)
-    if code in collecting.REVOKING:
-        after = _without_token(after, back)
     tasks: tuple[Task, ...] = ()
     if back.plan_id:
         after, reopened, tasks = collecting.returned(after, back, code, now)
         events = (*events, *reopened)
+    if code in collecting.REVOKING:
+        after, changed = autopay.stop_for(_without_token(after, back), back)
+        events = (*events, *changed)
     if code not in _KNOWN_CODES:
         after, work = about_payment(after, "return-unknown-code", back, now)
         events = (*events, work)
@@ -162,7 +163,7 @@ def _disputed(
 ) -> Decision[GuarantorAccount]:
     """Tell how a dispute stands; one that is lost is owed again, and one that is over needs nobody.
 
-    What a plan is paid with is not charged by itself any more; the instalment is reopened with a dispute lost.
+    What its holder objects to pays no plan by itself any more; the instalment is reopened with a dispute lost.
     """
     status = answer.dispute_status or "needs_response"
     if payment.status != "succeeded" or payment.dispute_status == status:
@@ -176,13 +177,15 @@ def _disputed(
         _tell(PaymentDisputed, account, disputed, reason=answer.reason, dispute_status=status),
     )
     if payment.dispute_status is None and status != "won":
-        after, changed = collecting.disputed(after, disputed)
+        after, changed = autopay.stop_for(after, disputed)
         events = (*events, *changed)
     if status == "lost":
         posting = ledger.given_back("dispute", disputed.payment_id, disputed.allocation, now)
         after, balance = tell_balance(after, booked(after, disputed, posting, disputed.allocation, -1))
         after, reopened, tasks = collecting.returned(after, disputed, collecting.DISPUTE_LOST, now)
-        return Decision(_over(after, payment, now), (*events, *balance, *reopened), tasks)
+        # Also for a plan that goes on by this.
+        after, changed = autopay.stop_for(after, disputed)
+        return Decision(_over(after, payment, now), (*events, *balance, *reopened, *changed), tasks)
     if status == "won":
         return Decision(_over(after, payment, now), events)
     if payment.dispute_status is None:

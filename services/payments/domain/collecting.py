@@ -8,13 +8,13 @@ from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import allocate
+from services.payments.domain.autopay import by_hand, made_with_its_method
 from services.payments.domain.instalment_timer import (
     GraceTimer,
     InstalmentTimer,
     ended,
     grace_timer,
     instalment_timer,
-    instalments_told,
     next_timer,
 )
 from services.payments.domain.payment import PLAN_ITSELF, accepted, begin, charge
@@ -27,7 +27,6 @@ from shared.events.plans import (
     InstalmentDue,
     InstalmentFailed,
     InstalmentPaid,
-    PlanChanged,
     PlanCompleted,
     PlanDefaulted,
 )
@@ -157,21 +156,6 @@ def returned(account: GuarantorAccount, payment: Payment, reason: str, now: date
     return account, events, tasks
 
 
-def disputed(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount, tuple[Event, ...]]:
-    """Take nothing more by itself from what a payment was made with, since its holder objects."""
-    plan = account.plans.get(payment.plan_id or "")
-    if plan is None or not plan.is_open or not _made_with_its_method(plan, payment):
-        return account, ()
-    plan = _by_hand(plan)
-    told = PlanChanged(
-        plan_id=plan.plan_id,
-        account_number=account.number,
-        currency=plan.currency,
-        instalments=instalments_told(plan),
-    )
-    return account.with_plan(plan), (Event(told, key=account.number),)
-
-
 def _charge(
     account: GuarantorAccount,
     plan: Plan,
@@ -221,8 +205,8 @@ def _missed(
     account: GuarantorAccount, plan: Plan, one: PlanInstalment, payment: Payment, reason: str, now: datetime
 ) -> Step:
     """Try again if the reason allows it, else leave the payer some days to pay by hand."""
-    if (reason in REVOKING or reason == DISPUTE_LOST) and _made_with_its_method(plan, payment):
-        plan = _by_hand(plan)
+    if (reason in REVOKING or reason == DISPUTE_LOST) and made_with_its_method(plan, payment):
+        plan = by_hand(plan)
     missed = replace(one, status="failed")
     own = payment.instalment is not None and plan.autopay and plan.method is not None
     again = own and reason in TRIED_AGAIN and one.attempts < ATTEMPTS_MAX and plan.status == "active"
@@ -257,16 +241,6 @@ def _reopened(plan: Plan, payment: Payment, now: datetime) -> dict[int, PlanInst
                 status = one.status
             reopened[one.number] = replace(one, paid_minor=one.paid_minor - part_minor, status=status)
     return reopened
-
-
-def _made_with_its_method(plan: Plan, payment: Payment) -> bool:
-    """Tell whether a payment was made with what pays a plan by itself now, and not with what did before."""
-    own, used = plan.method, payment.method
-    return own is not None and (own.kind, own.last4, own.brand) == (used.kind, used.last4, used.brand)
-
-
-def _by_hand(plan: Plan) -> Plan:
-    return replace(plan, autopay=False, method=None, method_id=None)
 
 
 def _paid_by(plan: Plan, payment: Payment) -> PlanInstalment | None:

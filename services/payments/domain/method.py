@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
+from services.payments.domain import autopay
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.payer import is_staff, person_of
 from services.payments.domain.records import SavedMethod
 from services.payments.domain.refusal import refuse
 from shared.events.payments import MethodRemoved, MethodSaved, RemoveMethod, SaveMethod
-from shared.events.plans import Instalment as InstalmentTold
-from shared.events.plans import PlanChanged
 from shared.events.vocabulary import Method
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
@@ -57,22 +56,8 @@ def remove(account: GuarantorAccount, command: RemoveMethod, actor: str) -> Deci
         return refuse(account, command, "not_found")
     told = MethodRemoved(account_number=account.number, method_id=known.method_id)
     after = account.with_method(replace(known, token=None)) if known.token else account
-    events = [Event(told, "done", account.number)]
-    for plan in after.plans.values():
-        if plan.is_open and plan.autopay and plan.method_id == known.method_id:
-            after = after.with_plan(replace(plan, autopay=False, method=None, method_id=None))
-            instalments = tuple(
-                InstalmentTold(number=one.number, due_on=one.due_on, amount_minor=one.amount_minor)
-                for one in plan.instalments
-            )
-            changed = PlanChanged(
-                plan_id=plan.plan_id,
-                account_number=account.number,
-                currency=plan.currency,
-                instalments=instalments,
-            )
-            events.append(Event(changed, key=account.number))
-    return Decision(after, tuple(events))
+    after, changed = autopay.stop(after, lambda plan: plan.method_id == known.method_id)
+    return Decision(after, (Event(told, "done", account.number), *changed))
 
 
 def _of(method_id: str, method: Method, person: str, now: datetime) -> SavedMethod:

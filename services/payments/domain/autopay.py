@@ -1,0 +1,42 @@
+"""How a plan stops paying by itself: what pays it is forgotten, and the payer is reminded instead."""
+
+from collections.abc import Callable
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.instalment_timer import instalments_told
+from services.payments.domain.records import Payment, Plan
+from shared.events.plans import PlanChanged
+from shared.frozen import replace
+from shared.messaging.decision import Event
+
+
+def stop(account: GuarantorAccount, stops: Callable[[Plan], bool]) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """Take nothing more by themselves for the open plans that this is true of, and tell of each."""
+    events = []
+    for plan in account.plans.values():
+        if plan.is_open and plan.autopay and stops(plan):
+            account = account.with_plan(by_hand(plan))
+            told = PlanChanged(
+                plan_id=plan.plan_id,
+                account_number=account.number,
+                currency=plan.currency,
+                instalments=instalments_told(plan),
+            )
+            events.append(Event(told, key=account.number))
+    return account, tuple(events)
+
+
+def stop_for(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """Take nothing more by itself from what a payment was made with, whatever it paid."""
+    return stop(account, lambda plan: made_with_its_method(plan, payment))
+
+
+def by_hand(plan: Plan) -> Plan:
+    """Return a plan without what paid it by itself."""
+    return replace(plan, autopay=False, method=None, method_id=None)
+
+
+def made_with_its_method(plan: Plan, payment: Payment) -> bool:
+    """Tell whether a payment was made with what pays a plan by itself now, and not with what did before."""
+    own, used = plan.method, payment.method
+    return own is not None and (own.kind, own.last4, own.brand) == (used.kind, used.last4, used.brand)

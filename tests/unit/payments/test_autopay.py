@@ -1,0 +1,69 @@
+"""When a plan does not pay by itself any more: its account was revoked, or its payer may not act any more."""
+
+from typing import Any
+
+import pytest
+
+from services.payments.domain.account import GuarantorAccount
+from shared.events.payments import PaymentReturned, SaveMethod
+from shared.events.plans import InstalmentDue, PausePlan, PlanChanged
+from shared.messaging.decision import Decision
+from tests.unit.payments.plan_story import BANK, PLAN, due, host, pay, plan_of, started
+from tests.unit.payments.story import CARD, NUMBER, answer, charge, charge_tasks, events, when
+
+
+def beside(**paying: Any) -> GuarantorAccount:
+    """Return an account with a plan that a bank account pays, and a payment that was made beside it."""
+    return pay(host(started(method=BANK), charge(700, charge_id="C-later")), 700, "pay-1", **paying)
+
+
+def came_back(account: GuarantorAccount, **turn: Any) -> Decision[GuarantorAccount]:
+    return when(account, answer("succeeded", query=None, **turn))
+
+
+@pytest.mark.parametrize("code", ["R02", "R07", "R10", "R29"])
+def test_an_account_that_a_bank_revoked_or_did_not_know_pays_no_plan_any_more(code: str) -> None:
+    decision = came_back(beside(method=BANK), stands="returned", reason=code)
+
+    plan = plan_of(decision.state)
+    assert (plan.autopay, plan.method) == (False, None)
+    first, *_, last = events(decision)
+    assert (type(first), type(last)) == (PaymentReturned, PlanChanged)
+    fell_due = due(decision.state)
+    assert charge_tasks(fell_due) == []
+    assert [event.autopay for event in events(fell_due) if isinstance(event, InstalmentDue)] == [False]
+
+
+def test_a_saved_account_that_was_revoked_pays_no_paused_plan_either() -> None:
+    saved = when(beside(method=BANK), SaveMethod(account_number=NUMBER, method_id="m-1", method=BANK)).state
+    paused = when(saved, PausePlan(**PLAN)).state
+
+    back = came_back(paused, stands="returned", reason="R10").state
+
+    assert (plan_of(back).method, back.methods["m-1"].token) == (None, None)
+
+
+def test_a_return_for_want_of_money_or_of_another_account_stops_no_plan() -> None:
+    other = BANK.model_copy(update={"last4": "1111"})
+
+    for account, code in ((beside(method=BANK), "R01"), (beside(method=other), "R10")):
+        decision = came_back(account, stands="returned", reason=code)
+        assert plan_of(decision.state).method == BANK
+        assert PlanChanged not in [type(event) for event in events(decision)]
+
+
+def test_a_card_whose_holder_objects_to_any_payment_pays_no_plan_any_more() -> None:
+    account = pay(host(started(), charge(700, charge_id="C-later")), 700, "pay-1", method=CARD)
+
+    decision = came_back(account, stands="disputed", dispute_status="needs_response")
+
+    assert plan_of(decision.state).autopay is False
+    assert PlanChanged in [type(event) for event in events(decision)]
+
+
+def test_a_plan_that_goes_on_by_a_return_does_not_debit_the_account_again() -> None:
+    done = pay(started(method=BANK), 13_000, "pay-1", plan_id="plan-1", method=BANK)
+
+    decision = came_back(done, stands="returned", reason="R10")
+
+    assert (plan_of(decision.state).status, plan_of(decision.state).autopay) == ("active", False)
