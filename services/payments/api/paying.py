@@ -172,7 +172,7 @@ async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, now: Now,
         account_number=shown.account.number,
         currency=shown.opened.currency,
         total_minor=found.total_minor,
-        visit_account_numbers=found.visits,
+        visit_account_numbers=tuple(found.planned_minor),
         monthly_amount_minor=found.monthly_amount_minor,
         instalments=[
             QuotedInstalment(

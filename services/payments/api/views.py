@@ -93,7 +93,9 @@ class PlanView(BaseModel):
     visit_account_numbers: tuple[str, ...]
     total_minor: int
     paid_minor: int
-    remaining_minor: int = Field(description="less than the instalments where the insurance paid meanwhile")
+    remaining_minor: int = Field(
+        description="less than the instalments where the insurance, or a credit, paid meanwhile"
+    )
     instalments: list[InstalmentView]
     started_at: datetime
     reason: str | None
@@ -178,17 +180,19 @@ def account_view(shown: Shown, caller: Caller) -> AccountView:
     relationship: Literal["guarantor", "viewer"] | None = None
     if caller.on_behalf_of:
         relationship = "guarantor" if caller.on_behalf_of == opened.person_id else "viewer"
+    payable_minor = max(account.owed_minor(None), 0)
     return AccountView(
         account_number=account.number,
         guarantor=NameView(first_name=opened.first_name, last_name=opened.last_name),
         relationship=relationship,
         paperless=caller.on_behalf_of in account.paperless if caller.on_behalf_of else None,
         balance_minor=account.balance_minor,
-        payable_minor=max(sum(account.due_minor(None).values()), 0),
+        payable_minor=payable_minor,
         currency=opened.currency,
         version=account.version,
         visit_accounts=[
-            _visit_view(visit) for visit in sorted(account.visits.values(), key=lambda visit: visit.age)
+            _visit_view(visit, payable_minor)
+            for visit in sorted(account.visits.values(), key=lambda visit: visit.age)
         ],
         newest_statement=statement_view(account.number, statement) if statement else None,
         payments_in_progress=[
@@ -200,7 +204,7 @@ def account_view(shown: Shown, caller: Caller) -> AccountView:
     )
 
 
-def _visit_view(visit: Visit) -> VisitAccountView:
+def _visit_view(visit: Visit, payable_minor: int) -> VisitAccountView:
     opened = visit.opened
     return VisitAccountView(
         visit_account_number=visit.number,
@@ -210,7 +214,7 @@ def _visit_view(visit: Visit) -> VisitAccountView:
         closed=visit.closed,
         plan_id=visit.plan_id,
         balance_minor=visit.balance_minor,
-        payable_minor=0 if visit.closed else max(visit.due_minor(None), 0),
+        payable_minor=0 if visit.closed else min(max(visit.due_minor(None), 0), payable_minor),
         charges_minor=visit.charges_minor,
         insurance_paid_minor=visit.insurance_paid_minor,
         adjustments_minor=visit.adjustments_minor,
@@ -254,7 +258,7 @@ def payment_view(account: GuarantorAccount, payment: Payment) -> PaymentView:
 def plan_view(account: GuarantorAccount, plan: Plan) -> PlanView:
     """Return a plan; never the token that pays it."""
     method = plan.method
-    owed_minor = max(sum(account.due_minor(plan.plan_id).values()), 0)
+    owed_minor = max(account.owed_minor(plan.plan_id), 0)
     return PlanView(
         plan_id=plan.plan_id,
         account_number=account.number,

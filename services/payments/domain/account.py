@@ -76,6 +76,10 @@ class GuarantorAccount:
         """Return by visit that is not closed what a plan pays of it, or what can be paid beyond any plan."""
         return {visit.number: visit.due_minor(plan_id) for visit in self.visits.values() if not visit.closed}
 
+    def owed_minor(self, plan_id: str | None) -> int:
+        """Return what a plan pays, or what can be paid beyond any plan: never more than is owed in all."""
+        return min(sum(self.due_minor(plan_id).values()), self.balance_minor)
+
     def reserved_minor(self) -> Counter[str]:
         """Return by visit what payments that have not ended will pay of it."""
         return _sums(

@@ -26,15 +26,30 @@ def allocate(
     if misfit:
         return misfit
     free = _free(account, owed, plan_id)
-    # Credits lower what can be paid. What is reserved beyond a visit's balance holds up no other visit.
-    credit_minor = sum(due for due in owed.values() if due < 0)
-    if amount_minor > sum(free.values()) + credit_minor:
+    if amount_minor > _payable(account, owed, free):
         return "payment_in_progress"
     if chosen:
         fits = all(share.amount_minor <= free.get(share.visit_account_number, 0) for share in chosen)
         return chosen if fits else "payment_in_progress"
     shares = _oldest_first(account, free, amount_minor)
     return shares if len(shares) <= SHARES_MAX else "allocation_mismatch"
+
+
+def payable_minor(account: GuarantorAccount, plan_id: str | None) -> int:
+    """Return what can be paid now of a plan, or beyond any: what is owed, less what is being paid of it."""
+    owed = account.due_minor(plan_id)
+    return _payable(account, owed, _free(account, owed, plan_id))
+
+
+def _payable(account: GuarantorAccount, owed: Mapping[str, int], free: Mapping[str, int]) -> int:
+    """Return how much of what is free can be paid: a credit lowers it, on whichever visit it is.
+
+    What is reserved beyond a visit's balance holds up no other visit.
+    """
+    credit_minor = sum(due for due in owed.values() if due < 0)
+    reserved = account.reserved_minor()
+    paying_minor = sum(min(reserved[number], max(account.visits[number].balance_minor, 0)) for number in owed)
+    return min(sum(free.values()) + credit_minor, account.balance_minor - paying_minor)
 
 
 def _free(account: GuarantorAccount, owed: Mapping[str, int], plan_id: str | None) -> dict[str, int]:
@@ -66,7 +81,7 @@ def _misfit(
             return "plan_exists"
         if not _adds_up(chosen, amount_minor, owed):
             return "allocation_mismatch"
-    if amount_minor <= sum(owed.values()):
+    if amount_minor <= account.owed_minor(plan_id):
         return None
     if account.visits and all(visit.closed for visit in account.visits.values()):
         return "account_closed"

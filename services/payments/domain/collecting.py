@@ -62,10 +62,10 @@ def fall_due(
     if _is_over(account, plan):
         after, events = _complete(account, plan)
         return Decision(after, events)
-    owed_minor = _owed(account, plan)
+    owed_minor = account.owed_minor(plan.plan_id)
     if owed_minor <= 0:
         return Decision(account, tasks=(_next_day(account, plan, one, now),))
-    # What the insurance has paid meanwhile is not asked for.
+    # What the insurance has paid meanwhile, or a credit covers, is not asked for.
     one = replace(one, amount_minor=one.paid_minor + min(one.left_minor, owed_minor))
     due = (_told(account, plan, one, InstalmentDue, autopay=plan.autopay),) if one.status == "scheduled" else ()
     if plan.autopay and plan.method:
@@ -83,7 +83,7 @@ def out_of_grace(account: GuarantorAccount, timer: GraceTimer, now: datetime) ->
     if _is_over(account, plan):
         after, events = _complete(account, plan)
         return Decision(after, events)
-    if _owed(account, plan) <= 0:
+    if account.owed_minor(plan.plan_id) <= 0:
         return Decision(account)
     reason = f"Instalment {timer.number} was not paid."
     defaulted = ended(account, replace(plan, status="defaulted", reason=reason))
@@ -254,10 +254,6 @@ def _current(account: GuarantorAccount, timer: InstalmentTimer | GraceTimer) -> 
     return plan if plan and plan.status == "active" and plan.revision == timer.revision else None
 
 
-def _owed(account: GuarantorAccount, plan: Plan) -> int:
-    return sum(account.due_minor(plan.plan_id).values())
-
-
 def _counted(account: GuarantorAccount, plan: Plan, payment: Payment, sign: int) -> GuarantorAccount:
     """Return the account with less (-1) or again more (1) of its visits to be paid by a plan."""
     for share in payment.allocation:
@@ -277,7 +273,7 @@ def _with(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> Guarant
 def _is_over(account: GuarantorAccount, plan: Plan) -> bool:
     """Tell whether a plan has nothing more to collect; a payment under way has still to count."""
     under_way = any(one.status == "processing" for one in plan.instalments)
-    return plan.left_minor <= 0 or (_owed(account, plan) <= 0 and not under_way)
+    return plan.left_minor <= 0 or (account.owed_minor(plan.plan_id) <= 0 and not under_way)
 
 
 def _complete(account: GuarantorAccount, plan: Plan) -> tuple[GuarantorAccount, tuple[Event, ...]]:

@@ -4,12 +4,13 @@ What is in a plan is paid by it alone; what its visits are charged later is not 
 for each plan: `collecting` says what happens when an instalment falls due.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
 from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.allocation import payable_minor
 from services.payments.domain.instalment_timer import ended, instalment_timer, instalments_told, next_timer
 from services.payments.domain.payer import may_ask, person_of
 from services.payments.domain.payment import saved_method
@@ -49,9 +50,9 @@ from shared.messaging.decision import Decision, Event, Task
 
 @dataclass(frozen=True)
 class Terms:
-    """What a plan would be: over which visits, how much a month, and which instalments."""
+    """What a plan would be: how much of which visits, in all and a month, and which instalments."""
 
-    visits: tuple[str, ...]
+    planned_minor: Mapping[str, int]
     total_minor: int
     monthly_amount_minor: int
     instalments: tuple[PlanInstalment, ...]
@@ -110,7 +111,10 @@ def terms(
     chosen = _visits(account, visits)
     if isinstance(chosen, str):
         return chosen
-    total_minor = sum(account.visits[number].balance_minor for number in chosen)
+    planned_minor = _planned(account, chosen)
+    total_minor = sum(planned_minor.values())
+    if total_minor <= 0:
+        return "amount_exceeds_balance" if account.owed_minor(None) <= 0 else "payment_in_progress"
     monthly_minor = (
         monthly_amount_minor if monthly_amount_minor is not None else by_months(total_minor, months or 1)
     )
@@ -123,7 +127,7 @@ def terms(
         day_of_month,
         bank=kind == "bank_account",
     )
-    return Terms(chosen, total_minor, monthly_minor, instalments)
+    return Terms(planned_minor, total_minor, monthly_minor, instalments)
 
 
 def _visits(account: GuarantorAccount, named: tuple[str, ...] | None) -> tuple[str, ...] | RefusalReason:
@@ -144,6 +148,15 @@ def _visits(account: GuarantorAccount, named: tuple[str, ...] | None) -> tuple[s
     if not reason and any(visit.number in reserved for visit in free):
         reason = "payment_in_progress"
     return reason or tuple(visit.number for visit in sorted(free, key=lambda visit: visit.age))
+
+
+def _planned(account: GuarantorAccount, visits: tuple[str, ...]) -> dict[str, int]:
+    """Return by visit what a plan pays of it: no more in all than can be paid now, and the first ones whole."""
+    left_minor, planned_minor = max(payable_minor(account, None), 0), {}
+    for number in visits:
+        planned_minor[number] = min(account.visits[number].balance_minor, left_minor)
+        left_minor -= planned_minor[number]
+    return planned_minor
 
 
 def _misfit(total_minor: int, monthly_minor: int, rules: Rules) -> RefusalReason | None:
@@ -180,7 +193,7 @@ def _start(
         return refuse(account, command, found)
     plan = Plan(
         plan_id=command.plan_id,
-        visits=found.visits,
+        visits=tuple(found.planned_minor),
         currency=command.currency,
         monthly_amount_minor=command.monthly_amount_minor,
         day_of_month=command.day_of_month,
@@ -194,8 +207,8 @@ def _start(
         started_at=now,
     )
     after = account.with_plan(plan)
-    for visit in (account.visits[number] for number in plan.visits):
-        planned = replace(visit, plan_id=plan.plan_id, planned_minor=visit.balance_minor)
+    for number, planned_minor in found.planned_minor.items():
+        planned = replace(account.visits[number], plan_id=plan.plan_id, planned_minor=planned_minor)
         after = after.with_visit(planned)
     return Decision(after, (_schedule(after, plan, PlanStarted),), next_timer(after, plan))
 

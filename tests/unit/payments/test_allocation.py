@@ -7,14 +7,17 @@ import pytest
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import allocate
 from shared.events.payments import Allocation
+from tests.unit.payments.plan_story import host
 from tests.unit.payments.story import (
     adjustment,
     charge,
     closed,
     given,
     opened,
+    outcome,
     owing,
     shares,
+    start_plan,
     submit,
     visit,
     when,
@@ -83,6 +86,16 @@ def test_a_credit_on_one_visit_lowers_what_can_be_paid_on_another() -> None:
     account = given(opened(), charge(-30, "V-1"), charge(100, "V-2"))
 
     assert allocate(account, 100, shares(V2=100)) == "amount_exceeds_balance"
+
+
+def test_a_credit_on_a_visit_in_a_plan_lowers_what_can_be_paid_beside_it() -> None:
+    account = when(owing(V1=10_000), start_plan(5_000)).state
+    account = host(account, adjustment(-18_000), charge(10_000, "V-2"))
+
+    assert account.balance_minor == 2_000
+    assert outcome(when(account, submit(2_001))) == ("refused", "amount_exceeds_balance")
+    assert allocate(account, 2_000, None) == shares(V2=2_000)
+    assert allocate(paying(account, 1_500), 501, None) == "payment_in_progress"
 
 
 def test_a_closed_visit_cannot_be_paid() -> None:

@@ -1,20 +1,26 @@
 """What the visits of a plan owe is paid by it alone, and what they owe beyond it beside it."""
 
+from datetime import timedelta
+
+from services.payments.domain.instalment_timer import InstalmentTimer
 from services.payments.domain.refund import RefundAnswered
 from shared.events.payments import (
     RequestRefund,
 )
 from shared.events.plans import (
     CancelPlan,
+    InstalmentDue,
     PlanCompleted,
 )
 from shared.frozen import replace
 from tests.unit.payments.plan_story import PLAN, due, host, paid_by, pay, plan_of, started
 from tests.unit.payments.story import (
+    NOW,
     NUMBER,
     adjustment,
     answer,
     charge,
+    charge_tasks,
     events,
     outcome,
     owing,
@@ -126,3 +132,57 @@ def test_a_payment_that_its_plan_began_and_did_not_outlive_still_holds_its_amoun
 
     assert outcome(when(account, submit(8_001, "pay-2"))) == ("refused", "payment_in_progress")
     assert outcome(when(account, submit(8_000, "pay-2"))) == ("done", None)
+
+
+def test_a_plan_is_over_no_more_than_is_owed_in_all() -> None:
+    credit = owing(V1=-3_000, V2=5_000, V3=6_000)
+
+    assert outcome(when(owing(V1=-10_000, V2=10_000), start_plan())) == ("refused", "amount_exceeds_balance")
+    account = when(credit, start_plan(4_000)).state
+    assert sum(one.amount_minor for one in plan_of(account).instalments) == account.balance_minor == 8_000
+    assert [account.visits[number].planned_minor for number in plan_of(account).visits] == [5_000, 3_000]
+    freed = host(account, adjustment(3_000, "V-1"))
+    assert pay(pay(freed, 3_000, "pay-1"), 8_000, "pay-2", plan_id="plan-1").balance_minor == 0
+    alone = when(credit, start_plan(5_000, visit_account_numbers=("V-2",))).state
+    assert plan_of(alone).left_minor == 5_000
+    assert outcome(when(alone, submit(3_001))) == ("refused", "plan_exists")
+    assert outcome(when(alone, submit(3_000))) == ("done", None)
+
+
+def test_a_plan_leaves_out_what_is_being_paid_of_another_visit() -> None:
+    account = when(owing(V1=-3_000, V2=6_000, V3=6_000), submit(6_000, allocation=shares(V3=6_000))).state
+    asked = start_plan(3_000, visit_account_numbers=("V-2",))
+
+    assert plan_of(when(account, asked).state).left_minor == 3_000
+    covered = host(account, adjustment(-3_000, "V-1"))
+    assert outcome(when(covered, asked)) == ("refused", "payment_in_progress")
+
+
+def test_an_instalment_takes_no_more_than_is_owed_in_all_and_nothing_owed_ends_the_plan() -> None:
+    account = host(started(10_000), adjustment(-8_000, "V-2"))
+
+    fell_due = due(account)
+    (told, _) = events(fell_due)
+    assert isinstance(told, InstalmentDue)
+    assert told.amount_minor == 2_000
+    assert [asked.amount_minor for asked in charge_tasks(fell_due)] == [2_000]
+    paid = when(fell_due.state, answer("succeeded", payment_id=paid_by(fell_due.state)))
+    assert paid.state.balance_minor == 0
+    assert PlanCompleted(**PLAN) in events(paid)
+    assert outcome(when(account, submit(2_001, plan_id="plan-1"))) == ("refused", "amount_exceeds_balance")
+
+
+def test_plans_together_take_no_more_than_is_owed_in_all() -> None:
+    account = when(owing(V1=5_000, V2=5_000), start_plan(5_000, visit_account_numbers=("V-1",))).state
+    account = when(account, start_plan(5_000, "plan-2", visit_account_numbers=("V-2",))).state
+    account = host(account, adjustment(-4_000, "V-3"))
+
+    first = due(account)
+    other = InstalmentTimer(plan_id="plan-2", account_number=NUMBER, number=1, revision=0)
+    second = when(first.state, other, at=NOW + timedelta(days=30))
+
+    assert [asked.amount_minor for asked in charge_tasks(first)] == [5_000]
+    assert charge_tasks(second) == []
+    known = when(second.state, answer("succeeded", payment_id=paid_by(first.state))).state
+    again = when(known, other, at=NOW + timedelta(days=31))
+    assert [asked.amount_minor for asked in charge_tasks(again)] == [1_000]
