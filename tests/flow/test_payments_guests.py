@@ -9,7 +9,7 @@ import pytest
 from local.infrastructure import Endpoints
 from tests.flow.payments_api import Api, served_payments
 from tests.flow.payments_batches import about, handle, numbers
-from tests.unit.payments.story import charge, opened, start_plan, visit
+from tests.unit.payments.story import adjustment, charge, opened, start_plan, visit
 
 
 @pytest.fixture(scope="module", name="payments")
@@ -70,6 +70,23 @@ async def test_what_is_in_a_plan_or_closed_is_not_shown_as_payable(payments: Api
     _, visit_in_plan = await look_up(payments, f"{number}-V1", "nunez ohara")
 
     assert (account["balance_minor"], visit_in_plan["balance_minor"]) == (700, 0)
+
+
+async def test_a_credit_on_another_visit_lowers_what_is_shown_of_a_visit(payments: Api) -> None:
+    number = await bill(payments)
+    await handle(payments.pool, *about(number, adjustment(-900, f"{number}-V2")))
+
+    _, found = await look_up(payments, f"{number}-V1", "nunez ohara")
+    asked = {
+        "account_number": f"{number}-V1",
+        "amount_minor": found["balance_minor"],
+        "currency": "USD",
+        "method": {"kind": "card", "token": "tok_ok", "last4": "4242"},
+        "guest_token": found["guest_token"],
+    }
+
+    assert found["balance_minor"] == 600
+    assert (await payments.post("/v1/payment-reviews", asked))[0] == 200
 
 
 async def test_an_unknown_number_and_a_wrong_name_are_the_same(payments: Api) -> None:

@@ -81,8 +81,10 @@ async def lookup(
     if bill is None or not shown:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such bill under this name.", reason="not_found")
     account, expires_at = shown[0].account, now + GUEST_LIFETIME
-    # What a plan pays is no guest's to pay.
-    due = account.due_minor(None)
+    # What a plan pays is no guest's to pay, and a credit on another visit counts.
+    balance_minor = account.owed_minor(None)
+    if bill.visit_number:
+        balance_minor = min(account.due_minor(None).get(bill.visit_number, 0), max(balance_minor, 0))
     # A call begins a chain, nothing caused it.
     subject = f"guest-{uuid.uuid4().hex}"  # noqa: TID251
     token = own.rules().proofs.sign(
@@ -91,7 +93,7 @@ async def lookup(
     return GuestBill(
         guest_token=token,
         subject=subject,
-        balance_minor=due.get(bill.visit_number, 0) if bill.visit_number else sum(due.values()),
+        balance_minor=balance_minor,
         currency=shown[0].opened.currency,
         expires_at=expires_at,
     )
