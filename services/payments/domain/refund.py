@@ -128,11 +128,14 @@ def decide_request(
         return Decision(account, (again,)) if same else refuse(account, command, "refund_decided")
     if approves and actor == refund.requested_by:
         return refuse(account, command, "second_person_required")
+    payment = account.payments[refund.payment_id]
+    if approves and not _refundable(payment):
+        return refuse(account, command, "refund_exceeds_payment")
     decided = replace(refund, status="processing" if approves else "declined", decided_by=actor)
     approval = work_id("refund-approval", account.number, refund.refund_id)
     action = "approve" if approves else "decline"
     after = settle(account.with_refund(decided), approval, actor, now, action, command.note)
-    made = (_make(account, account.payments[refund.payment_id], decided, now),) if approves else ()
+    made = (_make(account, payment, decided, now),) if approves else ()
     return Decision(after, (_tell(cls, account, decided, done=True),), made)
 
 
@@ -212,9 +215,14 @@ def _misfit(account: GuarantorAccount, payment: Payment | None, command: Request
         return "currency_mismatch"
     if command.amount_minor <= 0:
         return "amount_not_positive"
-    lost = payment.status != "succeeded" or payment.dispute_status == "lost" or payment.charge_id is None
-    left_minor = 0 if lost else sum(_left(account, payment).values())
+    left_minor = sum(_left(account, payment).values()) if _refundable(payment) else 0
     return "refund_exceeds_payment" if command.amount_minor > left_minor else None
+
+
+def _refundable(payment: Payment) -> bool:
+    """Tell whether the money of a payment is there to be given back: not while its holder disputes it."""
+    kept = payment.status == "succeeded" and payment.dispute_status in (None, "won")
+    return kept and payment.charge_id is not None
 
 
 def _left(account: GuarantorAccount, payment: Payment) -> Counter[str]:

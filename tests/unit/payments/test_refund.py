@@ -134,6 +134,29 @@ def test_above_the_limit_a_second_person_agrees() -> None:
     assert kinds(when(asked.state, DeclineRefund(**NAMED), actor=ANN)) == [RefundDeclined, WorkSettled]
 
 
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"stands": "returned", "reason": "R01"},
+        {"stands": "disputed", "dispute_status": "needs_response"},
+        {"stands": "disputed", "dispute_status": "lost"},
+    ],
+    ids=["returned", "disputed", "lost"],
+)
+def test_a_refund_of_money_that_is_not_there_any_more_can_only_be_declined(turn: dict[str, Any]) -> None:
+    asked = when(paid(), request(50_001), actor=ANN).state
+
+    gone = when(asked, answer("succeeded", query=None, **turn)).state
+
+    approved = when(gone, ApproveRefund(**NAMED), actor=BOB)
+    assert (outcome(approved), approved.tasks) == (("refused", "refund_exceeds_payment"), ())
+    assert outcome(when(gone, request(100, "r-2"), actor=ANN)) == ("refused", "refund_exceeds_payment")
+    assert outcome(when(gone, DeclineRefund(**NAMED), actor=BOB)) == ("done", None)
+    won = when(gone, answer("succeeded", query=None, stands="disputed", dispute_status="won")).state
+    may = won.payments["pay-1"].dispute_status == "won"
+    assert (outcome(when(won, ApproveRefund(**NAMED), actor=BOB))[0] == "done") is may
+
+
 @pytest.mark.parametrize(("action", "told"), [("approve", RefundApproved), ("decline", RefundDeclined)])
 def test_who_settles_an_approval_stays_known_with_what_they_did_and_why(action: str, told: type[Data]) -> None:
     asked = when(paid(), request(50_001), actor=ANN).state
