@@ -221,7 +221,7 @@ class RefundDeclined(_RefundEvent):
 
 
 class RefundFailed(_RefundEvent):
-    """Payments learnt that the processor could not give the money back."""
+    """Payments learnt that the processor could not give the money back; `reason` is why it failed."""
 
     TYPE: ClassVar[str] = "payments.refund-failed.v1"
 

@@ -147,9 +147,9 @@ def hear_refund(account: GuarantorAccount, answer: RefundAnswered, now: datetime
         case "succeeded":
             return refunded(account, refund, now) if under_way else Decision(account)
         case "failed":
-            return not_refunded(account, refund, now)
+            return not_refunded(account, refund, answer.reason or "failed", now)
         case "not_received" if under_way and now - refund.requested_at >= KEY_LIFETIME:
-            return not_refunded(account, refund, now)
+            return not_refunded(account, refund, "not_received", now)
         case "not_received" | "unknown":
             return _ask_again(account, refund, answer.query, now) if under_way else Decision(account)
         case _:
@@ -175,7 +175,9 @@ def refunded(account: GuarantorAccount, refund: Refund, now: datetime) -> Decisi
     return Decision(_known(after, refund, now), (Event(told, key=account.number), *balance))
 
 
-def not_refunded(account: GuarantorAccount, refund: Refund, now: datetime) -> Decision[GuarantorAccount]:
+def not_refunded(
+    account: GuarantorAccount, refund: Refund, reason: str, now: datetime
+) -> Decision[GuarantorAccount]:
     """Take a refund back that the payer did not get; one that was posted is posted the other way."""
     if not refund.counts or refund.status == "requested":
         return Decision(account)
@@ -186,8 +188,9 @@ def not_refunded(account: GuarantorAccount, refund: Refund, now: datetime) -> De
         more = replace(payment, refunded_minor=payment.refunded_minor - refund.amount_minor, updated_at=now)
         posting = ledger.kept_after_all(refund.refund_id, refund.allocation, now)
         after, balance = tell_balance(account, booked(after, more, posting, refund.allocation, 1))
-    after, work = _raise(after, "refund-failed", refund, now)
-    return Decision(_known(after, refund, now), (_tell(RefundFailed, account, refund), *balance, work))
+    after, work = _raise(after, "refund-failed", refund, now, ("Failed because", reason))
+    told = _tell(RefundFailed, account, refund, reason=reason)
+    return Decision(_known(after, refund, now), (told, *balance, work))
 
 
 def query(account: GuarantorAccount, refund: Refund, asked: int | None = None) -> QueryRefund:
@@ -281,13 +284,14 @@ def _known(account: GuarantorAccount, before: Refund, now: datetime) -> Guaranto
 
 
 def _raise(
-    account: GuarantorAccount, kind: WorkKind, refund: Refund, now: datetime
+    account: GuarantorAccount, kind: WorkKind, refund: Refund, now: datetime, *more: tuple[str, str]
 ) -> tuple[GuarantorAccount, Event]:
     about = About(account_number=account.number, payment_id=refund.payment_id, refund_id=refund.refund_id)
     details = (
         ("Amount", f"{refund.amount_minor} {refund.currency} (minor units)"),
         ("Asked for by", refund.requested_by),
         ("Why", refund.reason),
+        *more,
     )
     return raise_work(account, kind, about, now, details)
 

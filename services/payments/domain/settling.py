@@ -61,7 +61,7 @@ def _effect(
         case "made" if refunding and refunding.status == "unknown":
             effect = refund.refunded(account, refunding, now)
         case "not-made" if refunding and refunding.status == "unknown":
-            effect = refund.not_refunded(account, refunding, now)
+            effect = refund.not_refunded(account, refunding, "not_made", now)
     return effect
 
 

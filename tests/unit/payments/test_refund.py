@@ -52,8 +52,8 @@ def request(amount_minor: int, refund_id: str = "r-1", **changes: Any) -> Reques
     return RequestRefund(**asked | changes)
 
 
-def told(result: Any, query: int | None = 0) -> RefundAnswered:
-    return RefundAnswered(**NAMED, query=query, result=result)
+def told(result: Any, query: int | None = 0, **said: Any) -> RefundAnswered:
+    return RefundAnswered(**NAMED, query=query, result=result, **said)
 
 
 def kinds(decision: Decision[GuarantorAccount]) -> list[type[Data]]:
@@ -219,6 +219,25 @@ def test_a_refund_that_fails_later_is_posted_the_other_way() -> None:
     assert failed.state.payments["pay-1"].refunded_minor == 0
     assert [posting.kind for posting in failed.state.postings][-2:] == ["refund", "refund-failed"]
     assert when(failed.state, told("failed", None)).state is failed.state
+
+
+@pytest.mark.parametrize(
+    ("answered", "reason"),
+    [
+        (told("failed", reason="charge_disputed"), "charge_disputed"),
+        (told("failed"), "failed"),
+        (told("not_received"), "not_received"),
+    ],
+)
+def test_why_a_refund_failed_is_told_and_not_why_it_was_asked_for(answered: RefundAnswered, reason: str) -> None:
+    asked = when(paid(), request(25_000), actor=ANN).state
+
+    failed = when(asked, answered, at=NOW + KEY_LIFETIME)
+
+    (event,) = (event for event in events(failed) if isinstance(event, RefundFailed))
+    assert event.reason == reason
+    details = dict(failed.state.raised[-1].details)
+    assert (details["Why"], details["Failed because"]) == ("Charged twice", reason)
 
 
 def test_a_refund_without_an_answer_is_asked_about_until_its_key_is_forgotten() -> None:
