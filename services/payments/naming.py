@@ -54,8 +54,9 @@ def name(named: Named, number: str, data: Any, proofs: Proofs) -> None:
         case ChargeAnswered():
             named.payments.append((number, data.payment_id))
             if data.stands != "taken":
-                # What came back may be what pays a plan by itself.
+                # What came back may be what pays a plan by itself, and a part of it may be refunded.
                 named.with_plans.add(number)
+                named.with_refunds.add(number)
         case ChargePosted():
             named.heard_of.add(number)
             named.postings.append((number, "charge", data.charge_id))

@@ -16,9 +16,11 @@ from local.infrastructure import Endpoints
 from services.payments import guest_tries, guests, reads, settlements, store, tables
 from services.payments.app import APPLICATION
 from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.refund import RefundAnswered
 from services.payments.reads import methods, numbers_of_person, show_accounts, show_payment
 from shared.database import Pool, connect, table
 from shared.events.envelope import Data, Message
+from shared.events.payments import RequestRefund
 from shared.events.vocabulary import Method
 from shared.migrations import upgrade
 from tests.flow.payments_batches import about, handle, numbers
@@ -123,6 +125,29 @@ async def test_a_return_of_any_payment_stops_the_plan_that_its_account_pays(pool
 
     plan = (await kept(pool, number)).plans["plan-1"]
     assert (plan.autopay, plan.method) == (False, None)
+
+
+async def test_a_dispute_lost_knows_what_was_refunded(pool: Pool) -> None:
+    number, pay = (name := next(numbers)), f"{name}-pay"
+    await handle(pool, *about(number, opened(), charge(10_000), submit(10_000, pay)))
+    await handle(pool, *about(number, answer("succeeded", payment_id=pay, charge_id=f"ch-{number}")))
+    asked = RequestRefund(
+        refund_id=f"{number}-refund",
+        account_number=number,
+        payment_id=pay,
+        amount_minor=4_000,
+        currency="USD",
+        reason="Charged twice",
+    )
+    (request,) = about(number, asked)
+    await handle(pool, request.model_copy(update={"actor": "staff:ann"}))
+    made = RefundAnswered(refund_id=asked.refund_id, account_number=number, query=0, result="succeeded")
+    await handle(pool, *about(number, made))
+
+    lost = answer("succeeded", payment_id=pay, query=None, stands="disputed", dispute_status="lost")
+    await handle(pool, *about(number, lost))
+
+    assert (await kept(pool, number)).balance_minor == 10_000
 
 
 async def test_a_card_that_failed_too_often_for_guests_is_refused_on_another_account(pool: Pool) -> None:

@@ -16,6 +16,7 @@ from services.payments.domain.charging import (
     QueryCharge,
 )
 from services.payments.domain.records import Payment
+from services.payments.domain.refund import kept
 from services.payments.domain.work import about_payment, settle_itself
 from shared.events.payments import (
     PaymentDisputed,
@@ -147,7 +148,7 @@ def _returned(
     events: tuple[Event, ...] = (_tell(PaymentReturned, account, back, allocation=back.allocation), *balance)
     tasks: tuple[Task, ...] = ()
     if back.plan_id:
-        after, reopened, tasks = collecting.returned(after, back, code, now)
+        after, reopened, tasks = collecting.returned(after, back, back.allocation, code, now)
         events = (*events, *reopened)
     if code in collecting.REVOKING:
         after, changed = autopay.stop_for(_without_token(after, back), back)
@@ -180,18 +181,27 @@ def _disputed(
         after, changed = autopay.stop_for(after, disputed)
         events = (*events, *changed)
     if status == "lost":
-        posting = ledger.given_back("dispute", disputed.payment_id, disputed.allocation, now)
-        after, balance = tell_balance(after, booked(after, disputed, posting, disputed.allocation, -1))
-        after, reopened, tasks = collecting.returned(after, disputed, collecting.DISPUTE_LOST, now)
-        # Also for a plan that goes on by this.
-        after, changed = autopay.stop_for(after, disputed)
-        return Decision(_over(after, payment, now), (*events, *balance, *reopened, *changed), tasks)
+        lost = _lost(after, disputed, now)
+        return Decision(_over(lost.state, payment, now), (*events, *lost.events), lost.tasks)
     if status == "won":
         return Decision(_over(after, payment, now), events)
     if payment.dispute_status is None:
         after, work = about_payment(after, "dispute", replace(disputed, reason=answer.reason), now)
         events = (*events, work)
     return Decision(after, events)
+
+
+def _lost(account: GuarantorAccount, payment: Payment, now: datetime) -> Decision[GuarantorAccount]:
+    """Owe again what a card holder got back by a dispute; what was refunded is owed again already."""
+    after, back = account, kept(account, payment)
+    balance: tuple[Event, ...] = ()
+    if back:
+        posting = ledger.given_back("dispute", payment.payment_id, back, now)
+        after, balance = tell_balance(account, booked(account, payment, posting, back, -1))
+    after, reopened, tasks = collecting.returned(after, payment, back, collecting.DISPUTE_LOST, now)
+    # Also for a plan that goes on by this.
+    after, changed = autopay.stop_for(after, payment)
+    return Decision(after, (*balance, *reopened, *changed), tasks)
 
 
 def _unclear(account: GuarantorAccount, payment: Payment, now: datetime) -> Decision[GuarantorAccount]:

@@ -23,6 +23,7 @@ from services.payments.domain.records import InstalmentStatus, Payment, Plan, Pl
 from services.payments.domain.schedule import ATTEMPTS_MAX, RETRY_AFTER, banking_day, moment
 from services.payments.domain.work import raise_work
 from shared.events.envelope import Message
+from shared.events.payments import Allocation
 from shared.events.plans import (
     InstalmentDue,
     InstalmentFailed,
@@ -113,7 +114,7 @@ def paid(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount,
             counted = replace(counted, status="due")
         instalments[one.number] = counted
     plan = replace(plan, instalments=tuple(instalments[number] for number in sorted(instalments)))
-    account = _counted(account.with_plan(plan), plan, payment, -1)
+    account = _counted(account.with_plan(plan), plan, payment.allocation, -1)
     if _is_over(account, plan):
         account, completed = _complete(account, plan)
         events += completed
@@ -129,12 +130,12 @@ def failed(account: GuarantorAccount, payment: Payment, reason: str, now: dateti
     return _missed(account, plan, one, payment, reason, now)
 
 
-def returned(account: GuarantorAccount, payment: Payment, reason: str, now: datetime) -> Step:
+def returned(account: GuarantorAccount, payment: Payment, back: Allocation, reason: str, now: datetime) -> Step:
     """Reopen what a payment had paid, since its money went back; a plan that it completed goes on."""
     plan = account.plans.get(payment.plan_id or "")
     if plan is None or plan.status in ("cancelled", "defaulted"):
         return account, (), ()
-    reopened = _reopened(plan, payment, now)
+    reopened = _reopened(plan, payment, sum(share.amount_minor for share in back), now)
     if not reopened:
         return account, (), ()
     if plan.status == "completed":
@@ -143,7 +144,7 @@ def returned(account: GuarantorAccount, payment: Payment, reason: str, now: date
             if visit.plan_id is None:
                 account = account.with_visit(replace(visit, plan_id=plan.plan_id, planned_minor=0))
     instalments = tuple(reopened.get(one.number, one) for one in plan.instalments)
-    account = _counted(account.with_plan(replace(plan, instalments=instalments)), plan, payment, 1)
+    account = _counted(account.with_plan(replace(plan, instalments=instalments)), plan, back, 1)
     events: tuple[Event, ...] = ()
     tasks: tuple[Task, ...] = ()
     for _, one in sorted(reopened.items()):
@@ -225,12 +226,12 @@ def _missed(
     return after, (told,), (timer,)
 
 
-def _reopened(plan: Plan, payment: Payment, now: datetime) -> dict[int, PlanInstalment]:
-    """Return the instalments without what a payment paid: its own first, then the newest.
+def _reopened(plan: Plan, payment: Payment, left_minor: int, now: datetime) -> dict[int, PlanInstalment]:
+    """Return the instalments without what came back of a payment: its own first, then the newest.
 
     One that was paid by hand before its day is still to come, one under way goes on; all others have failed.
     """
-    left_minor, reopened = payment.amount_minor, {}
+    reopened = {}
     for one in sorted(plan.instalments, key=lambda one: (one.payment_id != payment.payment_id, -one.number)):
         part_minor = min(left_minor, one.paid_minor)
         if part_minor > 0:
@@ -254,9 +255,9 @@ def _current(account: GuarantorAccount, timer: InstalmentTimer | GraceTimer) -> 
     return plan if plan and plan.status == "active" and plan.revision == timer.revision else None
 
 
-def _counted(account: GuarantorAccount, plan: Plan, payment: Payment, sign: int) -> GuarantorAccount:
+def _counted(account: GuarantorAccount, plan: Plan, allocation: Allocation, sign: int) -> GuarantorAccount:
     """Return the account with less (-1) or again more (1) of its visits to be paid by a plan."""
-    for share in payment.allocation:
+    for share in allocation:
         visit = account.visit(share.visit_account_number)
         if visit.plan_id == plan.plan_id and visit.planned_minor is not None:
             planned_minor = visit.planned_minor + sign * share.amount_minor

@@ -4,6 +4,7 @@ The sum of refunds is never more than the payment; what goes back is owed again,
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal, assert_never
 
@@ -230,9 +231,23 @@ def _refundable(payment: Payment) -> bool:
 
 def _left(account: GuarantorAccount, payment: Payment) -> Counter[str]:
     """Return by visit what is left of a payment after all its refunds."""
+    return _less(payment, (refund for refund in account.refunds.values() if refund.counts))
+
+
+def kept(account: GuarantorAccount, payment: Payment) -> Allocation:
+    """Return what of a payment has not gone back: by visit, where something is left."""
+    left = _less(payment, (refund for refund in account.refunds.values() if refund.status == "succeeded"))
+    return tuple(
+        share.model_copy(update={"amount_minor": left[share.visit_account_number]})
+        for share in payment.allocation
+        if left[share.visit_account_number] > 0
+    )
+
+
+def _less(payment: Payment, refunds: Iterable[Refund]) -> Counter[str]:
     left = Counter({share.visit_account_number: share.amount_minor for share in payment.allocation})
-    for refund in account.refunds.values():
-        if refund.payment_id == payment.payment_id and refund.counts:
+    for refund in refunds:
+        if refund.payment_id == payment.payment_id:
             left.subtract({share.visit_account_number: share.amount_minor for share in refund.allocation})
     return left
 

@@ -111,6 +111,9 @@ def test_a_refund_of_what_a_plan_paid_is_owed_beside_the_plan() -> None:
     refunded = when(asked, answered).state
 
     assert refunded.balance_minor == 9_000
+    lost = when(refunded, answer("succeeded", query=None, stands="disputed", dispute_status="lost")).state
+    assert (lost.balance_minor, plan_of(lost).left_minor) == (13_000, 12_000)
+    assert outcome(when(lost, submit(1_000, "pay-2"))) == ("done", None)
     assert outcome(when(refunded, submit(1_000, "pay-2"))) == ("done", None)
     assert outcome(when(refunded, submit(8_001, "pay-2", plan_id="plan-1"))) == (
         "refused",

@@ -53,7 +53,7 @@ def request(amount_minor: int, refund_id: str = "r-1", **changes: Any) -> Reques
 
 
 def told(result: Any, query: int | None = 0, **said: Any) -> RefundAnswered:
-    return RefundAnswered(**NAMED, query=query, result=result, **said)
+    return RefundAnswered(**NAMED | said, query=query, result=result)
 
 
 def kinds(decision: Decision[GuarantorAccount]) -> list[type[Data]]:
@@ -278,6 +278,31 @@ def test_a_dispute_goes_to_a_person_and_is_owed_again_when_it_is_lost() -> None:
     assert kinds(won) == [PaymentDisputed, WorkSettled]
     assert kinds(disputed(paid(), "won")) == [PaymentDisputed]
     assert won.state.settled[-1].work_id == raised.state.raised[-1].work_id
+
+
+def test_a_dispute_lost_owes_again_only_what_was_not_refunded() -> None:
+    asked = when(paid(), request(30_000), actor=ANN).state
+    refunded = when(asked, told("succeeded")).state
+    assert refunded.balance_minor == 70_000
+
+    lost = when(refunded, answer("succeeded", query=None, stands="disputed", dispute_status="lost"))
+
+    assert kinds(lost) == [PaymentDisputed, BalanceChanged]
+    assert lost.state.balance_minor == 120_000
+    assert lost.state.postings[-1].lines == (("processor:clearing", -50_000), ("receivable:V-1", 50_000))
+
+
+def test_a_dispute_lost_over_a_payment_that_was_refunded_whole_owes_nothing_again() -> None:
+    asked = when(paid(), request(50_000), actor=ANN).state
+    refunded = when(asked, told("succeeded")).state
+    rest = when(refunded, request(30_000, "r-2"), actor=BOB).state
+    whole = when(rest, told("succeeded", refund_id="r-2")).state
+    assert whole.balance_minor == 120_000
+
+    lost = when(whole, answer("succeeded", query=None, stands="disputed", dispute_status="lost"))
+
+    assert kinds(lost) == [PaymentDisputed]
+    assert (lost.state.balance_minor, lost.state.postings) == (120_000, whole.postings)
 
 
 def test_what_the_processor_cannot_say_after_a_webhook_goes_to_a_person() -> None:
