@@ -144,11 +144,17 @@ def _sums(shares: Iterable[Share]) -> Counter[str]:
 def booked(
     account: GuarantorAccount, payment: Payment, posting: Posting, allocation: Allocation, sign: int
 ) -> GuarantorAccount:
-    """Return the account with a posting about a payment: its visits are paid (`sign` 1) or owed again (-1)."""
+    """Return the account with a posting about a payment: its visits are paid (`sign` 1) or owed again (-1).
+
+    What is owed again opens a visit that was closed, or nobody would be asked for it and nobody could pay it.
+    """
     visits = dict(account.visits)
     for share in allocation:
         visit = visits.get(share.visit_account_number) or Visit(share.visit_account_number)
-        visits[visit.number] = replace(visit, paid_minor=visit.paid_minor + sign * share.amount_minor)
+        visit = replace(visit, paid_minor=visit.paid_minor + sign * share.amount_minor)
+        if visit.closed and sign < 0 < visit.balance_minor:
+            visit = replace(visit, closed=False)
+        visits[visit.number] = visit
     return replace(
         account,
         visits=visits,

@@ -29,7 +29,19 @@ from shared.events.payments import (
 from shared.events.vocabulary import About
 from shared.frozen import replace
 from shared.messaging.decision import Decision
-from tests.unit.payments.story import NOW, NUMBER, answer, events, outcome, owing, shares, submit, when
+from tests.unit.payments.story import (
+    NOW,
+    NUMBER,
+    adjustment,
+    answer,
+    closed,
+    events,
+    outcome,
+    owing,
+    shares,
+    submit,
+    when,
+)
 
 ANN, BOB = "staff:ann", "staff:bob"
 NAMED: dict[str, Any] = {"refund_id": "r-1", "account_number": NUMBER}
@@ -260,6 +272,38 @@ def test_a_bank_return_is_owed_again_and_an_unknown_code_goes_to_a_person() -> N
     assert outcome(when(decision.state, request(100), actor=ANN)) == ("refused", "refund_exceeds_payment")
     strange = when(paid(), answer("succeeded", query=None, stands="returned", reason="R99"))
     assert kinds(strange) == [PaymentReturned, BalanceChanged, WorkRaised]
+
+
+def closed_once_paid() -> GuarantorAccount:
+    return when(when(paid(60_000), request(20_000), actor=ANN).state, closed("V-1"), actor="host:billing").state
+
+
+@pytest.mark.parametrize(
+    ("back", "again_minor"),
+    [
+        (answer("succeeded", query=None, stands="returned", reason="R01"), 60_000),
+        (answer("succeeded", query=None, stands="disputed", dispute_status="lost"), 60_000),
+        (told("succeeded"), 20_000),
+    ],
+    ids=["returned", "lost", "refunded"],
+)
+def test_what_comes_back_opens_a_visit_that_was_closed(back: Data, again_minor: int) -> None:
+    account = closed_once_paid()
+    assert (account.balance_minor, account.visits["V-1"].closed) == (60_000, True)
+
+    decision = when(account, back)
+
+    assert BalanceChanged in kinds(decision)
+    assert (decision.state.balance_minor, decision.state.visits["V-1"].closed) == (60_000 + again_minor, False)
+    assert outcome(when(decision.state, submit(60_000 + again_minor, "pay-2"))) == ("done", None)
+
+
+def test_what_comes_back_of_a_visit_that_owes_nothing_leaves_it_closed() -> None:
+    account = when(closed_once_paid(), adjustment(-60_000), actor="host:billing").state
+
+    back = when(account, answer("succeeded", query=None, stands="returned", reason="R01")).state
+
+    assert (back.balance_minor, back.visits["V-1"].closed) == (60_000, True)
 
 
 def test_a_dispute_goes_to_a_person_and_is_owed_again_when_it_is_lost() -> None:
