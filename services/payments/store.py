@@ -115,6 +115,9 @@ async def read(connection: Connection, named: Named, read_accounts: str) -> dict
     for row in await connection.fetch(_READ_VISITS, numbers):
         visit = rows.visit(row)
         visits[row[0]][visit.number] = visit
+        if visit.plan_id and row[0] in named.heard_of:
+            # What is heard of an account may be about who pays the plan.
+            named.with_plans.add(row[0])
     more = await _read_work_and_refunds(connection, named)
     payments, elsewhere = await _read_payments(connection, named, numbers)
     tries = await guest_tries.read(connection, named.guests, named.guest_methods)

@@ -127,6 +127,17 @@ async def test_a_return_of_any_payment_stops_the_plan_that_its_account_pays(pool
     assert (plan.autopay, plan.method) == (False, None)
 
 
+async def test_a_payer_who_is_taken_from_the_account_pays_no_plan_by_itself(pool: Pool) -> None:
+    number = next(numbers)
+    (start,) = about(number, start_plan(5_000))
+    await handle(pool, *about(number, opened(), charge(10_000)))
+    await handle(pool, start.model_copy(update={"actor": "proxy:P-2"}))
+
+    await handle(pool, *about(number, opened(viewers=())))
+
+    assert (await kept(pool, number)).plans["plan-1"].autopay is False
+
+
 async def test_a_dispute_lost_knows_what_was_refunded(pool: Pool) -> None:
     number, pay = (name := next(numbers)), f"{name}-pay"
     await handle(pool, *about(number, opened(), charge(10_000), submit(10_000, pay)))

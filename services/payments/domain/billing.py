@@ -7,7 +7,7 @@ heard before changes nothing, whatever message brings it.
 from datetime import datetime
 from typing import assert_never
 
-from services.payments.domain import ledger
+from services.payments.domain import autopay, ledger
 from services.payments.domain.account import GuarantorAccount, tell_balance
 from services.payments.domain.records import Opened, Statement, Visit, VisitOpened, VisitOwed
 from shared.events.billing import (
@@ -27,8 +27,9 @@ from shared.messaging.decision import Decision, Event
 def hear(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> Decision[GuarantorAccount]:
     """Return what follows from a fact that the host told at `told_at`."""
     after, balance = tell_balance(account, _heard(account, fact, told_at))
+    after, changed = _without_leavers(account, after)
     after, statements = _tell_statements(after)
-    return Decision(after, (*balance, *statements))
+    return Decision(after, (*balance, *changed, *statements))
 
 
 def _heard(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> GuarantorAccount:
@@ -68,6 +69,16 @@ def _account_opened(
         told_at=told_at,
     )
     return account if opened == account.opened else replace(account, opened=opened)
+
+
+def _without_leavers(
+    before: GuarantorAccount, after: GuarantorAccount
+) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """Take nothing more by itself from those who may not act for the account any more, and could not end it."""
+    if before.opened is None or after.opened is before.opened:
+        return after, ()
+    left = {*before.opened.persons()}.difference(after.opened.persons() if after.opened else ())
+    return autopay.stop(after, lambda plan: plan.person_id in left)
 
 
 def _visit_opened(account: GuarantorAccount, fact: VisitAccountOpened, told_at: datetime) -> GuarantorAccount:

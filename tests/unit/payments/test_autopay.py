@@ -5,11 +5,23 @@ from typing import Any
 import pytest
 
 from services.payments.domain.account import GuarantorAccount
+from shared.events.billing import Guarantor
 from shared.events.payments import PaymentReturned, SaveMethod
-from shared.events.plans import InstalmentDue, PausePlan, PlanChanged
+from shared.events.plans import ChangePlan, InstalmentDue, PausePlan, PlanChanged
 from shared.messaging.decision import Decision
 from tests.unit.payments.plan_story import BANK, PLAN, due, host, pay, plan_of, started
-from tests.unit.payments.story import CARD, NUMBER, answer, charge, charge_tasks, events, when
+from tests.unit.payments.story import (
+    CARD,
+    NUMBER,
+    answer,
+    charge,
+    charge_tasks,
+    events,
+    opened,
+    owing,
+    start_plan,
+    when,
+)
 
 
 def beside(**paying: Any) -> GuarantorAccount:
@@ -67,3 +79,30 @@ def test_a_plan_that_goes_on_by_a_return_does_not_debit_the_account_again() -> N
     decision = came_back(done, stands="returned", reason="R10")
 
     assert (plan_of(decision.state).status, plan_of(decision.state).autopay) == ("active", False)
+
+
+def test_a_plan_takes_nothing_more_from_a_payer_who_may_not_act_for_the_account_any_more() -> None:
+    viewers = when(owing(V1=13_000), start_plan(), actor="proxy:P-2").state
+
+    decision = when(viewers, opened(viewers=()), actor="host:billing")
+
+    assert (plan_of(decision.state).autopay, plan_of(decision.state).method) == (False, None)
+    assert [type(event) for event in events(decision)] == [PlanChanged]
+    assert charge_tasks(due(decision.state)) == []
+
+
+def test_a_plan_of_a_guarantor_whom_another_follows_is_paid_by_hand() -> None:
+    ben = Guarantor(person_id="P-9", first_name="Ben", last_name="Ode")
+
+    after = host(started(), opened(guarantor=ben))
+
+    assert plan_of(after).autopay is False
+
+
+def test_a_plan_goes_on_while_who_pays_it_may_act_for_the_account() -> None:
+    by_staff = when(owing(V1=13_000), start_plan(), actor="staff:ann").state
+    taken_over = when(started(), ChangePlan(**PLAN, method=CARD), actor="proxy:P-2").state
+
+    for account, viewers in ((started(), ()), (by_staff, ()), (taken_over, ("P-2", "P-3"))):
+        assert plan_of(host(account, opened(viewers=viewers))).autopay is True
+    assert plan_of(host(taken_over, opened(viewers=()))).autopay is False
