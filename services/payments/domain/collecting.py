@@ -20,7 +20,7 @@ from services.payments.domain.instalment_timer import (
 from services.payments.domain.payment import PLAN_ITSELF, accepted, begin, charge
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import InstalmentStatus, Payment, Plan, PlanInstalment
-from services.payments.domain.schedule import ATTEMPTS_MAX, RETRY_AFTER, banking_day, moment
+from services.payments.domain.schedule import ATTEMPTS_MAX, NOTICE, RETRY_AFTER, banking_day, moment
 from services.payments.domain.work import raise_work
 from shared.events.envelope import Message
 from shared.events.payments import Allocation
@@ -65,27 +65,28 @@ def fall_due(
         return Decision(after, events)
     owed_minor = account.owed_minor(plan.plan_id)
     if owed_minor <= 0:
-        return Decision(account, tasks=(_next_day(account, plan, one, now),))
+        return Decision(account, tasks=(instalment_timer(account, plan, one, _next_day(now)),))
     # What the insurance has paid meanwhile, or a credit covers, is not asked for.
     one = replace(one, amount_minor=one.paid_minor + min(one.left_minor, owed_minor))
     due = (_told(account, plan, one, InstalmentDue, autopay=plan.autopay),) if one.status == "scheduled" else ()
     if plan.autopay and plan.method:
         return _charge(account, plan, one, due, message.correlation, now)
     after = _with(account, plan, replace(one, status="due"))
-    tasks = (grace_timer(after, plan, one, now), *next_timer(after, after.plans[plan.plan_id]))
+    tasks = (grace_timer(after, plan, one, now + NOTICE), *next_timer(after, after.plans[plan.plan_id]))
     return Decision(after, due, tasks)
 
 
 def out_of_grace(account: GuarantorAccount, timer: GraceTimer, now: datetime) -> Decision[GuarantorAccount]:
-    """End a plan of which an instalment stayed unpaid."""
+    """End a plan of which an instalment stayed unpaid; while a payment of it is under way, not yet."""
     plan = _current(account, timer)
     if plan is None or plan.instalment(timer.number).status not in ("due", "failed"):
         return Decision(account)
     if _is_over(account, plan):
         after, events = _complete(account, plan)
         return Decision(after, events)
-    if account.owed_minor(plan.plan_id) <= 0:
-        return Decision(account)
+    if _under_way(account, plan):
+        again = grace_timer(account, plan, plan.instalment(timer.number), _next_day(now))
+        return Decision(account, tasks=(again,))
     reason = f"Instalment {timer.number} was not paid."
     defaulted = ended(account, replace(plan, status="defaulted", reason=reason))
     told = PlanDefaulted(plan_id=plan.plan_id, account_number=account.number, reason=reason)
@@ -171,7 +172,8 @@ def _charge(
     if isinstance(allocation, str):
         waiting = replace(one, status="due")
         after = _with(account, plan, waiting)
-        return Decision(after, due, (_next_day(after, plan, waiting, now), *_following(after, plan, one)))
+        again = instalment_timer(after, plan, waiting, _next_day(now))
+        return Decision(after, due, (again, *_following(after, plan, one)))
     tried = replace(one, status="processing", attempts=one.attempts + 1)
     name = digest("instalment", account.number, plan.plan_id, plan.revision, one.number, tried.attempts).hex()
     tried = replace(tried, payment_id=name)
@@ -192,9 +194,9 @@ def _charge(
     return Decision(after, (*due, accepted(after, payment)), tasks)
 
 
-def _next_day(account: GuarantorAccount, plan: Plan, one: PlanInstalment, now: datetime) -> Task:
-    """Return the timer that waits for another payment of the plan: the next day it is known what is left."""
-    return instalment_timer(account, plan, one, moment(now.date()) + RETRY_AFTER / 3)
+def _next_day(now: datetime) -> datetime:
+    """Return when to look again for what waits for another payment: the next day it is known what is left."""
+    return moment(now.date()) + RETRY_AFTER / 3
 
 
 def _following(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> tuple[Task, ...]:
@@ -221,7 +223,7 @@ def _missed(
     timer = (
         instalment_timer(after, plan, missed, moment(retry_on))
         if retry_on
-        else grace_timer(after, plan, missed, now)
+        else grace_timer(after, plan, missed, now + NOTICE)
     )
     return after, (told,), (timer,)
 
@@ -273,8 +275,12 @@ def _with(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> Guarant
 
 def _is_over(account: GuarantorAccount, plan: Plan) -> bool:
     """Tell whether a plan has nothing more to collect; a payment under way has still to count."""
-    under_way = any(one.status == "processing" for one in plan.instalments)
-    return plan.left_minor <= 0 or (account.owed_minor(plan.plan_id) <= 0 and not under_way)
+    return plan.left_minor <= 0 or (account.owed_minor(plan.plan_id) <= 0 and not _under_way(account, plan))
+
+
+def _under_way(account: GuarantorAccount, plan: Plan) -> bool:
+    """Tell whether a payment of a plan has not ended, whoever made it."""
+    return any(payment.is_open and payment.plan_id == plan.plan_id for payment in account.payments.values())
 
 
 def _complete(account: GuarantorAccount, plan: Plan) -> tuple[GuarantorAccount, tuple[Event, ...]]:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.records import Plan, PlanInstalment
-from services.payments.domain.schedule import NOTICE, moment
+from services.payments.domain.schedule import moment
 from shared.events.envelope import Fact, Id
 from shared.events.plans import Instalment, Instalments
 from shared.events.vocabulary import Position
@@ -51,12 +51,12 @@ def instalment_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment,
     return Task(timer, at, f"{plan.plan_id} {one.number} {one.attempts}")
 
 
-def grace_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment, now: datetime) -> Task:
-    """Return the timer that ends the plan if the instalment is not paid by hand."""
+def grace_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment, at: datetime) -> Task:
+    """Return the timer that ends the plan if the instalment is not paid by hand by then."""
     timer = GraceTimer(
         plan_id=plan.plan_id, account_number=account.number, number=one.number, revision=plan.revision
     )
-    return Task(timer, now + NOTICE, f"{plan.plan_id} {one.number}")
+    return Task(timer, at, f"{plan.plan_id} {one.number}")
 
 
 def instalments_told(plan: Plan) -> Instalments:

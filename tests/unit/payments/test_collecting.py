@@ -109,6 +109,25 @@ def test_what_is_paid_by_hand_in_the_days_of_grace_keeps_the_plan() -> None:
     assert when(account, grace, at=at or NOW).state is account
 
 
+def test_a_plan_does_not_end_unpaid_while_a_payment_of_it_is_under_way() -> None:
+    missed = failed_three_times(started())
+    ((grace, at),) = timers(missed)
+    paying = when(missed.state, submit(5_000, plan_id="plan-1"), at=NOW + timedelta(days=9)).state
+    unknown = when(paying, answer("unknown"), at=NOW + timedelta(days=9)).state
+
+    waiting = when(unknown, grace, at=at or NOW)
+
+    assert (waiting.state, waiting.events) == (unknown, ())
+    ((again, next_day),) = timers(waiting)
+    assert next_day == NOW + timedelta(days=11)
+    taken = when(unknown, answer("succeeded", query=1))
+    assert InstalmentPaid in [type(event) for event in events(taken)]
+    assert when(taken.state, again, at=next_day or NOW).events == ()
+    lost = when(unknown, answer("declined", query=1)).state
+    ended = when(lost, again, at=next_day or NOW)
+    assert [type(event) for event in events(ended)] == [PlanDefaulted, WorkRaised]
+
+
 def test_a_hard_decline_is_not_tried_again() -> None:
     fell_due = due(started()).state
     decision = when(fell_due, answer("declined", payment_id=paid_by(fell_due), reason="invalid_token"))
