@@ -96,9 +96,9 @@ def out_of_grace(account: GuarantorAccount, timer: GraceTimer, now: datetime) ->
 
 
 def paid(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount, tuple[Event, ...]]:
-    """Count a payment towards its plan: the instalment that it was made for, then the oldest."""
+    """Count a payment towards its plan, also one that ended meanwhile: its own instalment, then the oldest."""
     plan = account.plans.get(payment.plan_id or "")
-    if plan is None or not plan.is_open:
+    if plan is None:
         return account, ()
     left_minor, events, instalments = payment.amount_minor, [], {one.number: one for one in plan.instalments}
     for one in sorted(plan.instalments, key=lambda one: (one.payment_id != payment.payment_id, one.number)):
@@ -116,7 +116,7 @@ def paid(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount,
         instalments[one.number] = counted
     plan = replace(plan, instalments=tuple(instalments[number] for number in sorted(instalments)))
     account = _counted(account.with_plan(plan), plan, payment.allocation, -1)
-    if _is_over(account, plan):
+    if plan.is_open and _is_over(account, plan):
         account, completed = _complete(account, plan)
         events += completed
     return account, tuple(events)
@@ -126,7 +126,7 @@ def failed(account: GuarantorAccount, payment: Payment, reason: str, now: dateti
     """Go on after an instalment's own payment failed; one that somebody made by hand changes nothing."""
     plan = account.plans.get(payment.plan_id or "")
     one = _paid_by(plan, payment) if plan else None
-    if plan is None or one is None or not plan.is_open or payment.instalment is None:
+    if plan is None or one is None or payment.instalment is None:
         return account, (), ()
     return _missed(account, plan, one, payment, reason, now)
 
@@ -207,7 +207,7 @@ def _following(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> tu
 def _missed(
     account: GuarantorAccount, plan: Plan, one: PlanInstalment, payment: Payment, reason: str, now: datetime
 ) -> Step:
-    """Try again if the reason allows it, else leave the payer some days to pay by hand."""
+    """Try again if the reason allows it, else leave some days to pay by hand; an ended plan does neither."""
     if (reason in REVOKING or reason == DISPUTE_LOST) and made_with_its_method(plan, payment):
         plan = by_hand(plan)
     missed = replace(one, status="failed")
@@ -220,6 +220,8 @@ def _missed(
     after = _with(account, plan, missed)
     said = {"payment_id": payment.payment_id, "reason": reason, "retry_on": retry_on}
     told = _told(account, plan, missed, InstalmentFailed, **said)
+    if not plan.is_open:
+        return after, (told,), ()
     timer = (
         instalment_timer(after, plan, missed, moment(retry_on))
         if retry_on

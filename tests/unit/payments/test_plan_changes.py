@@ -10,6 +10,8 @@ from services.payments.domain.instalment_timer import GraceTimer, InstalmentTime
 from shared.events.plans import (
     CancelPlan,
     ChangePlan,
+    InstalmentFailed,
+    InstalmentPaid,
     PausePlan,
     PlanChanged,
     PlanResumed,
@@ -186,3 +188,21 @@ def test_a_cancelled_plan_leaves_what_is_owed() -> None:
     assert outcome(when(decision.state, CancelPlan(**PLAN))) == ("done", None)
     assert outcome(when(decision.state, PausePlan(**PLAN))) == ("refused", "plan_ended")
     assert outcome(when(decision.state, submit(13_000))) == ("done", None)
+
+
+def test_an_instalment_that_was_under_way_when_its_plan_was_cancelled_ends_as_its_payment_does() -> None:
+    account = due(started()).state
+    cancelled = when(account, CancelPlan(**PLAN)).state
+
+    taken = when(cancelled, answer("succeeded", payment_id=paid_by(account)))
+    (*_, paid) = events(taken)
+    assert isinstance(paid, InstalmentPaid)
+    assert (paid.number, paid.amount_minor) == (1, 5_000)
+    plan = plan_of(taken.state)
+    assert (plan.status, plan.instalment(1).status, plan.left_minor) == ("cancelled", "paid", 8_000)
+    assert outcome(when(taken.state, submit(8_000))) == ("done", None)
+    declined_late = when(cancelled, answer("declined", payment_id=paid_by(account), reason="insufficient_funds"))
+    (*_, failed) = events(declined_late)
+    assert isinstance(failed, InstalmentFailed)
+    assert (failed.retry_on, declined_late.tasks) == (None, ())
+    assert plan_of(declined_late.state).instalment(1).status == "failed"
