@@ -3,9 +3,8 @@
 from collections.abc import Callable
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.instalment_timer import instalments_told
+from services.payments.domain.instalment_timer import plan_changed
 from services.payments.domain.records import Payment, Plan
-from shared.events.plans import PlanChanged
 from shared.frozen import replace
 from shared.messaging.decision import Event
 
@@ -16,13 +15,7 @@ def stop(account: GuarantorAccount, stops: Callable[[Plan], bool]) -> tuple[Guar
     for plan in account.plans.values():
         if plan.is_open and plan.autopay and stops(plan):
             account = account.with_plan(by_hand(plan))
-            told = PlanChanged(
-                plan_id=plan.plan_id,
-                account_number=account.number,
-                currency=plan.currency,
-                instalments=instalments_told(plan),
-            )
-            events.append(Event(told, key=account.number))
+            events.append(plan_changed(account, plan))
     return account, tuple(events)
 
 

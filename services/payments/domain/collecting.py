@@ -16,6 +16,7 @@ from services.payments.domain.instalment_timer import (
     grace_timer,
     instalment_timer,
     next_timer,
+    plan_changed,
 )
 from services.payments.domain.payment import PLAN_ITSELF, accepted, begin, charge
 from services.payments.domain.proofs import digest
@@ -132,21 +133,28 @@ def failed(account: GuarantorAccount, payment: Payment, reason: str, now: dateti
 
 
 def returned(account: GuarantorAccount, payment: Payment, back: Allocation, reason: str, now: datetime) -> Step:
-    """Reopen what a payment had paid, since its money went back; a plan that it completed goes on."""
+    """Reopen what a payment had paid, since its money went back; a plan that it completed goes on.
+
+    One whose visits are in another plan by now stays as it is: what came back is owed beside that one.
+    """
     plan = account.plans.get(payment.plan_id or "")
     if plan is None or plan.status in ("cancelled", "defaulted"):
+        return account, (), ()
+    elsewhere = (account.visit(share.visit_account_number).plan_id not in (None, plan.plan_id) for share in back)
+    if plan.status == "completed" and any(elsewhere):
         return account, (), ()
     reopened = _reopened(plan, payment, sum(share.amount_minor for share in back), now)
     if not reopened:
         return account, (), ()
-    if plan.status == "completed":
+    goes_on = plan.status == "completed"
+    if goes_on:
         plan = replace(plan, status="active")
         for visit in (account.visit(number) for number in plan.visits):
             if visit.plan_id is None:
                 account = account.with_visit(replace(visit, plan_id=plan.plan_id, planned_minor=0))
-    instalments = tuple(reopened.get(one.number, one) for one in plan.instalments)
-    account = _counted(account.with_plan(replace(plan, instalments=instalments)), plan, back, 1)
-    events: tuple[Event, ...] = ()
+    plan = replace(plan, instalments=tuple(reopened.get(one.number, one) for one in plan.instalments))
+    account = _counted(account.with_plan(plan), plan, back, 1)
+    events: tuple[Event, ...] = (plan_changed(account, plan),) if goes_on else ()
     tasks: tuple[Task, ...] = ()
     for _, one in sorted(reopened.items()):
         plan = account.plans[plan.plan_id]

@@ -9,10 +9,10 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.schedule import moment
 from shared.events.envelope import Fact, Id
-from shared.events.plans import Instalment, Instalments
+from shared.events.plans import Instalment, Instalments, PlanChanged
 from shared.events.vocabulary import Position
 from shared.frozen import replace
-from shared.messaging.decision import Task
+from shared.messaging.decision import Event, Task
 
 Revision = Annotated[int, Field(ge=0)]
 
@@ -64,6 +64,17 @@ def instalments_told(plan: Plan) -> Instalments:
     return tuple(
         Instalment(number=one.number, due_on=one.due_on, amount_minor=one.amount_minor) for one in plan.instalments
     )
+
+
+def plan_changed(account: GuarantorAccount, plan: Plan) -> Event:
+    """Return the event that tells what a plan is now, where nobody asked for it."""
+    told = PlanChanged(
+        plan_id=plan.plan_id,
+        account_number=account.number,
+        currency=plan.currency,
+        instalments=instalments_told(plan),
+    )
+    return Event(told, key=account.number)
 
 
 def ended(account: GuarantorAccount, plan: Plan) -> GuarantorAccount:

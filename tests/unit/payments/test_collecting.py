@@ -40,9 +40,11 @@ from tests.unit.payments.story import (
     NOW,
     adjustment,
     answer,
+    charge,
     charge_tasks,
     events,
     outcome,
+    start_plan,
     submit,
     when,
 )
@@ -166,7 +168,7 @@ def test_a_bank_return_reopens_the_visits_and_the_instalment_and_is_tried_again(
     decision = when(completed, came_back)
 
     told = events(decision)
-    assert [type(event) for event in told] == [PaymentReturned, BalanceChanged, InstalmentFailed]
+    assert [type(event) for event in told] == [PaymentReturned, BalanceChanged, PlanChanged, InstalmentFailed]
     assert decision.state.balance_minor == 5_000
     assert plan_of(decision.state).status == "active"
     ((timer, at),) = timers(decision)
@@ -303,6 +305,28 @@ def test_a_dispute_lost_brings_back_the_plan_that_its_payment_had_completed() ->
     assert isinstance(following, InstalmentTimer)
     assert (following.number, at and at.date()) == (2, date(2025, 4, 30))
     assert lost.state.visits["V-1"].plan_id == "plan-1"
+
+
+def test_a_completed_plan_that_goes_on_by_a_return_says_so() -> None:
+    account = pay(started(), 13_000, "pay-1", plan_id="plan-1")
+
+    decision = when(account, answer("succeeded", query=None, stands="returned", reason="R01"))
+
+    (changed,) = (event for event in events(decision) if isinstance(event, PlanChanged))
+    assert [one.amount_minor for one in changed.instalments] == [5_000, 5_000, 3_000]
+    assert plan_of(decision.state).status == "active"
+
+
+def test_a_completed_plan_stays_so_when_its_visits_are_in_another_plan_by_now() -> None:
+    account = host(pay(started(), 13_000, "pay-1", plan_id="plan-1"), charge(6_000, charge_id="C-later"))
+    account = when(account, start_plan(3_000, "plan-2")).state
+
+    decision = when(account, answer("succeeded", query=None, stands="returned", reason="R01"))
+
+    assert [type(event) for event in events(decision)] == [PaymentReturned, BalanceChanged]
+    assert plan_of(decision.state).status == "completed"
+    done = pay(pay(decision.state, 13_000, "pay-2"), 6_000, "pay-3", plan_id="plan-2")
+    assert (done.balance_minor, done.plans["plan-2"].status) == (0, "completed")
 
 
 def test_each_instalment_that_a_returned_payment_had_paid_is_told_and_waits_for_itself() -> None:
