@@ -116,7 +116,7 @@ async def read(connection: Connection, named: Named, read_accounts: str) -> dict
         visit = rows.visit(row)
         visits[row[0]][visit.number] = visit
         if visit.plan_id and row[0] in named.heard_of:
-            # What is heard of an account may be about who pays the plan.
+            # What is heard of an account may be about who pays the plan, or leave it nothing to pay.
             named.with_plans.add(row[0])
     more = await _read_work_and_refunds(connection, named)
     payments, elsewhere = await _read_payments(connection, named, numbers)

@@ -138,6 +138,16 @@ async def test_a_payer_who_is_taken_from_the_account_pays_no_plan_by_itself(pool
     assert (await kept(pool, number)).plans["plan-1"].autopay is False
 
 
+async def test_a_plan_whose_visit_the_host_closes_is_over(pool: Pool) -> None:
+    number = next(numbers)
+    await handle(pool, *about(number, opened(), charge(10_000), start_plan(5_000)))
+
+    await handle(pool, *about(number, closed()))
+
+    account = await kept(pool, number)
+    assert (dict(account.plans), account.visits["V-1"].plan_id) == ({}, None)
+
+
 async def test_a_dispute_lost_knows_what_was_refunded(pool: Pool) -> None:
     number, pay = (name := next(numbers)), f"{name}-pay"
     await handle(pool, *about(number, opened(), charge(10_000), submit(10_000, pay)))

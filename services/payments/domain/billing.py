@@ -7,7 +7,7 @@ heard before changes nothing, whatever message brings it.
 from datetime import datetime
 from typing import assert_never
 
-from services.payments.domain import autopay, ledger
+from services.payments.domain import autopay, collecting, ledger
 from services.payments.domain.account import GuarantorAccount, tell_balance
 from services.payments.domain.records import Opened, Statement, Visit, VisitOpened, VisitOwed
 from shared.events.billing import (
@@ -28,8 +28,9 @@ def hear(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> Dec
     """Return what follows from a fact that the host told at `told_at`."""
     after, balance = tell_balance(account, _heard(account, fact, told_at))
     after, changed = _without_leavers(account, after)
+    after, completed = collecting.complete_settled(after)
     after, statements = _tell_statements(after)
-    return Decision(after, (*balance, *changed, *statements))
+    return Decision(after, (*balance, *changed, *completed, *statements))
 
 
 def _heard(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> GuarantorAccount:

@@ -123,6 +123,20 @@ def paid(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount,
     return account, tuple(events)
 
 
+def complete_settled(account: GuarantorAccount) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """End the plans whose visits owe nothing any more, or were closed: there is nothing to wait for.
+
+    A credit elsewhere may be on its way to where it belongs, so it ends a plan only when an instalment falls due.
+    """
+    events: tuple[Event, ...] = ()
+    for plan in account.plans.values():
+        owed_minor = sum(account.due_minor(plan.plan_id).values())
+        if plan.is_open and owed_minor <= 0 and not _under_way(account, plan):
+            account, completed = _complete(account, plan)
+            events = (*events, *completed)
+    return account, events
+
+
 def failed(account: GuarantorAccount, payment: Payment, reason: str, now: datetime) -> Step:
     """Go on after an instalment's own payment failed; one that somebody made by hand changes nothing."""
     plan = account.plans.get(payment.plan_id or "")

@@ -3,7 +3,10 @@
 from datetime import date, timedelta
 from functools import partial
 
+import pytest
+
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
+from shared.events.envelope import Data
 from shared.events.payments import (
     BalanceChanged,
     PaymentAccepted,
@@ -18,6 +21,7 @@ from shared.events.plans import (
     InstalmentDue,
     InstalmentFailed,
     InstalmentPaid,
+    PausePlan,
     PlanChanged,
     PlanCompleted,
     PlanDefaulted,
@@ -42,6 +46,7 @@ from tests.unit.payments.story import (
     answer,
     charge,
     charge_tasks,
+    closed,
     events,
     outcome,
     start_plan,
@@ -190,13 +195,26 @@ def test_a_revoked_authorization_ends_paying_by_itself() -> None:
     assert (plan_of(decision.state).autopay, plan_of(decision.state).method) == (False, None)
 
 
-def test_a_visit_that_the_insurance_pays_meanwhile_completes_the_plan() -> None:
-    account = when(started(), adjustment(-13_000), actor="host:billing").state
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("fact", [adjustment(-13_000), adjustment(-13_000, kind="write-off"), closed()])
+def test_a_plan_completes_as_soon_as_its_visits_owe_nothing_or_are_closed(fact: Data, paused: bool) -> None:
+    account = when(started(), PausePlan(**PLAN)).state if paused else started()
 
-    decision = due(account)
+    decision = when(account, fact, actor="host:billing")
 
-    assert events(decision) == [PlanCompleted(**PLAN)]
-    assert charge_tasks(decision) == []
+    assert [type(event) for event in events(decision)] == [BalanceChanged, PlanCompleted]
+    after = host(decision.state, charge(6_000, "V-2"))
+    assert outcome(when(after, start_plan(3_000, "plan-2"))) == ("done", None)
+    assert when(after, InstalmentTimer(**PLAN, number=1, revision=0)).state is after
+
+
+def test_a_credit_on_another_visit_ends_a_plan_only_when_an_instalment_falls_due() -> None:
+    account = host(started(), adjustment(-13_000, "V-2"))
+    assert plan_of(account).status == "active"
+
+    assert events(due(account)) == [PlanCompleted(**PLAN)]
+    moved = host(account, charge(13_000, "V-2"))
+    assert [asked.amount_minor for asked in charge_tasks(due(moved))] == [5_000]
 
 
 def test_an_instalment_is_due_as_what_the_insurance_has_left_of_it() -> None:
@@ -221,11 +239,9 @@ def test_an_instalment_is_due_as_what_the_insurance_has_left_of_it() -> None:
 
 def test_a_plan_that_the_insurance_completes_tells_what_was_paid_of_it_and_has_nothing_left() -> None:
     account = pay(started(), 7_000, "pay-1", plan_id="plan-1")
-    account = host(account, adjustment(-6_000))
+    decision = when(account, adjustment(-6_000), actor="host:billing")
 
-    decision = due(account, 2)
-
-    (paid, completed) = events(decision)
+    (_, paid, completed) = events(decision)
     assert isinstance(paid, InstalmentPaid)
     assert (paid.number, paid.amount_minor, paid.payment_id) == (2, 2_000, "pay-1")
     assert completed == PlanCompleted(**PLAN)
