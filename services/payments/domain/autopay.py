@@ -5,6 +5,8 @@ from collections.abc import Callable
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.instalment_timer import plan_changed
 from services.payments.domain.records import Payment, Plan
+from shared.events.payments import MethodShown
+from shared.events.vocabulary import Method
 from shared.frozen import replace
 from shared.messaging.decision import Event
 
@@ -31,5 +33,11 @@ def by_hand(plan: Plan) -> Plan:
 
 def made_with_its_method(plan: Plan, payment: Payment) -> bool:
     """Tell whether a payment was made with what pays a plan by itself now, and not with what did before."""
-    own, used = plan.method, payment.method
-    return own is not None and (own.kind, own.last4, own.brand) == (used.kind, used.last4, used.brand)
+    return same_method(plan.method, payment.method)
+
+
+def same_method(one: Method | None, other: Method | MethodShown | None) -> bool:
+    """Tell whether both are the same card or account, which may come with another token."""
+    if one is None or other is None:
+        return False
+    return (one.kind, one.last4, one.brand) == (other.kind, other.last4, other.brand)

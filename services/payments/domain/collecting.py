@@ -69,8 +69,10 @@ def fall_due(
         return Decision(account, tasks=(instalment_timer(account, plan, one, _next_day(now)),))
     # What the insurance has paid meanwhile, or a credit covers, is not asked for.
     one = replace(one, amount_minor=one.paid_minor + min(one.left_minor, owed_minor))
-    due = (_told(account, plan, one, InstalmentDue, autopay=plan.autopay),) if one.status == "scheduled" else ()
-    if plan.autopay and plan.method:
+    # A bank that was asked as often as its rules allow is asked no more, though the plan went on since.
+    by_itself = plan.autopay and plan.method is not None and one.attempts < ATTEMPTS_MAX
+    due = (_told(account, plan, one, InstalmentDue, autopay=by_itself),) if one.status == "scheduled" else ()
+    if by_itself:
         return _charge(account, plan, one, due, message.correlation, now)
     after = _with(account, plan, replace(one, status="due"))
     tasks = (grace_timer(after, plan, one, now + NOTICE), *next_timer(after, after.plans[plan.plan_id]))

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import payable_minor
+from services.payments.domain.autopay import same_method
 from services.payments.domain.instalment_timer import ended, instalment_timer, instalments_told, next_timer
 from services.payments.domain.payer import may_ask, person_of
 from services.payments.domain.payment import saved_method
@@ -276,7 +277,7 @@ def _change(
     if instalments != plan.instalments or (unpaid and given and autopay):
         # The timers of the revision before do nothing any more, also those that would end the plan.
         changed = replace(changed, revision=plan.revision + 1)
-        changed, timers = _tried_anew(account, changed, unpaid, now)
+        changed, timers = _tried_anew(account, plan, changed, unpaid, now)
     after = account.with_plan(changed)
     return Decision(after, (_schedule(after, changed, PlanChanged),), timers)
 
@@ -308,10 +309,14 @@ def _moved(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
 
 
 def _tried_anew(
-    account: GuarantorAccount, plan: Plan, unpaid: tuple[PlanInstalment, ...], now: datetime
+    account: GuarantorAccount, before: Plan, plan: Plan, unpaid: tuple[PlanInstalment, ...], now: datetime
 ) -> tuple[Plan, tuple[Task, ...]]:
-    """Begin the attempts at what is unpaid anew, at once; a bank waits for its next day, a paused plan for all."""
-    fresh = {one.number: replace(one, attempts=0) for one in unpaid}
+    """Begin the attempts at what is unpaid anew, at once; a bank waits for its next day, a paused plan for all.
+
+    With the same bank account they go on: banks allow so many for one debit.
+    """
+    same = _by_bank(plan) and same_method(plan.method, before.method)
+    fresh = {one.number: replace(one, attempts=one.attempts if same else 0) for one in unpaid}
     plan = replace(plan, instalments=tuple(fresh.get(one.number, one) for one in plan.instalments))
     if plan.status != "active":
         return plan, ()
@@ -340,16 +345,21 @@ def _pause(account: GuarantorAccount, plan: Plan, command: PausePlan) -> Decisio
 def _resume(
     account: GuarantorAccount, plan: Plan, command: ResumePlan, now: datetime
 ) -> Decision[GuarantorAccount]:
-    """Go on: what is not paid is dated anew, in the amounts that it had. Said again, it goes on as it does."""
+    """Go on: what is not paid is dated anew, in the amounts that it had. Said again, it goes on as it does.
+
+    A card is tried anew; a bank was asked for the same debit as often as it was.
+    """
     if plan.status == "active":
         if not plan.resumed:
             return refuse(account, command, "plan_not_paused")
         return Decision(account, (_goes_on(account, plan),))
     kept = tuple(one for one in plan.instalments if one.status in ("paid", "processing"))
     rest = tuple(one for one in plan.instalments if one not in kept)
-    dates = schedule([one.left_minor for one in rest], now.date(), plan.day_of_month, bank=_by_bank(plan))
+    bank = _by_bank(plan)
+    dates = schedule([one.left_minor for one in rest], now.date(), plan.day_of_month, bank=bank)
     dated = tuple(
-        replace(one, due_on=on.due_on, status="scheduled", attempts=0) for one, on in zip(rest, dates, strict=True)
+        replace(one, due_on=on.due_on, status="scheduled", attempts=one.attempts if bank else 0)
+        for one, on in zip(rest, dates, strict=True)
     )
     resumed = replace(
         plan,

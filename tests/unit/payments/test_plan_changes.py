@@ -10,6 +10,7 @@ from services.payments.domain.instalment_timer import GraceTimer, InstalmentTime
 from shared.events.plans import (
     CancelPlan,
     ChangePlan,
+    InstalmentDue,
     InstalmentFailed,
     InstalmentPaid,
     PausePlan,
@@ -206,3 +207,40 @@ def test_an_instalment_that_was_under_way_when_its_plan_was_cancelled_ends_as_it
     assert isinstance(failed, InstalmentFailed)
     assert (failed.retry_on, declined_late.tasks) == (None, ())
     assert plan_of(declined_late.state).instalment(1).status == "failed"
+
+
+def short_of_money(account: GuarantorAccount, times: int) -> GuarantorAccount:
+    """Return the account after the bank sent its first instalment back so often."""
+    for _ in range(times):
+        account = returned(account, "R01").state
+    return account
+
+
+def test_a_bank_is_asked_three_times_for_an_instalment_however_often_its_plan_is_paused() -> None:
+    account, debits = started(method=BANK), 0
+    for _ in range(5):
+        fell_due = due(account)
+        debits += len(charge_tasks(fell_due))
+        if charge_tasks(fell_due):
+            account = returned(account, "R01").state
+        account = when(when(account, PausePlan(**PLAN)).state, ResumePlan(**PLAN)).state
+
+    assert debits == 3
+    fell_due = due(account)
+    (told,) = events(fell_due)
+    assert isinstance(told, InstalmentDue)
+    assert (told.autopay, plan_of(account).autopay) == (False, True)
+    assert GraceTimer in [type(data) for data, _ in timers(fell_due)]
+    assert charge_tasks(due(fell_due.state, 2))
+
+
+def test_the_same_bank_account_given_again_is_not_asked_more_often_than_banks_allow() -> None:
+    once, thrice = short_of_money(started(method=BANK), 1), short_of_money(started(method=BANK), 3)
+    again = BANK.model_copy(update={"token": "tok_bank_again"})
+    other = BANK.model_copy(update={"last4": "1111"})
+
+    def tried(account: GuarantorAccount, method: Method) -> int:
+        changed = when(account, ChangePlan(**PLAN, method=method)).state
+        return len(charge_tasks(due(changed)))
+
+    assert (tried(once, again), tried(thrice, again), tried(thrice, other), tried(thrice, CARD)) == (1, 0, 1, 1)
