@@ -167,7 +167,7 @@ class _InstalmentEvent(Event):
 
 
 class InstalmentDue(_InstalmentEvent):
-    """Payments says that an instalment is due; with autopay its payment follows."""
+    """Payments says that an instalment, or what is left of it, is due; with autopay its payment follows."""
 
     TYPE: ClassVar[str] = "payments.instalment-due.v1"
     autopay: bool | None = None

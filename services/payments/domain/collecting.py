@@ -71,7 +71,9 @@ def fall_due(
     one = replace(one, amount_minor=one.paid_minor + min(one.left_minor, owed_minor))
     # A bank that was asked as often as its rules allow is asked no more, though the plan went on since.
     by_itself = plan.autopay and plan.method is not None and one.attempts < ATTEMPTS_MAX
-    due = (_told(account, plan, one, InstalmentDue, autopay=by_itself),) if one.status == "scheduled" else ()
+    # A part may have been paid before its day.
+    said = {"amount_minor": one.left_minor, "payment_id": None, "autopay": by_itself}
+    due = (_told(account, plan, one, InstalmentDue, **said),) if one.status == "scheduled" else ()
     if by_itself:
         return _charge(account, plan, one, due, message.correlation, now)
     after = _with(account, plan, replace(one, status="due"))

@@ -217,6 +217,16 @@ def test_a_credit_on_another_visit_ends_a_plan_only_when_an_instalment_falls_due
     assert [asked.amount_minor for asked in charge_tasks(due(moved))] == [5_000]
 
 
+def test_an_instalment_is_due_as_what_was_not_paid_of_it_before_its_day() -> None:
+    account = pay(started(), 2_000, "pay-1", plan_id="plan-1")
+
+    (told, accepted) = events(due(account))
+
+    assert isinstance(told, InstalmentDue)
+    assert isinstance(accepted, PaymentAccepted)
+    assert (told.amount_minor, told.payment_id, accepted.amount_minor) == (3_000, None, 3_000)
+
+
 def test_an_instalment_is_due_as_what_the_insurance_has_left_of_it() -> None:
     account = due(started(8_000)).state
     account = when(account, answer("succeeded", payment_id=paid_by(account))).state
