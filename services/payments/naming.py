@@ -7,6 +7,7 @@ from services.payments.domain.charging import ChargeAnswered
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.payer import method_digest
 from services.payments.domain.proofs import GuestPass, Proofs, Review
+from services.payments.domain.records import WorkKind
 from services.payments.domain.refund import RefundAnswered
 from services.payments.domain.settlement import CompareLines
 from services.payments.domain.webhook import HearProcessor
@@ -112,8 +113,9 @@ def _name_arrangement(named: Named, number: str, data: Any) -> None:  # noqa: C9
         case CompareLines():
             named.payments += [(number, payment_id) for _, payment_id, _ in data.lines]
             named.payments += [(number, payment_id) for payment_id in data.missing]
+            kinds: tuple[WorkKind, ...] = ("settlement-missing", "settlement-amount")
             named.work_ids += [
-                work_id("settlement-missing", number, payment_id) for _, payment_id, _ in data.lines
+                work_id(kind, number, payment_id) for _, payment_id, _ in data.lines for kind in kinds
             ]
         case SettleWork():
             named.work_ids.append(data.work_id)

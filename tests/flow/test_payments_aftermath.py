@@ -319,7 +319,7 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
 
     first = await portal.api.post("/v1/settlements", settlement, role="billing")
     assert first == (200, {"settlement_id": f"po-{right}", "lines": 3})
-    await work(portal, "settlement-amount", other)
+    differs = await work(portal, "settlement-amount", other)
     await work(portal, "settlement-missing", lacking)
     _, before = await portal.api.get("/v1/work", role="billing")
     second = await portal.api.post("/v1/settlements", settlement, role="billing")
@@ -341,11 +341,16 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
         assert status == 200
 
     (lack,) = [one["work_id"] for one in after if one["about"].get("account_number") == lacking]
-    lines = [{"charge_id": charges[lacking], "amount_minor": 10_000}]
+    lines = [
+        {"charge_id": charges[lacking], "amount_minor": 10_000},
+        {"charge_id": charges[other], "amount_minor": 100},
+    ]
     late = settlement | {"settlement_id": f"late-{right}", "lines": lines}
     assert (await portal.api.post("/v1/settlements", late, role="billing"))[0] == 200
     await portal.said_of(lacking, "payments.work-settled.v1", work_id=lack, action="resolved")
-    assert lack not in {one["work_id"] for one in (await portal.api.get("/v1/work", role="billing"))[1]}
+    await portal.said_of(other, "payments.work-settled.v1", work_id=differs, action="resolved")
+    still = {one["work_id"] for one in (await portal.api.get("/v1/work", role="billing"))[1]}
+    assert still.isdisjoint({lack, differs})
 
 
 @pytest.mark.parametrize("name", ["payment_id", "idempotency_key"])

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 from services.payments.domain import answer, work
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.proofs import digest
-from services.payments.domain.records import Payment, Settled, Work
+from services.payments.domain.records import Payment, Settled, Work, WorkKind
 from services.payments.domain.refusal import refusal
 from services.payments.domain.work import SettleWork, about_payment
 from shared.events.envelope import Command, Fact, Id, Message, Time
@@ -58,13 +58,17 @@ class ImportSettlement(Command):
 
 
 class CompareLines(Fact):
-    """The lines of a settlement that belong to payments of one account, and those payments it lacks."""
+    """The lines of a settlement that belong to payments of one account, and those payments it lacks.
+
+    Without a currency, as tasks of before have none, it is taken for theirs.
+    """
 
     TYPE: ClassVar[str] = "payments.compare-lines.v1"
     settlement_id: str
     account_number: Id
     lines: tuple[tuple[Id, Id, AmountMinor], ...]
     missing: tuple[Id, ...] = ()
+    currency: Currency | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,7 @@ def import_settlement(
                 account_number=number,
                 lines=tuple(owned[number][first : first + _LINES_AT_ONCE]),
                 missing=tuple(lacking[number]) if not first else (),
+                currency=command.currency,
             ),
             name=f"{number} {first}",
         )
@@ -160,16 +165,22 @@ def compare(account: GuarantorAccount, task: CompareLines, now: datetime) -> Dec
             # A settlement is the bank's; what it makes known belongs to the chain of the payment.
             events += [told._replace(correlationid=payment.correlationid) for told in taken.events]
             tasks += taken.tasks
+        ours = task.currency in (None, payment.currency)
         settled = replace(
             payment,
             charge_id=payment.charge_id or charge_id,
             settlement_id=task.settlement_id,
-            settled_minor=payment.settled_minor + amount_minor,
+            settled_minor=payment.settled_minor + (amount_minor if ours else 0),
         )
-        after = _found(after.with_payment(settled), payment_id, now)
+        after = _resolved(after.with_payment(settled), "settlement-missing", payment_id, now)
+        due_minor = _due_minor(settled)
+        if ours and settled.settled_minor == due_minor:
+            after = _resolved(after, "settlement-amount", payment_id, now)
         # One that had failed is work already, as a payment that was taken.
-        if settled.status != "failed" and settled.settled_minor != _due_minor(settled):
-            reason = f"paid out {settled.settled_minor}, due {_due_minor(settled)}"
+        elif settled.status != "failed":
+            reason = f"paid out {settled.settled_minor}, due {due_minor}"
+            if not ours:
+                reason = f"paid out {amount_minor} {task.currency}, due {due_minor} {payment.currency}"
             after, told = about_payment(after, "settlement-amount", replace(settled, reason=reason), now)
             events.append(told)
     for payment_id in task.missing:
@@ -180,12 +191,11 @@ def compare(account: GuarantorAccount, task: CompareLines, now: datetime) -> Dec
     return Decision(after, tuple(events), tuple(tasks))
 
 
-def _found(account: GuarantorAccount, payment_id: str, now: datetime) -> GuarantorAccount:
-    """End the work about a payment that another settlement lacked, if it did."""
-    lacked = work.work_id("settlement-missing", account.number, payment_id)
-    if lacked not in account.work:
+def _resolved(account: GuarantorAccount, kind: WorkKind, payment_id: str, now: datetime) -> GuarantorAccount:
+    """End the work of a kind about a payment, if another settlement had made it."""
+    if work.work_id(kind, account.number, payment_id) not in account.work:
         return account
-    return work.settle_itself(account, "settlement-missing", payment_id, now)
+    return work.settle_itself(account, kind, payment_id, now)
 
 
 def settle(settlement: Settlement, message: Message[SettleWork], now: datetime) -> Decision[Settlement]:

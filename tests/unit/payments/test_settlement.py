@@ -11,9 +11,9 @@ from shared.events.vocabulary import About
 from tests.unit.payments.story import NOW, NUMBER, RULES, answer, events, message, owing, submit, when
 
 
-def paid_out(amount_minor: int) -> CompareLines:
+def paid_out(amount_minor: int, currency: str | None = None) -> CompareLines:
     lines = (("ch-1", "pay-1", amount_minor),)
-    return CompareLines(settlement_id="po-1", account_number=NUMBER, lines=lines)
+    return CompareLines(settlement_id="po-1", account_number=NUMBER, lines=lines, currency=currency)
 
 
 def unknown() -> GuarantorAccount:
@@ -65,6 +65,28 @@ def test_another_amount_than_was_paid_is_work() -> None:
 
     assert [work.kind for work in decision.state.raised] == ["settlement-amount"]
     assert decision.state.payments["pay-1"].status == "succeeded"
+
+
+def test_the_work_about_an_amount_ends_once_another_settlement_has_the_rest() -> None:
+    part = when(unknown(), paid_out(9_900))
+    (raised,) = (event for event in events(part) if isinstance(event, WorkRaised))
+
+    rest = when(part.state, paid_out(100))
+
+    assert events(rest) == [WorkSettled(work_id=raised.work_id, account_number=NUMBER, action="resolved")]
+    more = when(part.state, paid_out(99))
+    assert [type(event) for event in events(more)] == [WorkRaised]
+
+
+def test_a_payment_that_is_paid_out_in_another_currency_is_work() -> None:
+    decision = when(unknown(), paid_out(10_000, currency="EUR"))
+
+    (raised,) = decision.state.raised
+    assert raised.kind == "settlement-amount"
+    assert dict(raised.details)["Reason"] == "paid out 10000 EUR, due 10000 USD"
+    payment = decision.state.payments["pay-1"]
+    assert (payment.status, payment.settled_minor) == ("succeeded", 0)
+    assert events(when(unknown(), paid_out(10_000, currency="USD")))[-1].TYPE == BalanceChanged.TYPE
 
 
 def test_the_same_action_by_the_same_person_ends_the_work_of_a_line_once() -> None:
