@@ -72,6 +72,14 @@ class GuarantorAccount:
         """What is owed, over all visits that are not closed."""
         return sum(visit.balance_minor for visit in self.visits.values() if not visit.closed)
 
+    @property
+    def is_posted(self) -> bool:
+        """Whether its ledger holds anything."""
+        return any(
+            visit.charges_minor or visit.insurance_paid_minor or visit.adjustments_minor or visit.paid_minor
+            for visit in self.visits.values()
+        )
+
     def due_minor(self, plan_id: str | None) -> dict[str, int]:
         """Return by visit that is not closed what a plan pays of it, or what can be paid beyond any plan."""
         return {visit.number: visit.due_minor(plan_id) for visit in self.visits.values() if not visit.closed}

@@ -1,7 +1,7 @@
 """What follows from what the billing host says, in whatever order and however often it is heard.
 
 Of what is told anew, the newest counts. Charges, adjustments and statements have ids of their own: one that was
-heard before changes nothing, whatever message brings it.
+heard before changes nothing, whatever message brings it. The currency stays once anything was posted in it.
 """
 
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import assert_never
 from services.payments.domain import autopay, collecting, ledger
 from services.payments.domain.account import GuarantorAccount, tell_balance
 from services.payments.domain.records import Opened, Statement, Visit, VisitOpened, VisitOwed
+from services.payments.domain.work import raise_work
 from shared.events.billing import (
     AdjustmentPosted,
     BillingFact,
@@ -20,17 +21,20 @@ from shared.events.billing import (
     VisitAccountOpened,
 )
 from shared.events.payments import StatementAvailable
+from shared.events.vocabulary import About
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
 
 def hear(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> Decision[GuarantorAccount]:
     """Return what follows from a fact that the host told at `told_at`."""
-    after, balance = tell_balance(account, _heard(account, fact, told_at))
+    heard = _heard(account, fact, told_at)
+    heard, work = _other_currency(heard, fact, told_at)
+    after, balance = tell_balance(account, heard)
     after, changed = _without_leavers(account, after)
     after, completed = collecting.complete_settled(after)
     after, statements = _tell_statements(after)
-    return Decision(after, (*balance, *changed, *completed, *statements))
+    return Decision(after, (*balance, *changed, *completed, *statements, *work))
 
 
 def _heard(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> GuarantorAccount:
@@ -66,10 +70,24 @@ def _account_opened(
         last_name=fact.guarantor.last_name,
         viewers=fact.viewers,
         affiliate=fact.affiliate,
-        currency=fact.currency,
+        currency=account.opened.currency if account.opened and account.is_posted else fact.currency,
         told_at=told_at,
     )
     return account if opened == account.opened else replace(account, opened=opened)
+
+
+def _other_currency(
+    account: GuarantorAccount, fact: BillingFact, now: datetime
+) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """Ask a person when the host tells another currency than the account's: no amount is the same in both."""
+    opened = account.opened
+    if not isinstance(fact, GuarantorAccountOpened) or opened is None or opened.told_at != now:
+        return account, ()
+    if fact.currency == opened.currency:
+        return account, ()
+    details = (("Kept in", opened.currency), ("Told", fact.currency))
+    after, told = raise_work(account, "account-currency", About(account_number=account.number), now, details)
+    return after, (told,)
 
 
 def _without_leavers(

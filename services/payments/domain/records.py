@@ -28,6 +28,7 @@ WorkKind = Literal[
     "refund-failed",
     "refund-unknown",
     "plan-defaulted",
+    "account-currency",
     "settlement-orphan",
     "settlement-amount",
     "settlement-missing",

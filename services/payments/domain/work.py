@@ -24,6 +24,7 @@ SUMMARIES: Final[dict[WorkKind, str]] = {
     "refund-failed": "A refund failed: the payer has not got the money.",
     "refund-unknown": "The processor cannot say whether a refund was made.",
     "plan-defaulted": "A payment plan ended because an instalment stayed unpaid.",
+    "account-currency": "The billing host told another currency for an account with postings; it stays as it was.",
     "settlement-orphan": "A settlement pays out a charge that no payment here has made.",
     "settlement-amount": "A settlement pays out another amount than was paid here.",
     "settlement-missing": "A payment that was taken is missing in the settlement of its time.",

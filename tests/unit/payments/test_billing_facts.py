@@ -9,18 +9,21 @@ from hypothesis import strategies as st
 from services.payments.domain.account import GuarantorAccount
 from shared.events.billing import Guarantor
 from shared.events.envelope import Data
-from shared.events.payments import BalanceChanged, StatementAvailable
+from shared.events.payments import BalanceChanged, StatementAvailable, WorkRaised
+from tests.unit.payments.plan_story import due
 from tests.unit.payments.story import (
     NOW,
     NUMBER,
     SECOND,
     adjustment,
     charge,
+    charge_tasks,
     closed,
     events,
     given,
     given_at,
     opened,
+    start_plan,
     statement,
     visit,
     when,
@@ -117,6 +120,24 @@ def test_what_was_told_last_about_a_visit_counts() -> None:
         found = given_at(order).visits["V-1"].opened
         assert found is not None
         assert found.description == "Surgery"
+
+
+def test_the_currency_of_an_account_stays_once_anything_was_posted_in_it() -> None:
+    account = when(given(opened(), charge(13_000)), start_plan()).state
+
+    decision = when(account, opened(currency="EUR", affiliate="south"), actor="host:billing")
+
+    found = decision.state.opened
+    assert found is not None
+    assert (found.currency, found.affiliate) == ("USD", "south")
+    assert [type(event) for event in events(decision)] == [WorkRaised]
+    assert dict(decision.state.raised[0].details) == {"Kept in": "USD", "Told": "EUR"}
+    assert [asked.currency for asked in charge_tasks(due(decision.state))] == ["USD"]
+    late = when(account, opened(currency="EUR"), at=NOW - timedelta(days=60))
+    assert (late.state, late.events) == (account, ())
+    nothing_yet = when(given(opened(), visit()), opened(currency="EUR"))
+    assert nothing_yet.state.opened
+    assert (nothing_yet.state.opened.currency, events(nothing_yet)) == ("EUR", [])
 
 
 def test_a_statement_is_told_to_the_guarantor_and_the_viewers_once() -> None:
