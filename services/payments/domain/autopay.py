@@ -1,14 +1,30 @@
-"""How a plan stops paying by itself: what pays it is forgotten, and the payer is reminded instead."""
+"""What a plan needs to pay by itself, and how it stops: what pays it is forgotten, and the payer is reminded."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.instalment_timer import plan_changed
 from services.payments.domain.records import Payment, Plan
-from shared.events.payments import MethodShown
+from shared.events.payments import MethodShown, RefusalReason
+from shared.events.plans import Authorization
 from shared.events.vocabulary import Method
 from shared.frozen import replace
 from shared.messaging.decision import Event
+
+_CLOCKS_DIFFER: Final = timedelta(days=1)
+"""How far ahead the clock of who heard the payer's consent may be."""
+
+
+def missing(
+    method: Method | None, method_id: str | None, authorization: Authorization | None, now: datetime
+) -> RefusalReason | None:
+    """Return what a plan lacks to pay by itself: for a bank, also a consent that was given by now."""
+    if method is None:
+        return "not_found" if method_id else "method_missing"
+    given = authorization is not None and authorization.accepted_at <= now + _CLOCKS_DIFFER
+    return "authorization_missing" if method.kind == "bank_account" and not given else None
 
 
 def stop(account: GuarantorAccount, stops: Callable[[Plan], bool]) -> tuple[GuarantorAccount, tuple[Event, ...]]:

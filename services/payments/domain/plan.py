@@ -11,7 +11,7 @@ from typing import assert_never
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import payable_minor
-from services.payments.domain.autopay import same_method
+from services.payments.domain.autopay import missing, same_method
 from services.payments.domain.instalment_timer import ended, instalment_timer, instalments_told, next_timer
 from services.payments.domain.payer import may_ask, person_of
 from services.payments.domain.payment import saved_method
@@ -31,7 +31,6 @@ from services.payments.domain.schedule import (
 from shared.events.envelope import Message
 from shared.events.payments import RefusalReason
 from shared.events.plans import (
-    Authorization,
     CancelPlan,
     ChangePlan,
     PausePlan,
@@ -179,7 +178,7 @@ def _start(
     if known is not None and known.fingerprint == fingerprint:
         return Decision(account, (_schedule(account, known, PlanStarted),))
     method = command.method or saved_method(account, command.method_id, person_of(account, actor))
-    reason = _start_fault(account, command, known, method)
+    reason = _start_fault(account, command, known, method, now)
     found = reason or terms(
         account,
         command.visit_account_numbers,
@@ -215,23 +214,14 @@ def _start(
 
 
 def _start_fault(
-    account: GuarantorAccount, command: StartPlan, known: Plan | None, method: Method | None
+    account: GuarantorAccount, command: StartPlan, known: Plan | None, method: Method | None, now: datetime
 ) -> RefusalReason | None:
     """Return why a plan cannot start, whatever is owed."""
     if known is not None:
         return "idempotency_conflict"
     if account.opened is None or command.currency != account.opened.currency:
         return "currency_mismatch"
-    return _autopay_fault(method, command.method_id, command.authorization) if command.autopay else None
-
-
-def _autopay_fault(
-    method: Method | None, method_id: str | None, authorization: Authorization | None
-) -> RefusalReason | None:
-    """Return what is missing for paying by itself."""
-    if method is None:
-        return "not_found" if method_id else "method_missing"
-    return "authorization_missing" if method.kind == "bank_account" and authorization is None else None
+    return missing(method, command.method_id, command.authorization, now) if command.autopay else None
 
 
 def _change(
@@ -264,7 +254,7 @@ def _change(
     if command.currency not in (None, plan.currency):
         reason = "currency_mismatch"
     elif autopay:
-        reason = _autopay_fault(method, command.method_id, changed.authorization)
+        reason = missing(method, command.method_id, changed.authorization, now)
     left_minor = unpaid_minor(plan.instalments)
     if redated and not reason:
         reason = _misfit(max(left_minor, rules.instalment_min_minor), changed.monthly_amount_minor, rules)

@@ -1,16 +1,15 @@
 """Payment plans: what may be started."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from services.payments.domain.instalment_timer import InstalmentTimer
-from shared.events.plans import (
-    PlanStarted,
-)
+from shared.events.plans import Authorization, PlanStarted
 from tests.unit.payments.plan_story import BANK, timers
 from tests.unit.payments.story import (
+    NOW,
     closed,
     events,
     outcome,
@@ -42,6 +41,17 @@ def test_a_plan_starts_with_its_instalments_and_one_timer() -> None:
     assert outcome(when(decision.state, start_plan(6_000))) == ("refused", "idempotency_conflict")
 
 
+def accepted(days: int) -> Authorization:
+    return Authorization(text_version="v1", accepted_at=NOW + timedelta(days=days))
+
+
+@pytest.mark.parametrize("days", [-400, 0, 1])
+def test_a_consent_from_before_or_by_a_clock_that_is_ahead_is_one(days: int) -> None:
+    asked = start_plan(5_000, method=BANK, authorization=accepted(days))
+
+    assert outcome(when(owing(V1=13_000), asked)) == ("done", None)
+
+
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
@@ -52,6 +62,7 @@ def test_a_plan_starts_with_its_instalments_and_one_timer() -> None:
         ({"method": None}, "method_missing"),
         ({"method": None, "method_id": "never saved"}, "not_found"),
         ({"method": BANK, "authorization": None}, "authorization_missing"),
+        ({"method": BANK, "authorization": accepted(days=2)}, "authorization_missing"),
         ({"visit_account_numbers": ("V-9",)}, "not_found"),
         ({"visit_account_numbers": ("V-2",)}, "account_closed"),
     ],
