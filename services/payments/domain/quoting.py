@@ -59,6 +59,7 @@ def changed_terms(
     for event in decided.events:
         if isinstance(event.data, CommandRefused):
             return event.data.reason
-    changed = decided.state.plans[plan_id]
+    changed, visits = decided.state.plans[plan_id], decided.state.visits
+    planned_minor = {number: visits[number].due_minor(plan_id) for number in changed.visits}
     total_minor = sum(one.amount_minor for one in changed.instalments)
-    return Terms(changed.visits, total_minor, changed.monthly_amount_minor, changed.instalments)
+    return Terms(planned_minor, total_minor, changed.monthly_amount_minor, changed.instalments)

@@ -59,7 +59,7 @@ def test_the_instalments_are_those_that_the_change_tells(
     assert isinstance(quoted, Terms)
     assert quoted.instalments == plan_of(changed.state).instalments
     assert quoted.total_minor == sum(one.amount_minor for one in told.instalments)
-    assert (quoted.visits, quoted.monthly_amount_minor) == (("V-1",), monthly_minor)
+    assert (tuple(quoted.planned_minor), quoted.monthly_amount_minor) == (("V-1",), monthly_minor)
 
 
 def test_what_a_bank_will_pay_is_quoted_on_banking_days() -> None:
