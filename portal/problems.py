@@ -66,7 +66,7 @@ async def _signed_out(request: Request, status: int) -> Response:
 async def _on_service_problem(request: Request, error: Exception) -> Response:
     match error:
         case ServiceProblem(status=HTTPStatus.NOT_FOUND):
-            return _not_found(request)
+            return await _not_found(request)
         case ServiceProblem(status=HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN):
             text = _("Your account does not allow this, or you were signed out. Signing in again may help.")
             form = await unsent(request)
@@ -94,7 +94,7 @@ async def _on_away(request: Request, error: Exception) -> Response:
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
-        return _not_found(request)
+        return await _not_found(request)
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
     return _page(request, status, _("That did not work"), _("This page cannot be used in this way."))
 
@@ -111,9 +111,12 @@ async def _on_bug(request: Request, error: Exception) -> Response:
     return _page(request, HTTPStatus.INTERNAL_SERVER_ERROR, _("Something went wrong"), text)
 
 
-def _not_found(request: Request) -> Response:
+async def _not_found(request: Request) -> Response:
     text = _("There is nothing here, or it is not yours to see.")
-    return _page(request, HTTPStatus.NOT_FOUND, _("We cannot find this"), text)
+    form = await unsent(request)
+    if form and form.texts:
+        text = _("It is not here any more, or no longer yours to see. Nothing was sent.")
+    return _page(request, HTTPStatus.NOT_FOUND, _("We cannot find this"), text, form=form)
 
 
 HANDLERS: Final[dict[Any, Any]] = {

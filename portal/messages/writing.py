@@ -44,12 +44,15 @@ class Path:
 
     @classmethod
     def of(cls, told: Mapping[str, Any], patients: Sequence[Patient]) -> "Path":
-        """Read an address or a form; what makes no sense is taken as not chosen."""
+        """Read an address or a form; what makes no sense is taken as not chosen.
+
+        A patient who was chosen is never taken for another, not even for the only one.
+        """
         path = cls(**{one.name: str(told.get(one.name) or "")[:120] for one in fields(cls)})
-        if len(patients) == 1:
+        if not path.patient_id and len(patients) == 1:
             path = replace(path, patient_id=patients[0].patient_id)
         if path.patient_id not in {patient.patient_id for patient in patients}:
-            path = replace(path, patient_id="")
+            path = replace(path, patient_id="", provider_id="")
         if path.kind not in CATEGORIES:
             path = replace(path, kind="")
         if path.category not in CATEGORIES.get(path.kind, ()):
@@ -58,7 +61,7 @@ class Path:
 
     def steps(self, patients: Sequence[Patient]) -> list[Step]:
         """Return the steps of this way, in order."""
-        first: list[Step] = ["patient"] if len(patients) > 1 else []
+        first: list[Step] = ["patient"] if len(patients) > 1 or not self.patient_id else []
         asked: list[Step] = ["provider"] if self.category == ASKS_FOR_PROVIDER else []
         return [*first, "kind", "category", *asked, "text"]
 

@@ -75,6 +75,7 @@ def given(world: World, *patients: dict[str, Any]) -> None:
         ),
         ({"kind": "non-medical", "category": "refill-request"}, 1, "category", ["kind", "category", "text"]),
         ({"kind": "gossip", "patient_id": "p-77"}, 2, "patient", ["patient", "kind", "category", "text"]),
+        ({"patient_id": "p-77", "kind": "medical"}, 1, "patient", ["patient", "kind", "category", "text"]),
     ],
 )
 def test_the_way_asks_for_what_is_not_chosen_yet_and_forgets_what_makes_no_sense(
@@ -126,6 +127,33 @@ async def test_a_refusal_keeps_what_was_written(world: World) -> None:
     assert "You cannot write to this provider." in answer.text
     assert "Why\ntwice?" in answer.text
     assert 'name="message_id" value="m-1"' in answer.text
+
+
+async def test_what_was_written_about_a_child_never_goes_into_the_record_of_the_parent(world: World) -> None:
+    chosen = {"patient_id": "p-2", "kind": "medical", "category": "medical-info-update"}
+    async with world.person() as browser:
+        given(world, MARIA, LEO)
+        assert 'name="patient_id" value="p-2"' in (await browser.get("/messages/new", params=chosen)).text
+        given(world, MARIA)
+        refused = await browser.post("/messages/new", data=form(**chosen, **WRITTEN))
+        asked = (await browser.get("/messages/new", params=chosen)).text
+    assert world.producer.sent == []
+    assert refused.status_code == 404
+    assert "Nothing was sent." in refused.text
+    for written in (WRITTEN["subject"], "Why\r\ntwice?</textarea>"):
+        assert written in refused.text
+    assert "You can no longer write about the person you chose." in asked
+    assert "Who is it about?" in asked
+    assert "<textarea" not in asked
+
+
+async def test_a_reply_to_a_thread_that_is_no_longer_theirs_is_kept_to_be_copied(world: World) -> None:
+    async with world.person() as browser:
+        given(world, MARIA)
+        refused = await browser.post("/messages/t-2", data=form(message_id="m-2", body="Better now"))
+    assert refused.status_code == 404
+    assert "Better now</textarea>" in refused.text
+    assert world.producer.sent == []
 
 
 async def test_files_of_a_form_without_scripts_are_uploaded_first_and_a_refused_one_stops_the_message(
