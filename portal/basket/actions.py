@@ -19,7 +19,9 @@ from portal.basket.panes import Where, item_of, pane, show_item
 from portal.calls import ServiceProblem
 from portal.guarding import not_found, page_router
 from portal.language import _
+from portal.notices import notice
 from portal.refusals import refusal
+from portal.rendering import render
 from portal.visitors import Staff, StaffAtPage
 from shared.paths import segment
 
@@ -94,17 +96,22 @@ async def _change(
 
 
 async def _shown(request: Request, staff: StaffAtPage, item_id: str) -> Response:
-    """Show the item as it is now; a browser without scripts goes there."""
+    """Show the item as it is now, or that it is with others; a browser without scripts goes there."""
     where = Where.of(request)
-    if pane(request) is None:
-        return RedirectResponse(where.item(item_id), HTTPStatus.SEE_OTHER)
+    scripted = pane(request) is not None
     try:
         item = await item_of(staff, item_id)
     except ServiceProblem as problem:
         if problem.status != HTTPStatus.NOT_FOUND:
             raise
-        # Handed to a pool of others.
-        return Response(headers={"hx-redirect": where.list()})
+        notice(request, _("It is in a pool now that is not yours to see."))
+        if not scripted:
+            return RedirectResponse(where.list(), HTTPStatus.SEE_OTHER)
+        nothing = render(request, "basket/nothing.html")
+        nothing.headers["hx-push-url"] = where.list()
+        return nothing
+    if not scripted:
+        return RedirectResponse(where.item(item_id), HTTPStatus.SEE_OTHER)
     return await show_item(request, staff, where, item)
 
 

@@ -6,6 +6,35 @@
   const detail = () => document.getElementById("detail");
   const opened = () => document.getElementById("open-item")?.dataset.item;
 
+  // --- the pane shows the item whose link was followed last, whatever is answered meanwhile ---
+
+  let opening = null;
+  const wanted = () => opening?.item ?? opened();
+
+  document.addEventListener("htmx:beforeSend", (event) => {
+    const { elt, xhr } = event.detail;
+    const { item } = elt.dataset;
+    if (elt.matches(".basket-item")) {
+      const one = { item, xhr };
+      opening = one;
+      xhr.addEventListener("loadend", () => { if (opening === one) opening = null; });
+    } else if (elt.matches("#detail form")) {
+      const subject = detail().querySelector("h2").textContent;
+      xhr.addEventListener("loadend", () => {
+        if (item === wanted()) return;
+        ["pools", "items"].forEach(renew);
+        if (xhr.status !== 200) toast(`${basket().dataset.missed} ${subject}`, "warning");
+      });
+    }
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target, xhr, requestConfig: { elt } } = event.detail;
+    if (target !== detail()) return;
+    const { item } = elt.dataset;
+    if (elt.matches(".basket-reply") && xhr.status === 200) drafts.delete(item);
+    if (elt.matches(".basket-item") ? opening?.xhr !== xhr : item !== wanted()) event.detail.shouldSwap = false;
+  });
+
   // --- keys: an element with data-key="x" is what the key x is for ---
 
   const typing = (target) => target.closest("input, textarea, select");
@@ -49,7 +78,8 @@
       return;
     }
     const meant = [...document.querySelectorAll(`[data-key="${CSS.escape(event.key)}"]`)].find(visible);
-    if (!meant) return;
+    // What is still shown of the item before is not what this key is meant for.
+    if (!meant || (opening && detail().contains(meant))) return;
     event.preventDefault();
     if (meant.matches("input, textarea")) meant.focus();
     else meant.click();
@@ -87,10 +117,6 @@
   const drafts = new Map();
   document.addEventListener("input", (event) => {
     if (event.target.id === "body") drafts.set(opened(), event.target.value);
-  });
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const sent = event.detail.requestConfig.elt;
-    if (sent.matches(".basket-reply") && event.detail.xhr.status === 200) drafts.delete(opened());
   });
 
   // A list that is renewed stays as long as it was.

@@ -1,13 +1,14 @@
 """Patients, billing clerks and their pages together: what one does, the others see without reloading."""
 
 import asyncio
+import re
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from sandbox.scanner import EICAR
 from tests.browser.conftest import Endpoints, OpenPage
@@ -164,6 +165,111 @@ async def test_two_colleagues_never_answer_the_same_patient_unawares(open_page: 
     await expect(bob.locator("#body")).to_have_value("Bob's draft")
     await bob.get_by_role("button", name="Send", exact=True).click()
     await expect(bob.locator("#item-thread")).to_contain_text("Bob's draft", timeout=FAST_MS)
+
+
+async def hold_up(staff: Page, action: str, *, refused: bool = False) -> asyncio.Event:
+    """Keep the answers to an action back until the event is set; or refuse it then."""
+    go_on = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        answer = None if refused else await route.fetch()
+        await go_on.wait()
+        await (route.fulfill(response=answer) if answer else route.fulfill(status=422))
+
+    await staff.route(re.compile(rf"/basket/items/[^/]+{action}\?"), later)
+    return go_on
+
+
+async def two(open_page: OpenPage, subject: str) -> tuple[Page, str, str]:
+    """Return a clerk's page, and the subjects of two items in its list."""
+    first, second = f"{subject} first", f"{subject} second"
+    ann, maria = await live(await open_page("ann", "/basket?pool=billing")), await open_page("maria")
+    for one in (first, second):
+        await write(maria, one, "Hello")
+        await expect(ann.locator("#items .basket-item", has_text=one)).to_be_visible(timeout=FAST_MS)
+    return ann, first, second
+
+
+async def open_item(staff: Page, subject: str) -> None:
+    await staff.locator("#items .basket-item", has_text=subject).click()
+    await expect(staff.locator("#detail h2")).to_have_text(subject)
+
+
+async def test_an_answer_that_comes_late_does_not_bring_back_the_item_before(
+    open_page: OpenPage, subject: str
+) -> None:
+    ann, first, second = await two(open_page, subject)
+    await open_item(ann, first)
+    go_on = await hold_up(ann, "/claim")
+    async with ann.expect_response("**/claim?*"):
+        await ann.keyboard.press("c")
+        await open_item(ann, second)
+        go_on.set()
+
+    # The list tells what became of it.
+    await expect(ann.locator("#items .basket-item", has_text=first).locator(".holder")).to_have_text("you")
+    await expect(ann.locator("#detail h2")).to_have_text(second)
+    await ann.keyboard.press("e")
+    await expect(ann.locator("#item-facts")).to_contain_text("Done")
+    await expect(ann.locator("#items .basket-item", has_text=second)).to_have_count(0)
+    await expect(ann.locator("#items .basket-item", has_text=first)).to_be_visible()
+
+
+async def test_a_key_that_is_pressed_while_an_item_is_being_opened_does_nothing_to_the_one_before(
+    open_page: OpenPage, subject: str
+) -> None:
+    ann, first, second = await two(open_page, subject)
+    await open_item(ann, first)
+    go_on = await hold_up(ann, "")
+    await ann.locator("#items .basket-item", has_text=second).click()
+    await ann.keyboard.press("e")
+    go_on.set()
+    await expect(ann.locator("#detail h2")).to_have_text(second)
+
+    await ann.keyboard.press("c")
+
+    await expect(ann.locator("#item-facts .holder")).to_have_text("you")
+    await expect(ann.locator("#items .basket-item", has_text=first)).to_be_visible()
+
+
+async def test_a_reply_under_way_takes_nothing_from_what_is_typed_about_another_item(
+    open_page: OpenPage, subject: str
+) -> None:
+    ann, first, second = await two(open_page, subject)
+    await ann.goto(f"/basket?q={subject}")
+    await open_item(await live(ann), first)
+    go_on = await hold_up(ann, "/reply")
+    await ann.locator("#body").fill("To the first")
+    async with ann.expect_response("**/reply?*"):
+        await ann.keyboard.press("Control+Enter")
+        await open_item(ann, second)
+        await ann.locator("#body").fill("To the second")
+        go_on.set()
+
+    answered = ann.locator("#items .basket-item", has_text=first)
+    await expect(answered).to_contain_text("Waiting for the patient")
+    await expect(ann.locator("#detail h2")).to_have_text(second)
+    await expect(ann.locator("#body")).to_have_value("To the second")
+    await open_item(ann, first)
+    await expect(ann.locator("#item-thread")).to_contain_text("To the first")
+    await expect(ann.locator("#body")).to_have_value("")
+
+
+async def test_a_reply_that_does_not_go_through_after_its_item_was_left_is_told_and_kept(
+    open_page: OpenPage, subject: str
+) -> None:
+    ann, first, second = await two(open_page, subject)
+    await open_item(ann, first)
+    go_on = await hold_up(ann, "/reply", refused=True)
+    await ann.locator("#body").fill("To the first")
+    await ann.keyboard.press("Control+Enter")
+    await open_item(ann, second)
+    go_on.set()
+
+    await expect(ann.locator("#toasts")).to_contain_text(first)
+    await expect(ann.locator("#detail h2")).to_have_text(second)
+    await open_item(ann, first)
+    await expect(ann.locator("#body")).to_have_value("To the first")
 
 
 class Cable:

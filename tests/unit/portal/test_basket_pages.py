@@ -226,7 +226,20 @@ async def test_what_went_to_a_pool_of_others_leaves_the_page(world: World) -> No
     sent = {"version": "4", "pool": "crm", "reason": "-"}
     async with world.staff() as browser:
         answer = await browser.post("/basket/items/i-1/reassign?pool=billing", data=sent, headers=PANE)
-    assert answer.headers["hx-redirect"] == "/basket?pool=billing&state=open"
+    assert answer.headers["hx-push-url"] == "/basket?pool=billing&state=open"
+    assert "It is in a pool now that is not yours to see." in answer.text
+    assert "Choose an item to read it." in answer.text
+
+
+async def test_without_scripts_too_what_went_to_a_pool_of_others_leads_to_the_list(world: World) -> None:
+    given(world)
+    world.services.answer("POST", "/v1/items/i-1/reassign", item(pool="crm"))
+    sent = form(version="4", pool="crm", reason="-")
+    async with world.staff() as browser:
+        answer = await browser.post("/basket/items/i-1/reassign?pool=billing", data=sent)
+        page = await browser.get(answer.headers["location"])
+    assert answer.headers["location"] == "/basket?pool=billing&state=open"
+    assert "It is in a pool now that is not yours to see." in page.text
 
 
 async def test_news_of_an_open_item_leave_what_is_typed_alone_and_keep_its_version_when_somebody_wrote(
