@@ -1,5 +1,6 @@
 """The in basket: lists, an open item, conflicts, work, search, the stream, and the supervisor's figures."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -164,8 +165,9 @@ async def test_a_claim_that_a_colleague_won_names_the_colleague(world: World) ->
     assert "bob has claimed this." in answer.text
 
 
-async def test_a_reply_that_came_second_shows_the_first_and_keeps_the_draft(world: World) -> None:
-    given(world, item(version=5))
+@pytest.mark.parametrize("state", ["waiting", "done"])
+async def test_a_reply_that_came_second_shows_the_first_and_keeps_the_draft(world: World, state: str) -> None:
+    given(world, item(version=5, state=state))
     newer = {"reply_id": "r-1", "author": "staff:bob", "body": "I corrected it.", "at": "2026-01-05T11:59:00Z"}
     told = {"reason": "stale_version", "detail": "-", "version": 5, "newer_reply": newer}
     world.services.answer("POST", "/v1/items/i-1/reply", told, 412)
@@ -177,6 +179,14 @@ async def test_a_reply_that_came_second_shows_the_first_and_keeps_the_draft(worl
     assert "I corrected it." in answer.text
     assert "My draft</textarea>" in answer.text
     assert 'id="version-reply" value="5"' in answer.text
+
+
+async def test_what_is_done_can_still_be_replied_to_and_nothing_else_done_to_it(world: World) -> None:
+    given(world, item(state="done"))
+    async with world.staff() as browser:
+        pane = (await browser.get("/basket/items/i-1?pool=billing", headers=PANE)).text
+    assert "This is done. A reply opens it again." in pane
+    assert re.findall(r'hx-post="/basket/items/i-1/(\w+)', pane) == ["reply"]
 
 
 async def test_send_and_done_is_a_reply_and_then_done_with_the_version_after_it(world: World) -> None:
