@@ -272,6 +272,26 @@ async def test_a_reply_that_does_not_go_through_after_its_item_was_left_is_told_
     await expect(ann.locator("#body")).to_have_value("To the first")
 
 
+async def test_words_longer_than_a_line_make_no_page_wider_than_a_phone(open_page: OpenPage, subject: str) -> None:
+    long = subject.replace(" ", "-") + "x" * 250
+    maria, ann = await open_page("maria"), await live(await open_page("ann", "/basket?pool=billing"))
+    await write(maria, long, f"x{long}")
+    await open_item(ann, long)
+    await ann.locator("#body").fill(f"y{long}")
+    await ann.get_by_role("button", name="Send", exact=True).click()
+    await expect(ann.locator("#item-thread")).to_contain_text(f"y{long}")
+
+    pages = {
+        maria: ("/", "/messages", maria.url),
+        ann: (ann.url, f"/basket?q={long[:200]}", f"/basket?q={subject}"),
+    }
+    for page, addresses in pages.items():
+        await page.set_viewport_size({"width": 390, "height": 844})
+        for address in addresses:
+            await page.goto(address)
+            assert await page.evaluate("document.documentElement.scrollWidth") == 390, address
+
+
 class Cable:
     """A connection to the portal that can be pulled out and put back."""
 
