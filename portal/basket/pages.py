@@ -17,7 +17,8 @@ from shared.paths import segment
 
 router = page_router("/basket")
 
-ROWS_MAX: Final = 200
+ROWS_MAX: Final = 1_000
+"""As long as a list can be that is renewed; a longer one shrinks to it."""
 QUIET_S: Final = 60
 """The inbox's stream says something at least this often, or it is dead."""
 
@@ -35,7 +36,7 @@ async def lists(request: Request, staff: Staff, after: str = "", limit: int = RO
             page = await page_of(staff, where, after, min(max(limit, 1), ROWS_MAX))
             return render(request, "basket/rows.html", where=where, page=page, item=None, **common(request, staff))
         case _:
-            return await show_page(request, staff, where)
+            return await show_page(request, staff, where, after=after)
 
 
 @router.get("/items/{item_id}")

@@ -20,6 +20,8 @@ from portal.visitors import StaffAtPage
 from shared.paths import segment
 
 ROWS: Final = 50
+PAGE_MAX: Final = 200
+"""As much as the inbox gives at once."""
 STATES: Final = ("open", "waiting", "postponed", "done")
 
 
@@ -67,15 +69,25 @@ async def pools_of(staff: StaffAtPage) -> list[Pool]:
 
 
 async def page_of(staff: StaffAtPage, where: Where, after: str = "", rows: int = ROWS) -> Page:
-    """Return a part of a list."""
+    """Return a part of a list, in as many of the inbox's pages as it takes."""
+    if not where:
+        return Page(items=())
+    page = Page(items=(), next=after)
+    for asked in range(0, rows, PAGE_MAX):
+        more = await _page(staff, where, page.next or "", min(rows - asked, PAGE_MAX))
+        page = Page(items=page.items + more.items, next=more.next)
+        if page.next is None:
+            break
+    return page
+
+
+async def _page(staff: StaffAtPage, where: Where, after: str, rows: int) -> Page:
     cursor = {"after": after} if after else {}
     if where.q:
         told = await staff.get("inbox", "/v1/search", q=where.q, limit=rows, **cursor)
-    elif where.pool:
+    else:
         path = f"/v1/pools/{segment(where.pool)}/items"
         told = await staff.get("inbox", path, state=where.state, limit=rows, **cursor)
-    else:
-        return Page(items=())
     return Page.model_validate(told)
 
 
@@ -96,7 +108,7 @@ async def show_item(
 
 
 async def show_page(
-    request: Request, staff: StaffAtPage, where: Where, item: Item | None = None, **more: Any
+    request: Request, staff: StaffAtPage, where: Where, item: Item | None = None, after: str = "", **more: Any
 ) -> Response:
     """Return the page with its three panes; without a list in its address, the first where something waits."""
     pools = await pools_of(staff)
@@ -105,7 +117,7 @@ async def show_page(
         where = Where(item.pool if item else first.pool)
     bad_search = False
     try:
-        page = await page_of(staff, where)
+        page = await page_of(staff, where, after)
     except ServiceProblem as problem:
         if problem.status != HTTPStatus.BAD_REQUEST:
             raise
@@ -115,7 +127,7 @@ async def show_page(
         if item
         else common(request, staff) | {"item": None}
     )
-    values = {"where": where, "page": page, "bad_search": bad_search, "pools": pools}
+    values = {"where": where, "after": after, "page": page, "bad_search": bad_search, "pools": pools}
     return render(request, "basket/page.html", _status(more), **values | shown | more)
 
 

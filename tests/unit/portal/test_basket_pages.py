@@ -1,4 +1,4 @@
-"""The in basket: lists, an open item, conflicts, work, search, the stream, and the supervisor's figures."""
+"""The in basket: lists, an open item, conflicts, work, search and the stream."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,6 @@ import pytest
 from aiohttp import web
 
 from portal.basket.answers import Item, short
-from portal.basket.charts import WIDTH, chart
 from tests.unit.portal.world import CSRF, World, form
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -102,14 +101,6 @@ def test_ages_are_one_short_word() -> None:
     assert [short(seconds) for seconds in (5, 300, 7_200, 200_000)] == ["5s", "5m", "2h", "2d"]
 
 
-def test_a_charts_longest_row_fills_it_and_its_parts_lie_one_after_the_other() -> None:
-    drawn = chart([("a", "4", [("late", 1), ("bar", 3)]), ("b", "2", [("late", 0), ("bar", 2)])])
-    (late, bar), (alone,) = (row.parts for row in drawn.rows)
-    assert (late.x, late.width, bar.x, bar.width) == (0, WIDTH / 4, WIDTH / 4, WIDTH * 3 / 4)
-    assert (alone.kind, alone.x, alone.width) == ("bar", 0, WIDTH / 2)
-    assert chart([("nothing", "0", [("bar", 0)])]).rows[0].parts == ()
-
-
 async def test_the_page_opens_where_something_waits_and_shows_its_list(world: World) -> None:
     given(world, item(urgent=True, urgent_words=["chest pain"], holder="staff:bob"))
     async with world.staff() as browser:
@@ -130,7 +121,7 @@ async def test_a_script_gets_the_pane_it_asks_for_and_a_browser_the_whole_page(w
     async with world.staff() as browser:
         whole = (await browser.get("/basket/items/i-1?pool=billing")).text
         pane = (await browser.get("/basket/items/i-1?pool=billing", headers=PANE)).text
-        rows = (await browser.get("/basket?pool=billing&limit=999", headers=PANE | {"hx-target": "items"})).text
+        rows = (await browser.get("/basket?pool=billing", headers=PANE | {"hx-target": "items"})).text
         pools = (await browser.get("/basket?pool=billing", headers=PANE | {"hx-target": "pools"})).text
     assert "<html" in whole
     for part in (pane, rows, pools):
@@ -141,7 +132,32 @@ async def test_a_script_gets_the_pane_it_asks_for_and_a_browser_the_whole_page(w
     assert "/basket/attachments/a-1/preview" in pane
     assert "/basket/attachments/a-2" not in pane
     assert "held until it is scanned" in pane
-    assert world.services.calls("GET", "/v1/pools/billing/items")[-1].query["limit"] == "200"
+
+
+async def test_a_list_that_is_renewed_is_as_long_as_it_was_and_no_longer_than_a_thousand(world: World) -> None:
+    async def items(request: web.Request) -> web.Response:
+        first, count = int(request.query.get("after", 0)), int(request.query["limit"])
+        assert count <= 200
+        rows = [item(item_id=f"i-{number}") for number in range(first, first + count)]
+        return web.json_response({"items": rows, "next": str(first + count)})
+
+    given(world)
+    world.services.answer("GET", "/v1/pools/billing/items", items)
+    async with world.staff() as browser:
+        renewed = [
+            (await browser.get(f"/basket?pool=billing&limit={count}", headers=PANE | {"hx-target": "items"})).text
+            for count in (300, 9_999)
+        ]
+    assert [page.count("data-item=") for page in renewed] == [300, 1_000]
+    assert "after=300" in renewed[0]
+
+
+async def test_without_scripts_too_more_shows_what_comes_after(world: World) -> None:
+    given(world, item())
+    async with world.staff() as browser:
+        page = (await browser.get("/basket?pool=billing&state=open&after=cursor-1")).text
+    assert world.services.calls("GET", "/v1/pools/billing/items")[0].query["after"] == "cursor-1"
+    assert 'id="items" hx-get="/basket?pool=billing&amp;state=open&amp;after=cursor-1"' in page
 
 
 async def test_a_change_names_the_version_that_its_author_saw(world: World) -> None:
@@ -333,28 +349,6 @@ async def test_the_stream_is_passed_on_from_where_the_browser_was(world: World) 
         answer = await browser.get("/basket/stream", headers={"last-event-id": "17"})
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text == "id: 18\nevent: item\ndata: {}\n\n"
-
-
-async def test_figures_are_for_supervisors(world: World) -> None:
-    told = {"pool": "billing", "name": "Billing", "open": 5, "late": 2, "first_reply_p50_s": 600}
-    held = [{"holder": "staff:bob", "items": 3}]
-    world.services.answer("GET", "/v1/figures", [told | {"first_reply_p90_s": 7_200, "held": held, "arrived": 9}])
-    async with world.staff("sue", "supervisor") as supervisor, world.staff() as clerk:
-        page = (await supervisor.get("/basket/figures")).text
-        refused = await clerk.get("/basket/figures")
-    assert "5, 2 late" in page
-    assert "10m · 2h" in page
-    assert "bob" in page
-    assert " style=" not in page
-    assert refused.status_code == 404
-
-
-async def test_without_figures_of_the_inbox_the_pools_tell_what_waits(world: World) -> None:
-    given(world)
-    async with world.staff("sue", "supervisor") as supervisor:
-        page = (await supervisor.get("/basket/figures")).text
-    assert "Customer service" in page
-    assert "Nothing yet." in page
 
 
 async def test_the_pools_of_the_house_are_called_in_the_language_of_the_reader(world: World) -> None:
