@@ -283,6 +283,17 @@ async def test_news_of_an_open_item_leave_what_is_typed_alone_and_keep_its_versi
         assert 'id="version-reassign" value="9" hx-swap-oob="true"' in news
 
 
+async def test_a_file_that_has_been_scanned_meanwhile_can_be_opened_from_the_open_item(world: World) -> None:
+    scanned = item()
+    for file in scanned["messages"][0]["attachments"]:
+        file["state"] = "clean"
+    given(world, scanned)
+    async with world.staff() as browser:
+        news = (await browser.get("/basket/items/i-1/news?seen=m-1", headers=PANE)).text
+    assert 'href="/basket/attachments/a-2"' in news
+    assert "held until it is scanned" not in news
+
+
 WORK = {
     "work_id": "w-1",
     "kind": "verification-failed",
