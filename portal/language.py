@@ -8,6 +8,7 @@ import io
 from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Final
@@ -93,7 +94,9 @@ def currency_sign(currency: str) -> str:
 def money(amount_minor: int, currency: str) -> str:
     """Return an amount of minor units as people write it: `$1,234.50`."""
     digits = numbers.get_currency_precision(currency)
-    amount: str = numbers.format_currency(amount_minor / 10**digits, currency, locale=_LOCALES[spoken()])
+    amount: str = numbers.format_currency(
+        Decimal(amount_minor).scaleb(-digits), currency, locale=_LOCALES[spoken()]
+    )
     return amount
 
 

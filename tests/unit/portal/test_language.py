@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portal import language
@@ -32,7 +32,8 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
         typed_amount(text, "USD")
 
 
-@given(st.integers(min_value=1, max_value=10**12))
+@given(st.integers(min_value=1, max_value=10**17))
+@example(2**53 + 1)
 def test_an_amount_that_is_written_is_read_again(minor: int) -> None:
     assert typed_amount(written_amount(minor, "USD"), "USD") == minor
     assert typed_amount(language.money(minor, "USD"), "USD") == minor
