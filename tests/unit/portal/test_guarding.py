@@ -15,7 +15,21 @@ def test_one_goes_on_to_a_page_of_ours(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    [None, "", "billing", "//evil.example", "/\\evil.example", "https://evil.example/", "javascript:alert(1)"],
+    [
+        None,
+        "",
+        "billing",
+        "//evil.example",
+        "/\\evil.example",
+        "/\t\\evil.example",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "/ /evil.example",
+        "/billing\\..\\evil",
+        "/billing\n",
+        "https://evil.example/",
+        "javascript:alert(1)",
+    ],
 )
 def test_one_goes_nowhere_else(address: str | None) -> None:
     assert local_path(address, "/settings") == "/settings"
