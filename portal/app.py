@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import uvloop
-from aiokafka import AIOKafkaProducer
 from fastapi import FastAPI
 from itsdangerous import URLSafeTimedSerializer
 from starlette.middleware.gzip import GZipMiddleware
@@ -30,7 +29,7 @@ from portal import (
 )
 from portal.basket import router as basket
 from portal.calls import TIMEOUT_S, Services
-from portal.commands import Commands
+from portal.commands import Commands, new_producer
 from portal.events import Events
 from portal.guarding import Shield
 from portal.identity import IdentityProvider
@@ -120,7 +119,7 @@ async def run(settings: PortalSettings) -> None:
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
         calls = await stack.enter_async_context(session)
         await _reach(kafka)
-        producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **kafka.connection())
+        producer = new_producer(kafka)
         await producer.start()
         stack.push_async_callback(producer.stop)
         events = Events(kafka)

@@ -18,16 +18,18 @@ from portal.events import Events, Heard
 from shared.clock import Clock
 from shared.events.envelope import HEADERS, Command, Data, message_of, write
 from shared.events.topics import TOPICS
+from shared.settings import KafkaSettings
 
 SOURCE: Final = "portal"
-SEND_TIMEOUT_S: Final = 10.0
+SEND_TIMEOUT_S = 10.0
+GIVE_UP_MS = 8_000
 
 _TOPIC: Final = {cls: topic.name for topic in TOPICS for cls in topic.carries}
 _ENDED = Histogram("portal_command_seconds", "From a click to its outcome", ["type", "outcome"])
 
 
-class NotSentError(Exception):
-    """Kafka did not take the message; nothing has happened."""
+class MaybeSentError(Exception):
+    """Kafka did not say in time that it took the message: it may have it, or not; sent again, it does no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,15 @@ def new_id(kind: str) -> str:
     return f"{kind}-{uuid.uuid4()}"  # noqa: TID251  # a gateway invents the ids of what people ask for
 
 
+def new_producer(kafka: KafkaSettings) -> AIOKafkaProducer:
+    """Return what publishes, and gives up before its page does.
+
+    It is not idempotent, since such a producer gives nothing up: when Kafka is back after hours, it would send
+    what nobody counts on any more. A record that it repeats is the same message to who reads it, by its id.
+    """
+    return AIOKafkaProducer(acks="all", request_timeout_ms=GIVE_UP_MS, **kafka.connection())
+
+
 class Commands:
     """Publishes, and waits for outcomes."""
 
@@ -67,7 +78,7 @@ class Commands:
             actor: who asks, as in the envelope.
 
         Raises:
-            NotSentError: Kafka did not take it.
+            MaybeSentError: Kafka did not say that it took it.
         """
         command_id = str(uuid.uuid4())  # noqa: TID251  # a click begins a chain, nothing caused it
         clicked_at = time.monotonic()
@@ -88,7 +99,7 @@ class Commands:
         """Publish a fact.
 
         Raises:
-            NotSentError: Kafka did not take it.
+            MaybeSentError: Kafka did not say that it took it.
         """
         await self._publish(fact, str(uuid.uuid4()), subject, actor)  # noqa: TID251  # as above
 
@@ -111,4 +122,4 @@ class Commands:
                     _TOPIC[type(data)], write(message), key=subject.encode(), headers=HEADERS
                 )
         except (KafkaError, TimeoutError) as error:
-            raise NotSentError from error
+            raise MaybeSentError from error

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from portal.calls import ServiceAwayError, ServiceProblem
-from portal.commands import NotSentError
+from portal.commands import MaybeSentError
 from portal.guarding import StaleFormError, asked_path
 from portal.identity import IdentityAwayError
 from portal.language import _
@@ -79,7 +79,7 @@ async def _on_service_problem(request: Request, error: Exception) -> Response:
 
 
 async def _on_away(request: Request, error: Exception) -> Response:
-    if request.method != "POST" and not isinstance(error, NotSentError):
+    if request.method != "POST":
         text = _("We cannot show this right now. Nothing is lost. Please try again in a minute.")
         return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, _("One moment, please"), text)
     title = _("This was not sent")
@@ -88,6 +88,12 @@ async def _on_away(request: Request, error: Exception) -> Response:
         # Staff's changes go to the services themselves, and an answer can be lost on its way back.
         title = _("We do not know whether this was done")
         text = _("We got no answer. Look at the item before you try again; nothing will be done twice.")
+    elif isinstance(error, MaybeSentError):
+        title = _("We do not know whether this was sent")
+        text = _(
+            "We got no answer. Please wait a minute and try again with the button below: "
+            "it will not be done twice. If you begin anew on another page, it may be."
+        )
     form = await unsent(request)
     return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, title, text, form=form, again=True)
 
@@ -125,7 +131,7 @@ HANDLERS: Final[dict[Any, Any]] = {
     ServiceProblem: _on_service_problem,
     ServiceAwayError: _on_away,
     IdentityAwayError: _on_away,
-    NotSentError: _on_away,
+    MaybeSentError: _on_away,
     HTTPException: _on_http_error,
     RequestValidationError: _on_invalid,
     Exception: _on_bug,

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import structlog
 
-from portal.commands import Commands, NotSentError
+from portal.commands import Commands, MaybeSentError
 from shared.events.portal import SessionEnded, SessionStarted
 
 SWEEP_S: Final = 1.0
@@ -33,7 +33,7 @@ class Sessions:
         """Say that a person logged in.
 
         Raises:
-            NotSentError: Kafka did not take it, so the login must not go on.
+            MaybeSentError: Kafka did not say that it took it, so the login must not go on.
         """
         fact = SessionStarted(session_id=session_id, person_id=person_id)
         await self._commands.tell(fact, subject=person_id, actor=f"patient:{person_id}")
@@ -50,7 +50,7 @@ class Sessions:
         """End a session and say so; once, whoever kept its cookie.
 
         Raises:
-            NotSentError: Kafka did not take it; the session can be ended again.
+            MaybeSentError: Kafka did not say that it took it; the session can be ended again.
         """
         if session_id in self._ended:
             return
@@ -70,5 +70,5 @@ class Sessions:
             for session_id, person_id in over:
                 try:
                     await self.end(session_id, person_id, "timeout")
-                except NotSentError:
+                except MaybeSentError:
                     log.warning("a session's end could not be told; trying again")

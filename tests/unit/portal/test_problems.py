@@ -109,7 +109,9 @@ async def test_a_service_that_is_away_costs_nothing_of_what_was_typed_and_nobody
     assert world.producer.sent == []
 
 
-async def test_what_kafka_does_not_take_is_kept_as_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_what_kafka_does_not_answer_to_nobody_says_that_it_was_not_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def refuse(*_args: Any, **_options: Any) -> None:
         raise KafkaError
 
@@ -118,7 +120,10 @@ async def test_what_kafka_does_not_take_is_kept_as_well(world: World, monkeypatc
     async with world.person() as browser:
         refused = await browser.post("/messages/new", data=form(**CHOSEN, **WRITTEN))
     assert refused.status_code == 503
-    assert Form(refused.text).fields[1:]
+    assert "We do not know whether this was sent" in refused.text
+    assert "This was not sent" not in refused.text
+    again = Form(refused.text)
+    assert (again.action, dict(again.fields)) == ("/messages/new", form(**CHOSEN, **WRITTEN))
 
 
 async def test_a_page_that_cannot_be_shown_is_no_matter_of_something_sent(world: World) -> None:
