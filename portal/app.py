@@ -83,7 +83,7 @@ def create_app(
     state.signer = URLSafeTimedSerializer(secret, salt="live")
     state.cookie_box = CookieBox(secret)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, max_body_size=http.BODY_BYTES_MAX)
     app.add_middleware(Segments)
     app.add_middleware(GZipMiddleware, minimum_size=_PACKED_FROM_BYTES)
     app.add_middleware(

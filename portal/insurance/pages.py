@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from portal.commands import Outcome, new_id
 from portal.events import key
-from portal.guarding import not_found, page_router
+from portal.guarding import FILES_BYTES_MAX, not_found, page_router
 from portal.insurance.answers import Coverage, Coverages, Payer, Payers
 from portal.insurance.cards import NO_CARD, Card, read_card
 from portal.insurance.forms import Typed, add_coverage, blank, caught_up, known_payer, present, request_change
@@ -80,7 +80,7 @@ async def add_form(request: Request, person: Person, patient: str | None = None)
     return await _add_page(request, person, patients, blank(chosen, new_id("coverage")))
 
 
-@router.post("/add")
+@router.post("/add", max_body_size=FILES_BYTES_MAX)
 async def add(request: Request, person: Person) -> Response:
     """Ask to add a coverage."""
     async with request.form() as form:
@@ -110,7 +110,7 @@ async def card_form(_person: Person) -> Response:
     return RedirectResponse("/insurance/add", HTTPStatus.SEE_OTHER)
 
 
-@router.post("/add/card")
+@router.post("/add/card", max_body_size=FILES_BYTES_MAX)
 async def fill_in(request: Request, person: Person) -> Response:
     """Show the form filled in with what the pictures of a card say, for the patient to look over."""
     async with request.form() as form:

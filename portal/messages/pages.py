@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.commands import Outcome, new_id
 from portal.events import key
-from portal.guarding import not_found, page_router
+from portal.guarding import FILES_BYTES_MAX, not_found, page_router
 from portal.language import _
 from portal.messages.answers import Patient, Patients, Recipients, Thread, Threads
 from portal.messages.files import File, upload_all
@@ -50,7 +50,7 @@ async def new(request: Request, person: Person) -> Response:
     return await _step_page(request, person, patients, path, Text(new_id("message")))
 
 
-@router.post("/new")
+@router.post("/new", max_body_size=FILES_BYTES_MAX)
 async def send(request: Request, person: Person) -> Response:
     """Send a new message."""
     patients = await _patients(person)
@@ -96,7 +96,7 @@ async def thread(thread_id: str, request: Request, person: Person) -> Response:
     return _thread_page(request, shown, Text(new_id("message")))
 
 
-@router.post("/{thread_id}")
+@router.post("/{thread_id}", max_body_size=FILES_BYTES_MAX)
 async def reply(thread_id: str, request: Request, person: Person) -> Response:
     """Send a further message of a conversation."""
     patients, there = await asyncio.gather(_patients(person), _thread(person, thread_id))

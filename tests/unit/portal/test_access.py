@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from itsdangerous import TimestampSigner
 
+from portal.guarding import FILES_BYTES_MAX
 from tests.unit.portal.world import CSRF, SECRET, World
 
 PUBLIC: Final = {
@@ -103,8 +104,17 @@ SUPERVISOR: Final = {"GET /basket/figures"}
 SIGNED: Final = {"GET /live/{signed}"}
 """For who was given the address by a page: nobody invents one."""
 
+WITH_FILES: Final = {
+    "POST /insurance/add",
+    "POST /insurance/add/card",
+    "POST /messages/new",
+    "POST /messages/{thread_id}",
+}
+"""Forms that may be long."""
+
 AS_GUEST: Final = ("Bearer gateway", None)
 NUMBERS: Final = count()
+MIB: Final = 1024 * 1024
 SAMPLES: Final = {"version": "1", "name": "portal.css", "action": "claim"}
 TYPED: Final = {
     "payment_id": "A-1",
@@ -221,6 +231,28 @@ async def test_what_changes_something_needs_a_form_of_ours(world: World, kind: s
         assert answer.status_code == 403, route
         assert not world.services.asked, route
         assert not world.producer.sent, route
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_nobody_can_send_more_than_a_form_holds(world: World, *, announced: bool) -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="f"\r\n\r\n'
+        for _ in range(FILES_BYTES_MAX // MIB + 1):
+            yield b"x" * MIB
+            taken += MIB
+
+    for route in changing(world):
+        taken = 0
+        method, path = route.split()
+        length = {"content-length": str(FILES_BYTES_MAX + 1)} if announced else {}
+        headers = {"content-type": "multipart/form-data; boundary=b", **length}
+        async with world.visitor() as browser:
+            answer = await browser.request(method, path, content=endless(), headers=headers)
+        assert answer.status_code == 413, route
+        assert taken <= (0 if announced else FILES_BYTES_MAX if route in WITH_FILES else MIB), route
 
 
 async def test_a_cookie_that_we_did_not_sign_is_none(world: World) -> None:
