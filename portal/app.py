@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from itsdangerous import URLSafeTimedSerializer
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from portal import (
     billing,
@@ -100,6 +101,7 @@ def create_app(
         logout=_origin(settings.oidc_issuer),
         secure=settings.secure,
     )
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app
 
 

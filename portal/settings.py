@@ -1,18 +1,27 @@
 """What the portal is told by its environment (`PORTAL_…`)."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import DirectoryPath, Field, SecretStr
+from pydantic import AfterValidator, DirectoryPath, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
+
+
+def _networks(value: str) -> str:
+    for one in value.split(",") if value else ():
+        ip_network(one.strip())
+    return value
 
 
 class PortalSettings(BaseSettings):
     """Each field is a variable.
 
     Attributes:
+        trusted_proxies: addresses and networks, with commas between several, of who stands in front: they alone
+            are believed when they say in `X-Forwarded-For` where a caller comes from.
         secret: signs and encrypts cookies; the same for all processes of the portal.
         public_url: where browsers find the portal; with `https`, cookies are sent over TLS only.
         oidc_issuer: the identity provider, which must tell about itself by OpenID Connect Discovery.
@@ -27,6 +36,7 @@ class PortalSettings(BaseSettings):
 
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8070, ge=0, le=65535)
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
     public_url: WebAddress
     secret: Annotated[SecretStr, Field(min_length=32)]
     oidc_issuer: WebAddress

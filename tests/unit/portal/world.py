@@ -24,6 +24,7 @@ from shared.settings import KafkaSettings
 
 SECRET = "a secret of at least thirty-two letters"
 CSRF = "csrf-of-the-test"
+PROXY = "10.0.0.7"
 
 Given = Callable[[web.Request], Any]
 
@@ -121,13 +122,15 @@ class World:
         self.producer.sent.clear()
         self.producer.outcome = ("done", "a.done.v1", {})
 
-    def visitor(self, *, cookie: dict[str, Any] | None = None, language: str = "en") -> httpx.AsyncClient:
-        """Return a browser that is logged in as the cookie says."""
+    def visitor(
+        self, *, cookie: dict[str, Any] | None = None, language: str = "en", address: str = "127.0.0.1"
+    ) -> httpx.AsyncClient:
+        """Return a browser that is logged in as the cookie says, and connects from an address."""
         signed = TimestampSigner(SECRET).sign(
             base64.b64encode(json.dumps({"csrf": CSRF, **(cookie or {})}).encode())
         )
         return httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app),
+            transport=httpx.ASGITransport(self.app, client=(address, 50_000)),
             base_url="http://portal",
             cookies={"session": signed.decode(), "language": language},
         )
@@ -159,6 +162,7 @@ async def portal() -> AsyncIterator[World]:
         host, port = runner.addresses[0][:2]
         at = f"http://{host}:{port}"
         settings = PortalSettings(
+            trusted_proxies=f"{PROXY},10.1.0.0/16",
             public_url="http://portal",
             secret=SECRET,
             oidc_issuer=at,
