@@ -140,6 +140,7 @@ async def run(settings: PortalSettings) -> None:
             events.close()
             for task in running:
                 task.cancel()
+        await app.state.sessions.tell_ends()
 
 
 async def _reach(kafka: KafkaSettings) -> None:

@@ -5,6 +5,7 @@ session, since coverages are verified when it ends.
 """
 
 import secrets
+import time
 from http import HTTPStatus
 
 from fastapi import Request
@@ -36,9 +37,8 @@ async def logged_in(request: Request, state: str = "", code: str = "") -> Respon
     except NotLoggedInError:
         notice(request, _("Signing in did not work. Please try again."), "warning")
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    await _end(request)
-    request.session.clear()
-    request.session["csrf"] = secrets.token_urlsafe(24)
+    _leave(request)
+    request.session.update(csrf=secrets.token_urlsafe(24), began=int(time.time()))
     onward = attempt["next"]
     if person_id := claims.get("person_id"):
         session_id = new_id("session")
@@ -57,17 +57,19 @@ async def logged_in(request: Request, state: str = "", code: str = "") -> Respon
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
     """End the session, here and at the identity provider."""
-    was_person = "person" in request.session
-    await _end(request)
-    request.session.clear()
+    was_person = _leave(request)
     changed = _("You are signed out. What you changed about your insurance is now checked with your insurer.")
     notice(request, changed if was_person else _("You are signed out."), "info")
     return RedirectResponse(await _provider(request).farewell(), HTTPStatus.SEE_OTHER)
 
 
-async def _end(request: Request) -> None:
-    if told := request.session.get("person"):
-        await request.app.state.sessions.end(told["session"], told["id"], "logout")
+def _leave(request: Request) -> bool:
+    """End this browser's session; return whether it was a person's."""
+    told = request.session.get("person")
+    request.session.clear()
+    if told:
+        request.app.state.sessions.end(told["session"], told["id"], "logout")
+    return bool(told)
 
 
 def _provider(request: Request) -> IdentityProvider:

@@ -7,6 +7,7 @@ sessions); after a restart a session goes on with its next click.
 
 import asyncio
 import time
+from collections import deque
 from typing import Final, Literal
 
 import structlog
@@ -14,7 +15,7 @@ import structlog
 from portal.commands import Commands, MaybeSentError
 from shared.events.portal import SessionEnded, SessionStarted
 
-SWEEP_S: Final = 1.0
+SWEEP_S = 1.0
 ENDED_MAX: Final = 100_000
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ class Sessions:
         self._idle_s = idle_s
         self._used_at: dict[str, tuple[str, float]] = {}
         self._ended: dict[str, None] = {}
+        self._untold: deque[SessionEnded] = deque()
 
     async def start(self, session_id: str, person_id: str) -> None:
         """Say that a person logged in.
@@ -35,40 +37,46 @@ class Sessions:
         Raises:
             MaybeSentError: Kafka did not say that it took it, so the login must not go on.
         """
-        fact = SessionStarted(session_id=session_id, person_id=person_id)
-        await self._commands.tell(fact, subject=person_id, actor=f"patient:{person_id}")
+        await self._tell(SessionStarted(session_id=session_id, person_id=person_id))
         self.used(session_id, person_id)
 
-    def used(self, session_id: str, person_id: str) -> bool:
-        """Note a click; return whether the session is still good."""
-        if session_id in self._ended:
-            return False
+    def used(self, session_id: str, person_id: str) -> None:
+        """Note a click."""
         self._used_at[session_id] = (person_id, time.monotonic())
-        return True
 
-    async def end(self, session_id: str, person_id: str, reason: Literal["logout", "timeout"]) -> None:
-        """End a session and say so; once, whoever kept its cookie.
+    def ended(self, session_id: str) -> bool:
+        """Return whether a session is over, whoever kept its cookie."""
+        return session_id in self._ended
 
-        Raises:
-            MaybeSentError: Kafka did not say that it took it; the session can be ended again.
-        """
+    def end(self, session_id: str, person_id: str, reason: Literal["logout", "timeout"]) -> None:
+        """End a session at once; `tell_ends` says so, whether or not Kafka is there now."""
         if session_id in self._ended:
             return
-        fact = SessionEnded(session_id=session_id, person_id=person_id, reason=reason)
-        await self._commands.tell(fact, subject=person_id, actor=f"patient:{person_id}")
         self._used_at.pop(session_id, None)
         self._ended[session_id] = None
         if len(self._ended) > ENDED_MAX:
             del self._ended[next(iter(self._ended))]
+        self._untold.append(SessionEnded(session_id=session_id, person_id=person_id, reason=reason))
+
+    async def tell_ends(self) -> None:
+        """Say which sessions have ended; where Kafka does not answer, the rest is left for the next time."""
+        while self._untold:
+            try:
+                await self._tell(self._untold[0])
+            except MaybeSentError:
+                log.warning("the ends of sessions could not be told; trying again", sessions=len(self._untold))
+                return
+            self._untold.popleft()
 
     async def run(self) -> None:
-        """End the sessions that nobody uses any more, until cancelled."""
+        """End the sessions that nobody uses any more, and tell of all that have ended, until cancelled."""
         while True:
-            await asyncio.sleep(SWEEP_S)
             before = time.monotonic() - self._idle_s
             over = [(session_id, who) for session_id, (who, at) in self._used_at.items() if at < before]
             for session_id, person_id in over:
-                try:
-                    await self.end(session_id, person_id, "timeout")
-                except MaybeSentError:
-                    log.warning("a session's end could not be told; trying again")
+                self.end(session_id, person_id, "timeout")
+            await self.tell_ends()
+            await asyncio.sleep(SWEEP_S)
+
+    async def _tell(self, fact: SessionStarted | SessionEnded) -> None:
+        await self._commands.tell(fact, subject=fact.person_id, actor=f"patient:{fact.person_id}")

@@ -29,6 +29,7 @@ class PortalSettings(BaseSettings):
         processor_js_url: the processor's own page for card and bank numbers, shown in a frame.
         assets_dir: where the files of others are (`local.assets` puts them there).
         idle_s: how long a session lives without a click.
+        lifetime_s: how long it lives at most.
         outcome_wait_s: how long a page waits for a command's outcome before it says "still being worked on".
     """
 
@@ -49,6 +50,7 @@ class PortalSettings(BaseSettings):
     processor_js_url: WebAddress
     assets_dir: DirectoryPath = Path("assets")
     idle_s: int = Field(default=900, ge=60)
+    lifetime_s: int = Field(default=43_200, ge=60)
     outcome_wait_s: float = Field(default=5.0, gt=0, le=30)
 
     @property

@@ -22,8 +22,10 @@ from joserfc.jwk import OctKey
 
 from portal.calls import Answer, Services
 from portal.commands import Commands, Outcome
+from portal.sessions import Sessions
 from shared.events.envelope import Command
 
+UNATTENDED_HEADER: Final = "x-unattended"
 _ENCRYPTION: Final = {"alg": "dir", "enc": "A256GCM"}
 
 
@@ -123,10 +125,15 @@ class GuestAtPage(_Visitor):
 
 async def _person(request: Request) -> PersonAtPage:
     told = request.session.get("person")
-    if not told or not request.app.state.sessions.used(told["session"], told["id"]):
+    sessions: Sessions = request.app.state.sessions
+    if told and _too_old(request):
+        sessions.end(told["session"], told["id"], "timeout")
+    if not told or sessions.ended(told["session"]):
         request.session.pop("person", None)
         raise LoginNeededError
-    _renew(request)
+    if _clicked(request):
+        sessions.used(told["session"], told["id"])
+        _renew(request)
     return PersonAtPage(request, told)
 
 
@@ -140,11 +147,24 @@ async def _person_if_any(request: Request) -> PersonAtPage | None:
 async def _staff(request: Request) -> StaffAtPage:
     told = request.session.get("staff")
     token = request.app.state.cookie_box.open(told["token"]) if told else None
-    if not told or token is None:
+    if not told or token is None or _too_old(request):
         request.session.pop("staff", None)
         raise LoginNeededError
-    _renew(request)
+    if _clicked(request):
+        _renew(request)
     return StaffAtPage(request, told, token)
+
+
+def _too_old(request: Request) -> bool:
+    began: int = request.session.get("began", 0)
+    lifetime_s: int = request.app.state.settings.lifetime_s
+    return time.time() > began + lifetime_s
+
+
+def _clicked(request: Request) -> bool:
+    """Tell whether somebody asked for this, or an open page by itself, which would keep its session for ever."""
+    by_itself = UNATTENDED_HEADER in request.headers
+    return not by_itself and "text/event-stream" not in request.headers.get("accept", "")
 
 
 def _renew(request: Request) -> None:

@@ -68,6 +68,11 @@ for (const following of document.querySelectorAll("[data-live]")) {
   addEventListener("pagehide", () => source.close());
 }
 
+// What a page asks for by itself keeps no session alive: an open page would never be signed out.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (["live", "news"].includes(event.detail.triggeringEvent?.type)) event.detail.headers["x-unattended"] = "yes";
+});
+
 document.addEventListener("htmx:responseError", (event) => {
   if ([401, 403].includes(event.detail.xhr.status)) signedOut();
   else toast(toasts.dataset.failed, "danger");

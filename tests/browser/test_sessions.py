@@ -121,8 +121,14 @@ async def test_no_page_may_be_framed_or_run_what_is_not_ours(open_page: OpenPage
 async def test_a_balance_that_changes_elsewhere_changes_on_the_open_page(open_page: OpenPage) -> None:
     page = await open_page("james", "/billing/SBX-1002")
     before = await page.locator(".money.big").inner_text()
+    asked: list[dict[str, str]] = []
+    page.on("request", lambda request: asked.append(request.headers))
     other = await open_page("grace", "/pay/SBX-1002")
     await other.fill("[name=amount]", "1.00")
     await other.get_by_role("button", name="Continue").click()
     await other.get_by_role("button", name="Pay $1.00").click()
     await expect(page.locator(".money.big")).not_to_have_text(before, timeout=15_000)
+    # Nobody clicked here, so the session is no younger for it.
+    parts = [headers for headers in asked if "hx-request" in headers]
+    assert parts
+    assert all("x-unattended" in headers for headers in parts)

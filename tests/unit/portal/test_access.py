@@ -156,7 +156,7 @@ async def visiting(world: World, kind: str) -> httpx.AsyncClient:
         case "patient" | "proxy":
             return world.visitor(cookie=person(kind, f"session-{next(NUMBERS)}"))
         case "somebody who has logged out":
-            await world.app.state.sessions.end("session-over", "patient", "logout")
+            world.app.state.sessions.end("session-over", "patient", "logout")
             world.forget()
             return world.visitor(cookie=person("patient", "session-over"))
         case "staff whose token is not sealed by us":

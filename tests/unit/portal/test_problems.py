@@ -162,7 +162,7 @@ async def test_who_signed_in_anew_opens_the_form_again(world: World) -> None:
 
 
 async def test_a_session_that_is_over_shows_what_was_typed(world: World) -> None:
-    await world.app.state.sessions.end("session-left", "person-1", "logout")
+    world.app.state.sessions.end("session-left", "person-1", "logout")
     cookie = {"person": {"id": "person-1", "name": "Maria Sandoval", "session": "session-left"}}
     async with world.visitor(cookie=cookie) as browser:
         shown = await browser.post("/messages/new", data=form(**CHOSEN, **WRITTEN), headers={"referer": FORM_PAGE})

@@ -1,11 +1,32 @@
 """Who is at a page, where they come from, and for how long they are."""
 
-import pytest
+import asyncio
+import time
+from itertools import count
+from typing import Any
 
+import pytest
+from aiokafka.errors import KafkaError
+
+from portal import sessions
+from portal.sessions import Sessions
 from portal.settings import PortalSettings
-from tests.unit.portal.world import PROXY, World
+from tests.unit.portal.world import PROXY, World, form
 
 CHALLENGE = "/v1/guest/challenge"
+
+numbers = count()
+
+
+def person() -> dict[str, Any]:
+    """Return the cookie of a session of its own."""
+    return {"person": {"id": "person-1", "name": "Maria Sandoval", "session": f"session-of-{next(numbers)}"}}
+
+
+def ends(world: World, session: str) -> list[str]:
+    """Return why a session ended, for each time that this was told."""
+    facts = (one["data"] for one in world.producer.sent if one["type"] == "portal.session-ended.v1")
+    return [fact["reason"] for fact in facts if fact["session_id"] == session]
 
 
 @pytest.mark.parametrize(
@@ -36,3 +57,66 @@ def test_only_addresses_and_networks_are_trusted(world: World, value: str) -> No
     settings = world.app.state.settings.model_dump() | {"trusted_proxies": value}
     with pytest.raises(ValueError, match="trusted_proxies"):
         PortalSettings.model_validate(settings)
+
+
+async def test_who_signs_out_is_signed_out_though_kafka_is_away_and_it_is_told_once_it_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_args: Any, **_options: Any) -> None:
+        raise KafkaError
+
+    cookie = person()
+    with monkeypatch.context() as away:
+        away.setattr(world.producer, "send_and_wait", refuse)
+        async with world.visitor(cookie=cookie) as browser:
+            answer = await browser.post("/logout", data=form())
+            after = await browser.get("/settings")
+        await world.app.state.sessions.tell_ends()
+    async with world.visitor(cookie=cookie) as browser:
+        kept = await browser.get("/settings")
+    assert answer.status_code == 303
+    assert after.headers["location"] == kept.headers["location"] == "/login?next=/settings"
+    assert ends(world, cookie["person"]["session"]) == []
+    await world.app.state.sessions.tell_ends()
+    await world.app.state.sessions.tell_ends()
+    assert ends(world, cookie["person"]["session"]) == ["logout"]
+
+
+async def test_a_session_that_nobody_uses_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "SWEEP_S", 0.01)
+    watched = Sessions(world.app.state.commands, idle_s=0)
+    watched.used("session-left", "person-1")
+    running = asyncio.create_task(watched.run())
+    async with asyncio.timeout(10):
+        while not watched.ended("session-left") or not world.producer.sent:
+            await asyncio.sleep(0)
+    running.cancel()
+    assert ends(world, "session-left") == ["timeout"]
+
+
+async def test_a_session_ends_in_time_however_much_it_is_used(world: World) -> None:
+    lifetime_s = world.app.state.settings.lifetime_s
+    young, old = ({"began": int(time.time()) - age_s} for age_s in (lifetime_s - 60, lifetime_s + 1))
+    cookie = person()
+    async with world.visitor(cookie=cookie | young) as browser:
+        assert (await browser.get("/messages/attachments/a-1")).status_code == 404
+    async with world.visitor(cookie=cookie | old) as browser:
+        assert (await browser.get("/messages/attachments/a-1")).status_code == 303
+    await world.app.state.sessions.tell_ends()
+    assert ends(world, cookie["person"]["session"]) == ["timeout"]
+    async with world.visitor(cookie={**world.of_staff("ann"), **old}) as browser:
+        assert (await browser.get("/basket")).headers["location"] == "/login?next=/basket"
+
+
+@pytest.mark.parametrize("staff", [False, True])
+@pytest.mark.parametrize("by_itself", [{"x-unattended": "yes"}, {"accept": "text/event-stream"}])
+async def test_what_an_open_page_asks_for_by_itself_keeps_no_session_alive(
+    world: World, by_itself: dict[str, str], *, staff: bool
+) -> None:
+    path = "/basket/attachments/a-1" if staff else "/messages/attachments/a-1"
+    async with world.staff() if staff else world.visitor(cookie=person()) as browser:
+        unattended = await browser.get(path, headers=by_itself)
+        clicked = await browser.get(path)
+    assert world.services.asked
+    assert "set-cookie" not in unattended.headers
+    assert "set-cookie" in clicked.headers

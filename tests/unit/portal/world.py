@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ class World:
     ) -> httpx.AsyncClient:
         """Return a browser that is logged in as the cookie says, and connects from an address."""
         signed = TimestampSigner(SECRET).sign(
-            base64.b64encode(json.dumps({"csrf": CSRF, **(cookie or {})}).encode())
+            base64.b64encode(json.dumps({"csrf": CSRF, "began": int(time.time()), **(cookie or {})}).encode())
         )
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, client=(address, 50_000)),
@@ -140,12 +141,12 @@ class World:
         return self.visitor(cookie=cookie, language=language)
 
     def staff(self, name: str = "ann", *roles: str) -> httpx.AsyncClient:
+        return self.visitor(cookie=self.of_staff(name, *roles))
+
+    def of_staff(self, name: str, *roles: str) -> dict[str, Any]:
+        """Return the cookie of a member of staff."""
         token = self.app.state.cookie_box.close(f"token-of-{name}")
-        return self.visitor(
-            cookie={
-                "staff": {"id": name, "name": name.title(), "roles": list(roles or ("billing",)), "token": token}
-            }
-        )
+        return {"staff": {"id": name, "name": name.title(), "roles": list(roles or ("billing",)), "token": token}}
 
 
 @asynccontextmanager
