@@ -11,10 +11,9 @@ from urllib.parse import urlencode
 
 import aiohttp
 from joserfc import jwt
-from joserfc.errors import JoseError
 
 from portal.settings import PortalSettings
-from shared.auth import ALGORITHMS, LEEWAY_S, KeysUnavailableError, SigningKeys
+from shared.auth import LEEWAY_S, InvalidTokenError, KeysUnavailableError, SigningKeys
 
 _RENEW_BEFORE_S: Final = 60.0
 
@@ -156,11 +155,8 @@ class IdentityProvider:
             nonce={"essential": True, "value": nonce},
         )
         try:
-            keys = await self._keys.including(None)
-            claims = jwt.decode(id_token, keys, algorithms=list(ALGORITHMS)).claims
-            rules.validate(claims)
+            return await self._keys.claims(id_token, rules)
         except KeysUnavailableError as error:
             raise IdentityAwayError from error
-        except (JoseError, ValueError) as error:
+        except InvalidTokenError as error:
             raise NotLoggedInError from error
-        return dict(claims)

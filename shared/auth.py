@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import aiohttp
 import structlog
@@ -35,6 +35,7 @@ StaffRole = Literal["billing", "crm", "insurance", "clinical", "clinical-support
 GATEWAY: Final = "gateway"
 
 ALGORITHMS: Final = ("RS256", "ES256")
+_SIGNATURES: Final = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 LEEWAY_S = 30
 KEYS_FRESH_S = 600.0
 FETCH_INTERVAL_S = 2.0
@@ -95,6 +96,23 @@ class SigningKeys:
         self._fetching = asyncio.Lock()
         self._refresh: asyncio.Task[None] | None = None
 
+    async def claims(self, token: str, rules: jwt.JWTClaimsRegistry) -> dict[str, Any]:
+        """Return what a token says that the issuer signed, and that follows the rules.
+
+        Raises:
+            InvalidTokenError: it is malformed or forged, or breaks a rule.
+            KeysUnavailableError: nobody can tell.
+        """
+        try:
+            header = jws.extract_compact(token.encode(), registry=_SIGNATURES).headers()
+            _SIGNATURES.check_header(header)
+            keys = await self.including(header.get("kid"))
+            claims = jwt.decode(token, keys, registry=_SIGNATURES).claims
+            rules.validate(claims)
+        except (JoseError, ValueError, TypeError) as error:  # TypeError: a header that is not an object
+            raise InvalidTokenError from error
+        return claims
+
     async def including(self, key_id: str | None) -> KeySet:
         """Return the keys, with the one called `key_id` if the issuer has it.
 
@@ -139,7 +157,6 @@ class TokenVerifier:
 
     def __init__(self, settings: AuthSettings) -> None:
         self._keys = SigningKeys(settings.jwks_url)
-        self._registry = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
         self._claims = jwt.JWTClaimsRegistry(
             leeway=LEEWAY_S,
             iss={"essential": True, "value": settings.issuer},
@@ -155,14 +172,7 @@ class TokenVerifier:
             InvalidTokenError: it is malformed, expired, forged, or meant for somebody else.
             KeysUnavailableError: the issuer cannot be reached, and never was.
         """
-        try:
-            header = jws.extract_compact(token.encode(), registry=self._registry).headers()
-            self._registry.check_header(header)
-            keys = await self._keys.including(header.get("kid"))
-            claims = jwt.decode(token, keys, registry=self._registry).claims
-            self._claims.validate(claims)
-        except (JoseError, ValueError, TypeError) as error:  # TypeError: a header that is not an object
-            raise InvalidTokenError from error
+        claims = await self._keys.claims(token, self._claims)
         subject, roles = claims["sub"], claims.get("roles", [])
         # Whom no message can name as its actor can do nothing here.
         named = isinstance(subject, str) and _NAME.fullmatch(subject.removeprefix("staff:"))
