@@ -10,12 +10,16 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
+import structlog
 from joserfc import jwt
 
 from portal.settings import PortalSettings
 from shared.auth import LEEWAY_S, InvalidTokenError, KeysUnavailableError, SigningKeys
 
-_RENEW_BEFORE_S: Final = 60.0
+RENEW_BEFORE_S: Final = 60.0
+AGAIN_S = 1.0
+
+log = structlog.get_logger(__name__)
 
 
 class IdentityAwayError(Exception):
@@ -48,8 +52,8 @@ class IdentityProvider:
         self._told: dict[str, Any] | None = None
         self._keys: SigningKeys | None = None
         self._token = ""
-        self._token_until = 0.0
-        self._asking = asyncio.Lock()
+        self._token_until = self._renew_at = self._renewed_at = float("-inf")
+        self._renewal: asyncio.Task[None] | None = None
 
     async def login_page(self) -> tuple[str, dict[str, str]]:
         """Return the address of the login page, and the attempt to keep in the browser's session until it is back.
@@ -108,19 +112,36 @@ class IdentityProvider:
     async def gateway_token(self) -> str:
         """Return this gateway's own token, good for a while; the services ask for it with `on-behalf-of`.
 
+        It is renewed in time, once for all who ask meanwhile; until it ends, nobody waits for the new one.
+
         Raises:
             IdentityAwayError: the provider does not give one.
         """
-        async with self._asking:
-            if time.monotonic() > self._token_until:
-                form = {"grant_type": "client_credentials", "client_id": self._client_id}
-                try:
-                    told = await self._tokens(form | {"client_secret": self._client_secret})
-                except NotLoggedInError as error:
-                    raise IdentityAwayError from error
-                self._token = str(told["access_token"])
-                self._token_until = time.monotonic() + float(told["expires_in"]) - _RENEW_BEFORE_S
+        now = time.monotonic()
+        if now > max(self._renew_at, self._renewed_at + AGAIN_S) and (
+            self._renewal is None or self._renewal.done()
+        ):
+            self._renewal = asyncio.create_task(self._renew())
+        if now > self._token_until and self._renewal is not None:
+            # Whoever waits leaves it to the others when their request ends.
+            await asyncio.shield(self._renewal)
+        if now > self._token_until:
+            raise IdentityAwayError
         return self._token
+
+    async def _renew(self) -> None:
+        asked_at = time.monotonic()
+        form = {"grant_type": "client_credentials", "client_id": self._client_id}
+        try:
+            told = await self._tokens(form | {"client_secret": self._client_secret})
+            token, lives_s = str(told["access_token"]), float(told["expires_in"])
+        except (IdentityAwayError, NotLoggedInError, KeyError, TypeError, ValueError) as error:
+            log.warning("the gateway's own token cannot be had", error_type=type(error).__name__)
+        else:
+            self._token, self._token_until = token, asked_at + lives_s
+            self._renew_at = self._token_until - RENEW_BEFORE_S
+        finally:
+            self._renewed_at = time.monotonic()
 
     async def _about(self) -> dict[str, Any]:
         if self._told is None:

@@ -1,5 +1,6 @@
 """What the portal asks of the identity provider: who logged in, and its own token."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from portal.identity import IdentityProvider, NotLoggedInError
+from portal import identity as portal_identity
+from portal.identity import IdentityAwayError, IdentityProvider, NotLoggedInError
 from shared import auth
 from tests.unit.portal.world import World
 from tests.unit.shared.servers import Identity, identity, rsa_key
@@ -26,6 +28,8 @@ class Provider:
         self.keys = keys
         self.answer: Answer = dict
         self.asked = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
         app = web.Application()
         app.router.add_get("/.well-known/openid-configuration", self._about)
         app.router.add_post("/token", self._token)
@@ -46,6 +50,7 @@ class Provider:
 
     async def _token(self, _request: web.Request) -> web.Response:
         self.asked += 1
+        await self.answers.wait()
         return web.json_response(self.answer())
 
 
@@ -55,6 +60,7 @@ async def provider() -> AsyncIterator[Provider]:
         provider = Provider(keys)
         await provider.server.start_server()
         yield provider
+        provider.answers.set()
         await provider.server.close()
 
 
@@ -102,3 +108,49 @@ async def test_what_is_no_token_logs_nobody_in(
     provider.answer = lambda: {"access_token": "a", "id_token": token}
     with pytest.raises(NotLoggedInError):
         await asking.who(ATTEMPT, "s", "code")
+
+
+async def test_all_who_need_the_gateways_token_at_once_ask_for_it_once(
+    provider: Provider, asking: IdentityProvider
+) -> None:
+    provider.answer = lambda: {"access_token": "own", "expires_in": 600}
+    one_of_them = asyncio.create_task(asking.gateway_token())
+    others = [asyncio.create_task(asking.gateway_token()) for _ in range(20)]
+    await asyncio.sleep(0)
+    one_of_them.cancel()
+    assert await asyncio.gather(*others) == ["own"] * 20
+    assert await asking.gateway_token() == "own"
+    assert provider.asked == 1
+
+
+async def test_a_token_that_is_still_good_is_used_while_the_provider_hangs(
+    provider: Provider, asking: IdentityProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portal_identity, "AGAIN_S", 0.0)
+    provider.answer = lambda: {"access_token": "old", "expires_in": portal_identity.RENEW_BEFORE_S - 1}
+    assert await asking.gateway_token() == "old"
+    provider.answers.clear()
+    provider.answer = lambda: {"access_token": "new", "expires_in": 600}
+    async with asyncio.timeout(10):
+        while provider.asked < 2:
+            assert await asking.gateway_token() == "old"
+            await asyncio.sleep(0)
+        assert await asking.gateway_token() == "old"
+        provider.answers.set()
+        while await asking.gateway_token() != "new":
+            await asyncio.sleep(0)
+    assert provider.asked == 2
+
+
+@pytest.mark.parametrize("answer", [{}, {"access_token": "a"}, {"access_token": "a", "expires_in": "soon"}])
+async def test_a_token_that_cannot_be_had_is_not_asked_for_by_everybody(
+    provider: Provider, asking: IdentityProvider, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.answer = lambda: answer
+    for _ in range(3):
+        with pytest.raises(IdentityAwayError):
+            await asking.gateway_token()
+    assert provider.asked == 1
+    monkeypatch.setattr(portal_identity, "AGAIN_S", 0.0)
+    provider.answer = lambda: {"access_token": "own", "expires_in": 600}
+    assert await asking.gateway_token() == "own"
