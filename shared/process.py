@@ -88,7 +88,7 @@ async def assemble(
 ) -> tuple[Messaging, FastAPI]:
     """Put a service together, ready to run; what has to be closed in the end goes on the stack."""
     name, url = application.service.name, settings.database_url.get_secret_value()
-    pool = await database.connect(url)
+    pool = await when_there("database", lambda: database.connect(url))
     stack.push_async_callback(_close, pool)
     handlers = await application.handlers(settings, clock, stack)
     messaging = Messaging(handlers, kafka, url, clock, pool)

@@ -84,6 +84,14 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         )
         self._subscriber(self._take)
 
+    async def start(self) -> None:
+        """Join the group; when Kafka goes away meanwhile, end what was begun, so that it can be started again."""
+        try:
+            await self._subscriber.start()
+        except KafkaError:
+            await self._subscriber.stop()
+            raise
+
     @property
     def consumer(self) -> AIOKafkaConsumer:
         """The client underneath; there from the first assignment on."""

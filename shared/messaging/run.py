@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 from faststream.kafka import KafkaBroker
 
 from shared.clock import Clock
+from shared.command import when_there
 from shared.database import AWAY, Pool, end_abandoned
 from shared.http import Check
 from shared.messaging import metrics
@@ -38,6 +40,8 @@ _WATCH_S: Final = 5
 _KEEP_DAYS: Final = 45
 _FORGET_MAX: Final = 20_000
 _YOUNG_OBJECTS: Final = 100_000
+# What aiokafka's clients raise when they are started while there is no broker, or one that cannot tell of a topic.
+_AWAY: Final = (KafkaConnectionError, UnknownTopicOrPartitionError)
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +112,9 @@ class Messaging:
             following = [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]
             working, relaying = loops.create_task(self._worker.run()), loops.create_task(relay.run())
             try:
-                await self._broker.start()
+                await self._broker.connect()
+                for pipeline in self.pipelines:
+                    await when_there("Kafka", pipeline.start, _AWAY)
                 await asyncio.Event().wait()
             finally:
                 watching.cancel()

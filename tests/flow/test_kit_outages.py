@@ -1,10 +1,13 @@
 """What a process needs goes away, or another stops half way: work waits, and goes on by itself."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from local.infrastructure import Endpoints
 from shared.database import Connection, connect
+from shared.settings import KafkaSettings
 from tests.flow.kit import Feedback, eventually, feedback, first_told, ready
 
 VISITS = [f"visit-{number}" for number in range(40)]
@@ -56,6 +59,18 @@ async def test_when_the_broker_crashes_nothing_is_lost_or_repeated(infrastructur
         assert sorted(await feedback_ids(world)) == sorted(c["data"]["feedback_id"] for c in commands)
 
 
+async def test_a_process_that_starts_while_kafka_comes_and_goes_waits_for_it(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world, _hanging_up_every_other_time(world.kafka) as unsteady:
+        await world.publish_facts(*map(world.ended, VISITS))
+        world.kafka = unsteady
+        process = await world.start()
+        await eventually(lambda: ready(process), "it is ready")
+        commands = [world.leave(visit, f"f-{visit}") for visit in VISITS]
+        await world.publish(*commands)
+        await world.settled()
+        assert first_told(await world.outcomes()) == world.by_key(commands)
+
+
 async def test_a_process_that_stops_inside_of_a_statement_holds_nobody_up_for_long(
     infrastructure: Endpoints,
 ) -> None:
@@ -77,6 +92,29 @@ async def test_a_process_that_stops_inside_of_a_statement_holds_nobody_up_for_lo
             await asyncio.wait(halves)
             stopped.terminate()
         assert first_told(await world.outcomes()) == world.by_key(commands)
+
+
+@asynccontextmanager
+async def _hanging_up_every_other_time(kafka: KafkaSettings) -> AsyncIterator[KafkaSettings]:
+    """Stand before Kafka for those who come to find its brokers, and let every second of them through."""
+    callers = itertools.count()
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if next(callers) % 2 == 0:
+            writer.close()
+            return
+        there, back = await asyncio.open_connection(*kafka.bootstrap_servers.split(":"))
+        await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+
+    async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{port}"})
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while said := await reader.read(2**16):
+        writer.write(said)
+    writer.close()
 
 
 async def _write_no_more(connection: Connection) -> None:

@@ -67,6 +67,11 @@ async def test_a_certificate_of_an_unknown_authority_is_not_trusted(broker: Secu
         await reach(settings(broker, ssl_cafile=broker.stranger))
 
 
+async def test_a_broker_without_tls_is_told_from_one_that_is_away(infrastructure: Endpoints) -> None:
+    with pytest.raises(RefusedError, match="KAFKA_SECURITY_PROTOCOL"):
+        await reach(KafkaSettings(bootstrap_servers=infrastructure.kafka, security_protocol="SSL"))
+
+
 async def test_a_broker_that_is_not_there_is_not_taken_to_refuse() -> None:
     with pytest.raises(ConnectionRefusedError):
         await reach(KafkaSettings(bootstrap_servers="127.0.0.1:1"))
