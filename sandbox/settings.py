@@ -7,12 +7,11 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.settings import SECRETS
+from shared.settings import SECRETS, WebAddress
 
 PREFIX = "SANDBOX_"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
 
 
 class Settings(BaseSettings):

@@ -22,7 +22,7 @@ from shared.events.topics import Service
 from shared.messaging import broker
 from shared.messaging.handlers import Handlers
 from shared.messaging.run import Messaging, spare_collections
-from shared.settings import ClockSettings, KafkaSettings, ServiceSettings, read
+from shared.settings import ClockSettings, KafkaSettings, ServiceSettings, read, unknown
 
 Own = TypeVar("Own", bound=ServiceSettings)
 
@@ -54,6 +54,8 @@ class Application(Generic[Own]):
         settings = read(self.settings)
         kafka, believed, made_up = read(KafkaSettings), read(auth.AuthSettings), read(ClockSettings)
         telemetry.configure(self.service.name)
+        for name in unknown(KafkaSettings, "KAFKA_"):
+            log.warning("a variable of the environment is no setting", kind=name)
         url = settings.database_url.get_secret_value()
         async with AsyncExitStack() as stack:
             await when_there("database", lambda: migrations.check(url, self.revisions))

@@ -12,12 +12,14 @@ import re
 import ssl
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 T = TypeVar("T", bound=BaseSettings)
+
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
 
 SECRETS: Final = Path("/run/secrets")
 
@@ -34,6 +36,14 @@ def _hosts(value: str) -> str:
     return value
 
 
+def _certificates(value: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=value)
+    except OSError:
+        raise ValueError("must be a file of certificates in PEM") from None
+    return value
+
+
 def _postgresql(value: SecretStr) -> SecretStr:
     if not re.match(r"postgres(ql)?://\S+", value.get_secret_value()):
         raise ValueError("must be postgresql://user:password@host:port/database")
@@ -41,7 +51,11 @@ def _postgresql(value: SecretStr) -> SecretStr:
 
 
 class KafkaSettings(BaseSettings):
-    """How to reach Kafka. The last four cannot be chosen: other values would lose or repeat messages."""
+    """How to reach Kafka.
+
+    The last four cannot be chosen, since other values would lose or repeat messages. Nothing reads them; they are
+    settings so that who sets one otherwise is told, instead of believing that it counts.
+    """
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_", frozen=True, extra="forbid")
 
@@ -50,7 +64,7 @@ class KafkaSettings(BaseSettings):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
-    ssl_cafile: FilePath | None = None
+    ssl_cafile: Annotated[FilePath, AfterValidator(_certificates)] | None = None
 
     group_id: str | None = Field(default=None, min_length=1)
     acks: Literal["all"] = "all"
@@ -59,11 +73,16 @@ class KafkaSettings(BaseSettings):
     auto_offset_reset: Literal["earliest"] = "earliest"
 
     @model_validator(mode="after")
-    def _complete(self) -> "KafkaSettings":
-        if self.security_protocol.startswith("SASL") and not (
-            self.sasl_mechanism and self.sasl_username and self.sasl_password
-        ):
-            raise ValueError("SASL needs KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+    def _complete(self) -> Self:
+        """Refuse what is set for a protocol that is not: it would be left out without a word."""
+        login = (self.sasl_mechanism, self.sasl_username, self.sasl_password)
+        if self.security_protocol.startswith("SASL"):
+            if not all(login):
+                raise ValueError("SASL needs KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+        elif any(login):
+            raise ValueError("KAFKA_SASL_… needs KAFKA_SECURITY_PROTOCOL=SASL_SSL or SASL_PLAINTEXT")
+        if self.ssl_cafile and "SSL" not in self.security_protocol:
+            raise ValueError("KAFKA_SSL_CAFILE needs KAFKA_SECURITY_PROTOCOL=SSL or SASL_SSL")
         return self
 
     def connection(self) -> dict[str, Any]:
@@ -105,7 +124,17 @@ class ClockSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CLOCK_", env_ignore_empty=True, frozen=True)
 
-    url: str | None = None
+    url: WebAddress | None = None
+
+
+def unknown(settings: type[BaseSettings], prefix: str) -> list[str]:
+    """Return the variables of the environment that begin with a prefix and are no settings of its class."""
+    names = {f"{prefix}{name}".upper() for name in settings.model_fields}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(prefix) and name not in names and not _SERVICE_LINK.match(name)
+    )
 
 
 def read(settings: type[T], secrets: Path = SECRETS, prefix: str | None = None) -> T:
@@ -114,14 +143,9 @@ def read(settings: type[T], secrets: Path = SECRETS, prefix: str | None = None) 
     What cannot be right ends the process with one line for each.
     """
     prefix = prefix or settings.model_config.get("env_prefix", "")
+    # The other prefixes may be somebody else's too, as those of Kafka's own programs are.
     own = issubclass(settings, ServiceSettings)
-    names = {f"{prefix}{name}".upper() for name in settings.model_fields}
-    unknown = sorted(
-        name
-        for name in os.environ
-        if own and name.startswith(prefix) and name not in names and not _SERVICE_LINK.match(name)
-    )
-    faults = [f"{name} is no setting" for name in unknown]
+    faults = [f"{name} is no setting" for name in (unknown(settings, prefix) if own else ())]
     try:
         found = settings(_env_prefix=prefix, _secrets_dir=secrets if secrets.is_dir() else None)
     except ValidationError as error:

@@ -5,7 +5,6 @@ the cost of one `if`. Spans tell what kind of thing was done where and how it en
 attributes are a fixed list, and an exception is its class without its message.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final, TypedDict
@@ -17,6 +16,18 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.settings import WebAddress, read
+
+
+class TelemetrySettings(BaseSettings):
+    """Where spans go (`OTEL_EXPORTER_OTLP_…`): the exporter reads the variables too, and takes any text."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_EXPORTER_OTLP_", env_ignore_empty=True, frozen=True)
+
+    endpoint: WebAddress | None = None
+    traces_endpoint: WebAddress | None = None
 
 
 class Attributes(TypedDict, total=False):
@@ -27,7 +38,6 @@ class Attributes(TypedDict, total=False):
 
 
 _NAMES: Final = {"outcome": "message.outcome", "attempt": "task.attempt"}
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _W3C = TraceContextTextMapPropagator()
 
 _tracer: trace.Tracer | None = None
@@ -42,7 +52,8 @@ def configure(service_name: str, processor: SpanProcessor | None = None) -> None
             variables `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` name.
     """
     global _tracer  # noqa: PLW0603  # a process is traced or it is not
-    if processor is None and any(os.environ.get(name) for name in _ENDPOINTS):
+    told = read(TelemetrySettings)
+    if processor is None and (told.endpoint or told.traces_endpoint):
         # Imported only where it is used: it brings 6 MB along.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 

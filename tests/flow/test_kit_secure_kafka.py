@@ -11,6 +11,8 @@ from shared.settings import KafkaSettings
 from tests.flow.kit import feedback, ids
 from tests.flow.secure_broker import PASSWORD, USERNAME, SecureBroker, secure_broker
 
+NO_LOGIN = dict.fromkeys(("sasl_mechanism", "sasl_username", "sasl_password"))
+
 
 @pytest.fixture(name="broker", scope="module")
 def running_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
@@ -52,8 +54,8 @@ async def test_commands_and_outcomes_go_through_tls_with_a_password(
         ({"sasl_mechanism": "PLAIN", "sasl_password": "wrong"}, "SaslAuthenticationFailed"),
         ({"sasl_mechanism": "SCRAM-SHA-256"}, "UnsupportedSaslMechanismError"),
         ({"ssl_cafile": None}, "CERTIFICATE_VERIFY_FAILED"),
-        ({"security_protocol": "SSL"}, "KAFKA_SECURITY_PROTOCOL"),
-        ({"security_protocol": "PLAINTEXT"}, "KAFKA_SECURITY_PROTOCOL"),
+        ({"security_protocol": "SSL", **NO_LOGIN}, "KAFKA_SECURITY_PROTOCOL"),
+        ({"security_protocol": "PLAINTEXT", **NO_LOGIN, "ssl_cafile": None}, "KAFKA_SECURITY_PROTOCOL"),
     ],
 )
 async def test_who_is_not_let_in_is_told_why(broker: SecureBroker, changed: dict[str, Any], why: str) -> None:

@@ -19,6 +19,7 @@ from services.payments.settings import Settings as PaymentsSettings
 from shared.auth import AuthSettings
 from shared.events.topics import SERVICES
 from shared.settings import ClockSettings, KafkaSettings
+from shared.telemetry import TelemetrySettings
 from tests.unit.house.test_tidiness import ROOT
 
 OWN: dict[str, type[BaseSettings]] = {
@@ -29,9 +30,12 @@ OWN: dict[str, type[BaseSettings]] = {
     "portal": PortalSettings,
     "sandbox": SandboxSettings,
 }
-EVERY: tuple[type[BaseSettings], ...] = (KafkaSettings, AuthSettings, ClockSettings, *OWN.values())
+EVERY: tuple[type[BaseSettings], ...] = (
+    *(KafkaSettings, AuthSettings, ClockSettings, TelemetrySettings),
+    *OWN.values(),
+)
 OF_COMPOSE = {"IMAGE", "PYTHON_IMAGE", "SECRETS_DIR", "PUBLISHED_KAFKA_PORT", "PUBLISHED_POSTGRES_PORT"}
-OF_LIBRARIES = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "PGSSLMODE", "PGSSLROOTCERT"}
+OF_LIBRARIES = {"PGSSLMODE", "PGSSLROOTCERT"}
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -72,7 +76,7 @@ def metrics() -> set[str]:
 def test_every_setting_is_in_the_example_and_no_other() -> None:
     known = {name for settings in EVERY for name in variables(settings)}
     named = [name for name, _ in explained()]
-    assert set(named) == known | OF_COMPOSE | (OF_LIBRARIES - {"PGSSLMODE", "PGSSLROOTCERT"})
+    assert set(named) == known | OF_COMPOSE
     assert len(named) == len(set(named))
     assert all(re.match(r"# \S", comment) for _, comment in explained())
 
