@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
@@ -50,10 +51,13 @@ LOCKED = re.compile(r"^([a-z0-9][\w.-]*==\S+(?: ;.*?)?)(?: \\)?\n((?:    --hash=
 PARTS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
 
-def variables(settings: type[BaseSettings]) -> set[str]:
+def variable(settings: type[BaseSettings], name: str) -> str:
     prefix = settings.model_config.get("env_prefix", "")
-    fields = settings.model_fields.items()
-    return {str(field.validation_alias or f"{prefix}{name}").upper() for name, field in fields}
+    return str(settings.model_fields[name].validation_alias or f"{prefix}{name}").upper()
+
+
+def variables(settings: type[BaseSettings]) -> set[str]:
+    return {variable(settings, name) for name in settings.model_fields}
 
 
 def explained() -> Iterator[tuple[str, str]]:
@@ -79,6 +83,27 @@ def test_every_setting_is_in_the_example_and_no_other() -> None:
     assert set(named) == known | OF_COMPOSE
     assert len(named) == len(set(named))
     assert all(re.match(r"# \S", comment) for _, comment in explained())
+
+
+def test_the_example_s_values_are_the_defaults() -> None:
+    told = dict(re.findall(r"^#([A-Z_]+)=(.+)$", EXAMPLE, re.MULTILINE))
+    known = {
+        variable(settings, name): field.default
+        for settings in EVERY
+        for name, field in settings.model_fields.items()
+        if isinstance(field.default, str | int | float | Path)
+    }
+    assert {name: told.get(name) for name in known} == {
+        name: str(default).removesuffix(".0") for name, default in known.items()
+    }
+
+
+def test_what_is_set_beside_the_compose_file_counts_unless_the_example_says_otherwise() -> None:
+    known = {name for settings in EVERY for name in variables(settings)}
+    given = re.findall(r"\b([A-Z_]+): (.+)$", COMPOSE, re.MULTILINE)
+    fixed = {name for name, value in given if name in known and not re.search(rf"\${{{name}\b", value)}
+    (said,) = re.findall(r"^# Fixed here, whatever is set: ((?:.+\n# )*?.+)\.$", EXAMPLE, re.MULTILINE)
+    assert fixed == set(re.findall(r"[A-Z_]{5,}", said))
 
 
 def test_the_compose_file_asks_for_nothing_that_the_example_does_not_name() -> None:
