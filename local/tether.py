@@ -1,7 +1,8 @@
 """Ends every child process when this process ends, however it ends: also by SIGKILL.
 
 A guard process of its own session reads from a pipe whose only writer is this process, and is told there
-which children live. When the pipe ends, so has this process, and the guard kills what is left.
+which children live, and which file is true only as long. When the pipe ends, so has this process, and the guard
+removes the file and kills what is left.
 Unlike a parent-death signal this works on every Unix, with threads, and for children that change their user.
 """
 
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -36,20 +38,29 @@ class Tether:
         """This child is to end when this process ends."""
         os.write(self._writer, b"+%d\n" % pid)
 
+    def remove(self, file: Path) -> None:
+        """This file is to be gone when this process ends."""
+        os.write(self._writer, os.fsencode(file.resolve()) + b"\n")
+
     def release(self, pid: int) -> None:
         """This child has ended; another process may get its number."""
         os.write(self._writer, b"-%d\n" % pid)
 
 
 def guard(lines: Iterable[str]) -> None:
-    """Follow which process groups live; when the lines end, kill them."""
+    """Follow which process groups live and which files are true; when the lines end, end both."""
     held: set[int] = set()
+    files: set[Path] = set()
     for line in lines:
-        pid = int(line[1:])
-        if line[0] == "+":
-            held.add(pid)
-        else:
-            held.discard(pid)
+        match line[0]:
+            case "+":
+                held.add(int(line))
+            case "-":
+                held.discard(-int(line))
+            case _:
+                files.add(Path(line.removesuffix("\n")))
+    for file in files:
+        file.unlink(missing_ok=True)
     for pid in held:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)

@@ -48,6 +48,7 @@ def up(directory: Path, plan: Plan, play: Callable[[Path], bool] | None = None) 
             running += stack.enter_context(_stage([process(program) for program in stage]))
         for started in running:
             started.wait_ready()
+        tether.remove(directory / _ENDPOINTS)
         stack.enter_context(_told(at, plan, directory / _ENDPOINTS))
         if play is None or play(directory / _ENDPOINTS):
             keep_running(running)

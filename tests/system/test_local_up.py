@@ -94,6 +94,7 @@ async def test_what_was_written_survives_a_launcher_that_is_killed_and_no_proces
     launcher.kill()
     assert len(pids) >= 4
     wait_until(lambda: all(map(has_ended, pids)))
+    assert not (tmp_path / "local" / "endpoints.json").exists()
 
     pids = start(launcher)
     again = endpoints(tmp_path)
