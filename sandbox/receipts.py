@@ -17,7 +17,7 @@ import structlog
 
 from shared.clock import Clock
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 Signer = Literal["mail", "sms", "smpp"]
 """Who tells: the mail service, and the carrier over HTTP or over SMPP, where nothing is signed."""

@@ -16,7 +16,7 @@ import structlog
 
 from shared.clock import Clock
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 EventType = Literal["charge.succeeded", "charge.returned", "charge.disputed", "refund.succeeded", "refund.failed"]
 Mode = Literal["on", "off", "twice", "late", "out-of-order"]

@@ -41,7 +41,7 @@ KEYS_FRESH_S = 600.0
 FETCH_INTERVAL_S = 2.0
 FETCH_TIMEOUT_S = 5.0
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class AuthSettings(BaseSettings):

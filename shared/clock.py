@@ -14,7 +14,7 @@ import structlog
 POLL_S = 0.2
 ANSWER_TIMEOUT_S = 2.0
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class Clock:

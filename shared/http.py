@@ -36,7 +36,7 @@ SHUTDOWN_TIMEOUT_S: Final = 5
 # just being sent would get no answer.
 IDLE_CONNECTION_S: Final = 75
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

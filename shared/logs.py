@@ -20,43 +20,26 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 WITHHELD: Final = "[withheld]"
 FRAMES_MAX = 12
 
-# Ids of messages and the like, which name no person.
-_IDS = frozenset({"causation_id", "correlation_id", "dead_letter_id", "message_id", "task_id", "timestamp"})
-_WORDS_AND_NUMBERS = frozenset(
+# They name no person.
+IDS = frozenset({"correlation_id", "timestamp"})
+WORDS_AND_NUMBERS = frozenset(
     {
-        "adapter",
         "attempts",
-        "batch",
         "count",
         "delay_s",
-        "duration_ms",
-        "duration_s",
         "error_type",
         "event",
-        "generation",
-        "group",
         "host",
         "kind",
-        "lag",
         "level",
         "logger",
         "method",
-        "next_offset",
-        "offset",
-        "outcome",
         "partition",
-        "partitions",
         "port",
-        "reason",
         "route",
         "service",
-        "shard",
-        "state",
-        "status",
-        "type",
         "topic",
-        "version",
-        "worker",
+        "type",
     }
 )
 # Others may have chosen them, so they must look the part: no address, no mere number.
@@ -69,6 +52,14 @@ _WITH_ARGUMENTS = frozenset({"aiokafka", "uvicorn"})
 log = structlog.get_logger()
 
 
+class _Printer(structlog.PrintLogger):
+    """Prints the lines of one module, if it said its name to `get_logger`."""
+
+    def __init__(self, stream: TextIO, module: str | None = None) -> None:
+        super().__init__(stream)
+        self.of = {} if module is None else {"logger": module}
+
+
 def configure(service: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send all logs of this process through the gate.
 
@@ -79,8 +70,8 @@ def configure(service: str, *, level: str = "INFO", stream: TextIO | None = None
     """
     stream = stream or sys.stderr
 
-    def named(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:
-        return {"service": service, **entry}
+    def named(logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:
+        return {"service": service, **logger.of, **entry}
 
     render: Processor = structlog.processors.JSONRenderer()
     if stream.isatty():
@@ -96,7 +87,7 @@ def configure(service: str, *, level: str = "INFO", stream: TextIO | None = None
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=lambda *module: _Printer(stream, *module),
     )
     logging.basicConfig(handlers=[_Gate()], level=level, force=True)
     for known in logging.root.manager.loggerDict.values():
@@ -114,9 +105,9 @@ def withhold(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDic
 
 
 def _harmless(key: str, value: object) -> bool:
-    if key in _IDS:
+    if key in IDS:
         return isinstance(value, str) and _ID.fullmatch(value) is not None
-    if key in _WORDS_AND_NUMBERS:
+    if key in WORDS_AND_NUMBERS:
         return (
             value is None or isinstance(value, int | float) or (isinstance(value, str) and not _DATA.search(value))
         )

@@ -1,7 +1,9 @@
+import ast
 import asyncio
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from shared import logs
+from tests.unit.house.test_tidiness import ROOT, tracked
 
 CARD = "4111111111111111"
 
@@ -54,10 +57,29 @@ def test_a_line_is_a_json_object_with_level_time_service_and_correlation_id(stre
     }
 
 
+def test_a_line_names_the_module_that_it_is_from(stream: io.StringIO) -> None:
+    structlog.get_logger(__name__).info("partition assigned")
+    assert lines(stream)[0]["logger"] == "tests.unit.shared.test_logs"
+
+
+def test_only_keys_that_somebody_logs_are_on_the_list() -> None:
+    calls = [
+        call
+        for path in tracked("*.py")
+        if path.relative_to(ROOT).parts[0] in {"shared", "services", "portal", "sandbox", "local"}
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call)
+        and re.fullmatch(r"log\.\w+|structlog\.contextvars\.bound_contextvars", ast.unparse(call.func))
+    ]
+    logged = {keyword.arg for call in calls for keyword in call.keywords} - {"exc_info"}
+    everywhere = {"event", "level", "service", "timestamp", "logger"}
+    assert logged | everywhere == logs.IDS | logs.WORDS_AND_NUMBERS
+
+
 def test_a_key_that_is_not_on_the_list_is_withheld(stream: io.StringIO) -> None:
-    structlog.get_logger().info("payment refused", reason="account_closed", last_name="Doe", card=CARD)
+    structlog.get_logger().info("payment refused", kind="account_closed", last_name="Doe", card=CARD)
     (line,) = lines(stream)
-    assert (line["reason"], line["last_name"], line["card"]) == ("account_closed", "[withheld]", "[withheld]")
+    assert (line["kind"], line["last_name"], line["card"]) == ("account_closed", "[withheld]", "[withheld]")
 
 
 @pytest.mark.parametrize(
@@ -65,12 +87,12 @@ def test_a_key_that_is_not_on_the_list_is_withheld(stream: io.StringIO) -> None:
     [
         {"event": f"could not charge {CARD}"},
         {"event": "could not charge 4111 1111 1111 1111"},
-        {"event": "refused", "reason": "no mail to jane@example.com"},
-        {"event": "refused", "reason": {"last_name": "Doe"}},
-        {"event": "refused", "reason": ValueError("Doe")},
-        {"event": "refused", "message_id": CARD},
-        {"event": "refused", "message_id": "jane@example.com"},
-        {"event": "refused", "message_id": 4111111111111111},
+        {"event": "refused", "kind": "no mail to jane@example.com"},
+        {"event": "refused", "kind": {"last_name": "Doe"}},
+        {"event": "refused", "kind": ValueError("Doe")},
+        {"event": "refused", "correlation_id": CARD},
+        {"event": "refused", "correlation_id": "jane@example.com"},
+        {"event": "refused", "correlation_id": 4111111111111111},
     ],
 )
 def test_data_under_a_permitted_key_is_withheld(fields: dict[str, Any], stream: io.StringIO) -> None:
