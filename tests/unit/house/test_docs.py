@@ -68,6 +68,12 @@ def test_every_setting_is_explained_once_and_no_other() -> None:
     assert sorted(name for row in rows for name in re.findall(r"[A-Z_]+", row)) == sorted(known - again)
 
 
+def test_of_every_table_it_is_said_how_long_its_rows_are_kept() -> None:
+    kept = OPERATIONS.partition("## What is kept, and how long")[2].partition("\n## ")[0]
+    code = "".join(path.read_text() for path in tracked("services/*/tables.py", "shared/messaging/tables.py"))
+    assert set(re.findall(r'__tablename__ = "(\w+)"', code)) == set(re.findall(r"`(\w+)`", kept))
+
+
 def test_every_metric_is_explained_and_no_other() -> None:
     code = (ROOT / "shared" / "messaging" / "metrics.py").read_text()
     explained = re.findall(r"^\| `(messaging_\w+)", OPERATIONS, re.MULTILINE)
