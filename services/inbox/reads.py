@@ -276,7 +276,6 @@ async def find_item(pool: Pool, item_id: str, roles: frozenset[str], now: dateti
             return None
         item = Item(*row[: len(ITEM)])
         rules = await rules_in_force(connection, now)
-        # A pool that a later rule set has dropped is the supervisors'.
         entry = None if SUPERVISOR in roles else await find_pool(connection, item.pool, rules)
     seen = SUPERVISOR in roles or (entry is not None and may_work(entry, roles))
     return SeenItem(item, rules) if seen else None

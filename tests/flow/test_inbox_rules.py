@@ -169,6 +169,28 @@ async def test_a_message_for_a_closed_pool_waits_with_the_supervisors(inbox: Inb
     assert moved.body["pool"] == "insurance"
 
 
+async def test_what_waits_in_a_pool_that_the_rules_leave_out_stays_where_it_can_be_seen(inbox: Inbox) -> None:
+    patient = await inbox.patient(affiliate="dental-test")
+    to_dental = {"when": {"affiliate": "dental-test"}, "pool": "dental", "why": "Teeth"}
+    rules = (await inbox.get("/v1/routing-rules", *SUE)).body
+    dental = {"pool": "dental", "name": "Dental", "roles": ["clinical"]}
+    await put_rules(inbox, pools=[*rules["pools"], dental], rules=[to_dental, *rules["rules"]])
+    routed = await inbox.sent(patient, subject=f"A tooth of {patient}")
+    assert routed["pool"] == "dental"
+
+    await put_rules(inbox, pools=rules["pools"], rules=rules["rules"])
+
+    for caller in (SUE, ("staff:drew", "clinical")):
+        (pool,) = [one for one in (await inbox.get("/v1/pools", *caller)).body if one["pool"] == "dental"]
+        assert (pool["open"], pool["active"]) == (1, False)
+        listed = await inbox.get("/v1/pools/dental/items", *caller)
+        found = await inbox.get(f"/v1/search?q={patient}", *caller)
+        for page in (listed, found):
+            assert [one["item_id"] for one in page.body["items"]] == [routed["item_id"]]
+    figures = (await inbox.get("/v1/figures", *SUE)).body
+    assert [one["open"] for one in figures if one["pool"] == "dental"] == [1]
+
+
 # Those who look on
 
 

@@ -76,7 +76,10 @@ async def put_rules(
     now: Now,
     response: Response,
 ) -> RuleSet:
-    """Put a rule set in the place of the newest; it gets the next version, and is valid from now if not later."""
+    """Put a rule set in the place of the newest; it gets the next version, and is valid from now if not later.
+
+    A pool of the set in force that it leaves out stays, and takes nothing in any more.
+    """
     if "valid_from" not in body.model_fields_set:
         body = body.model_copy(update={"valid_from": now})
     return await _put(PutRoutingRules(version=version, rules=body), caller, pool, ask, response)

@@ -6,7 +6,16 @@ from typing import Final
 
 from services.inbox.domain.commands import PutRoutingRules
 from services.inbox.domain.refusal import refuse
-from services.inbox.domain.routing import DEFAULT_RULES, PROVIDER, Provider, RuleSet, fault, in_force, pools
+from services.inbox.domain.routing import (
+    DEFAULT_RULES,
+    PROVIDER,
+    PoolEntry,
+    Provider,
+    RuleSet,
+    fault,
+    in_force,
+    pools,
+)
 from shared.events.inbox import RoutingRulesChanged
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
@@ -41,12 +50,23 @@ def put(supervision: Supervision, command: PutRoutingRules, now: datetime) -> De
     found = fault(rules, pools(rules, supervision.providers))
     if found is not None:
         return refuse(supervision, command, *found)
+    before = in_force(supervision.rule_sets, now)
+    rules = rules.model_copy(update={"pools": (*rules.pools, *_left_out(before, rules))})
     told = RoutingRulesChanged(version=rules.version, valid_from=rules.valid_from)
-    sets = (in_force(supervision.rule_sets, now), rules)
-    after = replace(supervision, rule_sets=sets, put=(*supervision.put, rules))
+    after = replace(supervision, rule_sets=(before, rules), put=(*supervision.put, rules))
     return Decision(after, (Event(told, "done"),))
 
 
-def _kept(rules: RuleSet) -> list[object]:
+def _kept(rules: RuleSet) -> list[PoolEntry]:
     """Return the pools worth keeping in a set: of providers', those that differ from what they are by default."""
     return [entry for entry in rules.pools if not entry.pool.startswith(PROVIDER) or not entry.active]
+
+
+def _left_out(before: RuleSet, rules: RuleSet) -> list[PoolEntry]:
+    """Return the pools that a set leaves out, taking nothing in: what waits there is still worked by the same."""
+    there = pools(rules, ())
+    return [
+        entry.model_copy(update={"active": False})
+        for entry in before.pools
+        if not entry.pool.startswith(PROVIDER) and entry.pool not in there
+    ]

@@ -68,6 +68,20 @@ def test_a_rule_set_with_a_fault_is_refused_whole(command: PutRoutingRules, reas
     assert decision.state == Supervision()
 
 
+def test_a_pool_that_is_left_out_takes_nothing_in_and_stays_for_those_who_work_it() -> None:
+    dental = PoolEntry(pool="dental", name="Dental", roles=("clinical",))
+    to_dental = Rule(when=When(category="portal-help"), pool="dental", why="Teeth")
+    there = when(None, put(to_dental, pools=[dental])).state
+    waiting = when(there, put(BILLING, version=2, valid_from=NOW + DAY))
+    again = when(waiting.state, put(BILLING, version=3))
+    named = when(again.state, put(BILLING, version=4, pools=[dental]))
+
+    for decision, active in ((waiting, False), (again, False), (named, True)):
+        assert isinstance(decision.state, Supervision)
+        assert decision.state.rule_sets[-1].pools == (dental.model_copy(update={"active": active}),)
+    assert outcome(when(there, put(to_dental, version=2))) == ("refused", "unknown_pool")
+
+
 def test_the_default_rules_could_be_put_again() -> None:
     assert outcome(when(None, put(*DEFAULT_RULES.rules))) == ("done", None)
 
