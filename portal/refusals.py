@@ -59,6 +59,7 @@ _INBOX: Final = {
     "unknown_category": N_("Please choose what your message is about."),
     "recipient_missing": N_("Please choose whom the message is for."),
     "recipient_not_allowed": N_("You cannot write to this provider. Please choose another from the list."),
+    "thread_mismatch": N_("This conversation is about something else. Please send a new message."),
     "attachment_refused": N_("One of the files could not be accepted. Please remove it and try again."),
     "too_many_attachments": N_("These are too many files for one message. Please send some in a second one."),
     "attachments_too_large": N_("The files are too large for one message. Please send some in a second one."),

@@ -16,6 +16,7 @@ class SendMessage(Command):
 
     Medical categories: `non-urgent-question`, `refill-request`, `appointment-request`, `medical-info-update`,
     `share-records`; non-medical: `billing-question`, `insurance-question`, `customer-service`, `portal-help`.
+    A message that names a thread has the thread's category, and its provider if any.
     """
 
     TYPE: ClassVar[str] = "inbox.send-message.v1"
@@ -185,6 +186,7 @@ RefusalReason = Literal[
     "unknown_category",
     "recipient_missing",
     "recipient_not_allowed",
+    "thread_mismatch",
     "unknown_attachment",
     "attachment_refused",
     "too_many_attachments",
@@ -214,6 +216,7 @@ REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
     "unknown_category": "There is no such category of this kind of message.",
     "recipient_missing": "A medical message names the provider it is for.",
     "recipient_not_allowed": "The patient cannot write to this provider.",
+    "thread_mismatch": "The thread is of another category or for another provider; send the message without it.",
     "unknown_attachment": "There is no such uploaded file of this patient.",
     "attachment_refused": "One of the files was refused when it was scanned.",
     "too_many_attachments": "A message carries fewer files than this.",

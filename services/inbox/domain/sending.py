@@ -1,8 +1,8 @@
 """A patient's message: may it be sent, to whom does it go, and what it does to its thread's item.
 
-A thread stays where it is: a further message joins the item, wherever that was moved to meanwhile. Where a medical
-message names no provider, the nearest one is meant: scheduled next, else who asked for documents last, else seen
-last; a non-urgent question has to name one.
+A thread stays where it is: a further message joins the item, wherever that was moved to meanwhile, and is of the
+same category, for the same provider. Where a medical message names no provider, the nearest one is meant:
+scheduled next, else who asked for documents last, else seen last; a non-urgent question has to name one.
 """
 
 import json
@@ -86,16 +86,20 @@ def _fault(patient: Patient, command: SendMessage, now: datetime) -> tuple[Refus
     """
     if CATEGORIES.get(command.category) != command.kind:
         return ("unknown_category",)
-    if command.thread_id is not None and command.thread_id not in patient.items:
-        return ("not_found",)
+    if command.thread_id is not None:
+        return _thread_fault(patient.items.get(command.thread_id), command)
     if command.provider_id is None:
-        missing = command.category == "non-urgent-question" and command.thread_id is None
-        return ("recipient_missing",) if missing else None
-    in_thread = patient.items.get(command.thread_id or "")
-    allowed = (in_thread is not None and in_thread.provider_id == command.provider_id) or any(
-        one.provider_id == command.provider_id for one in recipients(patient, now)
-    )
+        return ("recipient_missing",) if command.category == "non-urgent-question" else None
+    allowed = any(one.provider_id == command.provider_id for one in recipients(patient, now))
     return None if allowed else ("recipient_not_allowed",)
+
+
+def _thread_fault(item: Item | None, command: SendMessage) -> tuple[RefusalReason] | None:
+    """Say why a message does not belong to a thread: what it is and whom it is for decide who reads it."""
+    if item is None:
+        return ("not_found",)
+    said = (command.category, command.provider_id or item.provider_id)
+    return None if said == (item.category, item.provider_id) else ("thread_mismatch",)
 
 
 def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) -> Decision[Patient]:

@@ -137,6 +137,21 @@ def test_a_message_in_a_thread_joins_its_item_and_reopens_what_was_done() -> Non
     assert len(reopened.tasks) == 1
 
 
+def test_a_message_that_is_for_others_than_its_thread_is_refused() -> None:
+    known = patient(booked("PRV-1"), booked("PRV-2"))
+    bill, asked = when(known, send()), when(known, ask_provider("PRV-1"))
+    of_bill, of_asked = item_of(bill).thread_id, item_of(asked).thread_id
+    mismatch = ("refused", "thread_mismatch")
+    assert outcome(when(bill.state, ask_provider("PRV-1", message_id="M-2", thread_id=of_bill))) == mismatch
+    assert outcome(when(bill.state, send("M-2", thread_id=of_bill, category="portal-help"))) == mismatch
+    for provider in ("PRV-2", "nobody"):
+        another = ask_provider(provider, message_id="M-2", thread_id=of_asked)
+        assert outcome(when(asked.state, another)) == mismatch
+    for same in (None, "PRV-1"):
+        again = ask_provider(same, message_id="M-2", thread_id=of_asked)
+        assert outcome(when(asked.state, again)) == ("done", None)
+
+
 def test_words_of_danger_in_a_later_message_bring_the_limit_forward_and_never_back() -> None:
     hour = 3600 * SECOND
     first = when(patient(), send())
