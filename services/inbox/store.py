@@ -12,13 +12,13 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
-from services.inbox.domain import State, state_key
-from services.inbox.domain.attachment import AddAttachment, Attachment
-from services.inbox.domain.commands import PutRoutingRules, ReassignItem, ReplyToItem
-from services.inbox.domain.item import Desk, Item, ItemChange, ThreadMessage, derived
+from services.inbox.domain import State
+from services.inbox.domain.attachment import Attachment
+from services.inbox.domain.item import Desk, Item, ItemChange, ThreadMessage
 from services.inbox.domain.patient import Appointment, DocumentRequest, Patient, Registered
 from services.inbox.domain.routing import PROVIDER, Provider, RuleSet
 from services.inbox.domain.supervising import SUBJECT, Supervision
+from services.inbox.naming import Named, named_by
 from services.inbox.tables import (
     AppointmentRow,
     AttachmentRow,
@@ -32,11 +32,7 @@ from services.inbox.tables import (
 )
 from services.inbox.telling import tell
 from shared.database import Connection, Pool, arrays, insert, insert_statement, upsert
-from shared.events.envelope import Fact, Message
-from shared.events.inbox import RaiseWork, SendMessage
-from shared.events.insurance import WorkRaised as InsuranceWorkRaised
-from shared.events.payments import WorkRaised as PaymentsWorkRaised
-from shared.events.scheduling import AppointmentBooked, DocumentRequested
+from shared.events.envelope import Message
 from shared.messaging.handlers import Change
 
 _REGISTERED: Final = tuple(one.name for one in fields(Registered))
@@ -88,81 +84,13 @@ _COUNT: Final = """
 _SHOW: Final = insert_statement(MessageAttachmentRow, ("attachment_id", "item_id"), "do nothing")
 
 
-@dataclass(slots=True)
-class _Named:
-    """What the messages of a batch name, and so has to be there when they are decided about."""
-
-    patients: set[str] = field(default_factory=set)
-    heard_of: set[str] = field(default_factory=set)
-    items: set[str] = field(default_factory=set)
-    providers: set[str] = field(default_factory=set)
-    pools: set[str] = field(default_factory=set)
-    messages: list[tuple[str, str]] = field(default_factory=list)
-    attachments: set[str] = field(default_factory=set)
-    files: set[str] = field(default_factory=set)
-    added: set[str] = field(default_factory=set)
-    rules: bool = False
-    supervision: bool = False
-
-
-def _named(messages: Sequence[Message[Any]]) -> _Named:
-    named = _Named()
-    for message in messages:
-        key, _, of = state_key(message).partition(":")
-        data = message.data
-        match key:
-            case "patient":
-                _name_for_patient(named, of, data)
-            case "item":
-                named.items.add(of)
-                _name_for_item(named, data)
-            case "attachment":
-                named.files.add(of)
-                if isinstance(data, AddAttachment):
-                    named.added.add(of)
-            case _ if isinstance(data, PutRoutingRules):
-                named.rules = named.supervision = True
-                named.pools.update(rule.pool for rule in data.rules.rules)
-    return named
-
-
-def _name_for_patient(named: _Named, patient_id: str, data: Any) -> None:
-    named.patients.add(patient_id)
-    match data:
-        case SendMessage():
-            named.rules = True
-            named.messages.append((patient_id, data.message_id))
-            named.attachments.update(data.attachment_ids or ())
-            if data.thread_id is not None:
-                named.items.add(derived("item", data.thread_id))
-        case AppointmentBooked() | DocumentRequested():
-            named.providers.add(data.provider_id)
-    if isinstance(data, Fact):
-        named.heard_of.add(patient_id)
-
-
-def _name_for_item(named: _Named, data: Any) -> None:
-    match data:
-        case RaiseWork() | PaymentsWorkRaised() | InsuranceWorkRaised():
-            named.rules = True
-            named.pools.add(data.pool)
-        case ReassignItem(pool=str() as pool):
-            named.rules = True
-            named.pools.add(pool)
-        case ReplyToItem():
-            named.attachments.update(data.attachment_ids)
-        case _:
-            # A postponement that ends starts a time limit by the rules; a claim must not wait for them.
-            named.rules = named.rules or data.TYPE == "inbox.postponement-ended.v1"
-
-
 async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict[str, State]:
     """Lock what the messages are about and return it by key; what is not known is missing.
 
     A patient whom a fact is about gets their row here, before any lock is taken, so that two processes that hear
     of them at the same time come one after the other; and so do two that add the same file.
     """
-    named = _named(messages)
+    named = named_by(messages)
     states: dict[str, State] = {}
     if named.added:
         await connection.execute(_LOCK_ADDED, sorted(named.added))
@@ -252,7 +180,7 @@ def _rule_set(document: str) -> RuleSet:
 
 
 async def _providers(
-    connection: Connection, named: _Named, patients: Iterable[Patient], rule_sets: Sequence[RuleSet]
+    connection: Connection, named: Named, patients: Iterable[Patient], rule_sets: Sequence[RuleSet]
 ) -> dict[str, Provider]:
     """Return the known providers among those that messages, patients' appointments and rules name."""
     ids = set(named.providers)
@@ -268,7 +196,7 @@ async def _providers(
     return {row[0]: Provider(*row) for row in rows}
 
 
-async def _told_before(connection: Connection, named: _Named) -> dict[str, dict[str, ThreadMessage]]:
+async def _told_before(connection: Connection, named: Named) -> dict[str, dict[str, ThreadMessage]]:
     told: dict[str, dict[str, ThreadMessage]] = defaultdict(dict)
     if named.messages:
         for row in await connection.fetch(_READ_MESSAGES, *arrays(named.messages)):
