@@ -109,7 +109,7 @@ async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict
         for one in (await _attachments(connection, _LOCK_ATTACHMENTS, named.files)).values()
     }
     rule_sets = await read_rule_sets(connection) if named.rules else ()
-    providers = await _providers(connection, named, patients.values(), rule_sets)
+    providers = await _providers(connection, named, patients.values(), items.values(), rule_sets)
     if patients:
         told = await _told_before(connection, named)
         for patient in patients.values():
@@ -180,16 +180,22 @@ def _rule_set(document: str) -> RuleSet:
 
 
 async def _providers(
-    connection: Connection, named: Named, patients: Iterable[Patient], rule_sets: Sequence[RuleSet]
+    connection: Connection,
+    named: Named,
+    patients: Iterable[Patient],
+    items: Iterable[Item],
+    rule_sets: Sequence[RuleSet],
 ) -> dict[str, Provider]:
-    """Return the known providers among those that messages, patients' appointments and rules name."""
+    """Return the known providers that messages, their threads, patients' appointments and rules name."""
     ids = set(named.providers)
     if named.messages:
         for patient in patients:
             ids.update(one.provider_id for one in patient.appointments.values() if one.provider_id)
             ids.update(request.provider_id for request in patient.requests.values())
+    joined = {item.pool for item in items} if named.messages else set()
     ruled = {rule.pool for rules in rule_sets for rule in rules.rules}
-    ids.update(pool.removeprefix(PROVIDER) for pool in named.pools | ruled if pool.startswith(PROVIDER))
+    every = named.pools | joined | ruled
+    ids.update(pool.removeprefix(PROVIDER) for pool in every if pool.startswith(PROVIDER))
     if not ids:
         return {}
     rows = await connection.fetch(_READ_PROVIDERS, list(ids))

@@ -189,6 +189,20 @@ async def test_what_waits_in_a_pool_that_the_rules_leave_out_stays_where_it_can_
             assert [one["item_id"] for one in page.body["items"]] == [routed["item_id"]]
     figures = (await inbox.get("/v1/figures", *SUE)).body
     assert [one["open"] for one in figures if one["pool"] == "dental"] == [1]
+    further = await inbox.sent(patient, thread_id=routed["thread_id"])
+    assert (further["pool"], further["item_id"]) == ("billing", routed["item_id"])
+
+
+async def test_a_thread_with_a_provider_whom_the_patient_does_not_see_stays_there(inbox: Inbox) -> None:
+    patient, other = await inbox.patient(), await inbox.patient()
+    await inbox.booked(other, f"PRV-{other}")
+    routed = await inbox.sent(patient)
+    moved = {"pool": f"provider:PRV-{other}", "reason": "Theirs"}
+    await inbox.post(f"/v1/items/{routed['item_id']}/reassign", moved, version=1)
+
+    further = await inbox.sent(patient, thread_id=routed["thread_id"])
+
+    assert further["pool"] == moved["pool"]
 
 
 # Those who look on

@@ -1,8 +1,9 @@
 """A patient's message: may it be sent, to whom does it go, and what it does to its thread's item.
 
-A thread stays where it is: a further message joins the item, wherever that was moved to meanwhile, and is of the
-same category, for the same provider. Where a medical message names no provider, the nearest one is meant:
-scheduled next, else who asked for documents last, else seen last; a non-urgent question has to name one.
+A thread stays where it is: a further message, of the same category and for the same provider, joins the item
+wherever that was moved to meanwhile, unless the pool takes nothing in any more. Where a medical message names no
+provider, the nearest one is meant: scheduled next, else who asked for documents last, else seen last; a non-
+urgent question has to name one.
 """
 
 import json
@@ -24,7 +25,16 @@ from services.inbox.domain.item import (
 )
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.refusal import refuse
-from services.inbox.domain.routing import CATEGORIES, UNROUTABLE, Said, in_force, pool_of, route
+from services.inbox.domain.routing import (
+    CATEGORIES,
+    UNROUTABLE,
+    Routed,
+    RuleSet,
+    Said,
+    in_force,
+    pool_of,
+    route,
+)
 from services.inbox.domain.urgency import urgent_words
 from services.inbox.domain.visible import visible
 from shared.events.inbox import (
@@ -104,17 +114,12 @@ def _thread_fault(item: Item | None, command: SendMessage) -> tuple[RefusalReaso
 
 def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) -> Decision[Patient]:
     """Open a thread, with an item in the pool that the rules say."""
-    assert patient.registered is not None  # noqa: S101  # or it could not be sent
     provider_id = command.provider_id
     if provider_id is None and command.kind == "medical":
         provider_id = next((one.provider_id for one in recipients(patient, now)), None)
     words = urgent_words(command.subject, command.body)
     rules = in_force(patient.rule_sets, now)
-    registered = patient.registered
-    said = Said(
-        command.kind, command.category, registered.affiliate, provider_id, registered.language, bool(words)
-    )
-    routed = route(rules, said, partial(pool_of, rules, patient.providers))
+    routed = _routed(patient, command, provider_id, rules, urgent=bool(words))
     thread_id = derived("thread", patient.patient_id, command.message_id)
     item = Item(
         item_id=derived("item", thread_id),
@@ -142,7 +147,10 @@ def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) ->
 
 
 def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: datetime) -> Decision[Patient]:
-    """Add a message to a thread; what waited for the patient, or was done, is open again."""
+    """Add a message to a thread; what waited for the patient, or was done, is open again.
+
+    A pool that takes nothing in keeps what it has until the patient writes: that goes where the rules say now.
+    """
     words = dict.fromkeys((*item.urgent_words.split("\n"), *urgent_words(command.subject, command.body)))
     joined = replace(
         item,
@@ -151,13 +159,29 @@ def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: d
         urgent_words="\n".join(word for word in words if word),
         about=json.dumps(json.loads(item.about) | json.loads(_about(command) or "{}")),
     )
-    message = _message(command, item, actor, now, _JOINS)
+    why = _JOINS
+    rules = in_force(patient.rule_sets, now)
+    pool = pool_of(rules, patient.providers, item.pool)
+    if pool is None or not pool.active:
+        routed = _routed(patient, command, item.provider_id, rules, urgent=bool(joined.urgent_words))
+        why = routed.why
+        joined = replace(joined.free(), pool=routed.pool, rule_version=rules.version, why=why)
+    message = _message(command, joined, actor, now, why)
     waiting, limits = waits_on(joined, patient.rule_sets, now)
     reopened = ItemReopened(
-        item_id=item.item_id, thread_id=item.thread_id, pool=item.pool, message_id=command.message_id
+        item_id=item.item_id, thread_id=item.thread_id, pool=joined.pool, message_id=command.message_id
     )
     events = (Event(reopened, key=patient.patient_id),) if item.state == "done" else ()
     return _written(patient, waiting, message, events, limits)
+
+
+def _routed(
+    patient: Patient, command: SendMessage, provider_id: str | None, rules: RuleSet, *, urgent: bool
+) -> Routed:
+    registered = patient.registered
+    assert registered is not None  # noqa: S101  # or it could not be sent
+    said = Said(command.kind, command.category, registered.affiliate, provider_id, registered.language, urgent)
+    return route(rules, said, partial(pool_of, rules, patient.providers))
 
 
 def _written(
@@ -165,12 +189,15 @@ def _written(
 ) -> Decision[Patient]:
     before = patient.items.get(message.thread_id)
     what: What = "new" if before is None else "reopened" if before.state == "done" else "message"
+    told = change(item, what, item.updated_at)
+    if before is not None and before.pool != item.pool:
+        told = replace(told, left_pool=before.pool, reason=item.why)
     after = replace(
         patient,
         items={**patient.items, message.thread_id: item},
         messages={**patient.messages, message.message_id: message},
         written=(*patient.written, message),
-        changes=(*patient.changes, change(item, what, item.updated_at)),
+        changes=(*patient.changes, told),
     )
     return Decision(after, (_told(message), *events), tasks)
 

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from services.inbox.domain import State
 from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.commands import EscalateItem, PostponeItem, ReplyToItem
 from services.inbox.domain.item import TimeLimit
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation, pool_of, pools
-from shared.events.inbox import CommandRefused, ItemReopened, MessageRouted, MessageUnroutable
+from shared.events.inbox import CommandRefused, ItemReopened, MessageRouted, MessageUnroutable, SendMessage
+from shared.messaging.decision import Decision
 from tests.unit.inbox.story import (
     DAY,
     NOW,
@@ -307,6 +309,41 @@ def test_a_pool_that_is_not_active_takes_nothing_in() -> None:
     (told,) = events(decision)
     assert isinstance(told, MessageUnroutable)
     assert item_of(decision).pool == "unroutable"
+
+
+def test_a_message_in_a_thread_whose_pool_takes_nothing_in_goes_where_the_rules_say_now() -> None:
+    def closed(pool: str) -> PoolEntry:
+        return PoolEntry(pool=pool, name="Closed", roles=("billing",), active=False)
+
+    def joined(state: State | None, rules: RuleSet, said: SendMessage) -> Decision[State]:
+        assert isinstance(state, Patient)
+        return when(replace(state, rule_sets=(rules,)), said, NOW + SECOND)
+
+    to_crm = Rule(when=When(), pool="crm", why="All")
+    first = when(patient(), send())
+    again = send("MSG-2", thread_id=item_of(first).thread_id)
+    (routed,) = events(
+        moved := joined(first.state, RuleSet(version=2, pools=(closed("billing"),), rules=(to_crm,)), again)
+    )
+    assert isinstance(routed, MessageRouted)
+    assert (routed.pool, routed.why, routed.rule_version) == ("crm", "All", 2)
+    assert (item_of(moved).pool, item_of(moved).since) == ("crm", NOW)
+    assert isinstance(moved.state, Patient)
+    told = moved.state.changes[-1]
+    assert (told.what, told.left_pool, told.pool, told.reason) == ("message", "billing", "crm", "All")
+
+    both = RuleSet(version=3, pools=(closed("billing"), closed("crm")), rules=(to_crm,))
+    (lost,) = events(stuck := joined(moved.state, both, send("MSG-3", thread_id=again.thread_id)))
+    assert isinstance(lost, MessageUnroutable)
+    assert (item_of(stuck).pool, len(stuck.tasks)) == ("unroutable", 1)
+    (still,) = events(joined(stuck.state, both, send("MSG-4", thread_id=again.thread_id)))
+    assert isinstance(still, MessageUnroutable)
+
+    asked = when(patient(booked("PRV-1")), ask_provider("PRV-1"))
+    further = ask_provider(None, message_id="MSG-2", thread_id=item_of(asked).thread_id)
+    assert isinstance(events(when(asked.state, further))[0], MessageRouted)
+    away = RuleSet(version=2, pools=(closed("provider:PRV-1"),), rules=())
+    assert isinstance(events(joined(asked.state, away, further))[0], MessageUnroutable)
 
 
 def test_a_providers_own_delegation_comes_before_the_affiliates() -> None:
