@@ -151,7 +151,9 @@ def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: d
 
     A pool that takes nothing in keeps what it has until the patient writes: that goes where the rules say now.
     """
-    words = dict.fromkeys((*item.urgent_words.split("\n"), *urgent_words(command.subject, command.body)))
+    # What was answered, or done with, makes no later message urgent.
+    unanswered = item.urgent_words.split("\n") if item.due_at is not None else ()
+    words = dict.fromkeys((*unanswered, *urgent_words(command.subject, command.body)))
     joined = replace(
         item,
         version=item.version + 1,

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from services.inbox.domain import State
 from services.inbox.domain.attachment import Attachment
-from services.inbox.domain.commands import EscalateItem, PostponeItem, ReplyToItem
+from services.inbox.domain.commands import EscalateItem, FinishItem, ItemCommand, PostponeItem, ReplyToItem
 from services.inbox.domain.item import TimeLimit
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation, pool_of, pools
@@ -170,6 +170,20 @@ def test_words_of_danger_in_a_later_message_bring_the_limit_forward_and_never_ba
     assert (item_of(again).due_at, again.tasks) == (NOW + 2 * hour, ())
     late = when(first.state, danger, NOW + 2 * DAY - SECOND)
     assert (item_of(late).due_at, late.tasks) == (NOW + 2 * DAY, ())
+
+
+@pytest.mark.parametrize(
+    "answered", [ReplyToItem(item_id="I", version=1, body="Call us."), FinishItem(item_id="I", version=1)]
+)
+def test_once_danger_is_answered_a_later_message_counts_by_itself(answered: ItemCommand) -> None:
+    first = when(patient(), send(body="I have chest pain"))
+    later = item_of(when(desk(first), answered, actor="staff:ann"))
+    assert isinstance(first.state, Patient)
+    known = replace(first.state, items={str(later.thread_id): later})
+    calm = item_of(when(known, send("MSG-2", thread_id=later.thread_id), NOW + 3 * DAY))
+    assert (calm.urgent_words, calm.priority, calm.limit_minutes) == ("", 1, 1080)
+    again = send("MSG-2", thread_id=later.thread_id, body="The chest pain is back")
+    assert item_of(when(known, again, NOW + 3 * DAY)).priority == 0
 
 
 def test_a_patient_who_writes_while_their_item_is_put_off_has_waited_since_before() -> None:
