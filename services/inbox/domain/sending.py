@@ -243,4 +243,6 @@ def _told(message: ThreadMessage) -> Event:
 
 
 def _fingerprint(command: SendMessage) -> bytes:
-    return fingerprint(json.dumps(command.model_dump(mode="json", exclude_none=True), sort_keys=True))
+    """Return what stands for the content; no files, and about nothing, are the same as neither named."""
+    content = {name: value for name, value in command.model_dump(mode="json", exclude_none=True).items() if value}
+    return fingerprint(json.dumps(content, sort_keys=True))

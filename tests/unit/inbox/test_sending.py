@@ -16,6 +16,7 @@ from services.inbox.domain.item import TimeLimit
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation, pool_of, pools
 from shared.events.inbox import CommandRefused, ItemReopened, MessageRouted, MessageUnroutable, SendMessage
+from shared.events.vocabulary import About
 from shared.messaging.decision import Decision
 from tests.unit.inbox.story import (
     DAY,
@@ -109,6 +110,7 @@ def test_the_same_message_again_has_the_same_outcome_and_another_content_is_a_co
     again = when(first.state, send(), NOW + DAY)
     assert events(again) == events(first)
     assert again.state is first.state
+    assert events(when(first.state, send(attachment_ids=(), about=About()))) == events(first)
     assert outcome(when(first.state, send(body="Other"))) == ("refused", "idempotency_conflict")
 
 
