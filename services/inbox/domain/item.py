@@ -220,13 +220,12 @@ def starts_to_wait(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) ->
     item = replace(
         item,
         state="open",
-        priority=FIRST if item.urgent_words else NORMAL,
+        priority=_priority(item),
         since=now,
         due_at=due(now, minutes, rules.hours),
         limit_number=item.limit_number + 1,
         limit_minutes=minutes,
         postponed_until=None,
-        escalated=False,
     )
     return item, Task(TimeLimit(item_id=item.item_id, limit=item.limit_number), item.due_at)
 
@@ -236,8 +235,7 @@ def waits_on(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) -> tuple
     anew, limit = starts_to_wait(item, rule_sets, now)
     if item.due_at is None:
         return anew, (limit,)
-    priority = FIRST if item.urgent_words else item.priority
-    on = replace(item, state="open", postponed_until=None, priority=priority)
+    on = replace(item, state="open", postponed_until=None, priority=_priority(item))
     if anew.due_at is None or anew.due_at >= item.due_at:
         return on, ()
     allowed = passed(item.since, anew.due_at, in_force(rule_sets, now).hours)
@@ -248,5 +246,9 @@ def waits_on(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) -> tuple
 
 def stopped(item: Item) -> Item:
     """Return an item that waits for staff no longer: no limit runs."""
-    priority = FIRST if item.urgent_words else NORMAL
-    return replace(item, due_at=None, escalated=False, priority=priority, postponed_until=None)
+    calm = replace(item, due_at=None, escalated=False, postponed_until=None)
+    return replace(calm, priority=_priority(calm))
+
+
+def _priority(item: Item) -> int:
+    return FIRST if item.urgent_words or item.escalated else NORMAL

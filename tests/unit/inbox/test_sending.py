@@ -188,6 +188,16 @@ def test_once_danger_is_answered_a_later_message_counts_by_itself(answered: Item
     assert item_of(when(known, again, NOW + 3 * DAY)).priority == 0
 
 
+def test_what_staff_escalated_while_it_waited_for_the_patient_still_is_when_the_patient_writes() -> None:
+    first = when(patient(), send())
+    replied = when(desk(first), ReplyToItem(item_id="I", version=1, body="Call us."), actor="staff:ann")
+    later = item_of(when(replied.state, EscalateItem(item_id="I", version=2, reason="Look"), actor="staff:ann"))
+    assert isinstance(first.state, Patient)
+    known = replace(first.state, items={str(later.thread_id): later})
+    item = item_of(when(known, send("MSG-2", thread_id=later.thread_id), NOW + SECOND))
+    assert (item.escalated, item.priority, item.due_at) == (True, 0, NOW + 2 * DAY + SECOND)
+
+
 def test_a_patient_who_writes_while_their_item_is_put_off_has_waited_since_before() -> None:
     first = when(patient(), send())
     put_off = PostponeItem(item_id="I", version=1, until=NOW + 5 * DAY)
