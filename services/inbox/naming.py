@@ -79,6 +79,3 @@ def _name_for_item(named: Named, data: Any) -> None:
             named.pools.add(pool)
         case ReplyToItem():
             named.attachments.update(data.attachment_ids)
-        case _:
-            # A postponement that ends starts a time limit by the rules; a claim must not wait for them.
-            named.rules = named.rules or data.TYPE == "inbox.postponement-ended.v1"

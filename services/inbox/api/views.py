@@ -185,7 +185,8 @@ def attachment_view(attachment: Attachment) -> AttachmentView:
 
 def _item(item: Item, name: str | None, now: datetime, hours: Hours) -> dict[str, Any]:
     holder = item.holder(now)
-    waited = passed(item.since, now, hours) if item.state == "open" else timedelta()
+    waits = item.state == "open" and item.due_at is not None
+    waited = passed(item.since, now, hours) if waits else timedelta()
     names = set(ItemView.model_fields) & set(ITEM) - {"about", "urgent_words", "lease_ends_at"}
     return {field: getattr(item, field) for field in names} | {
         "sender": Sender(patient_id=item.patient_id, name=name) if item.patient_id else None,

@@ -31,7 +31,6 @@ from services.inbox.domain.item import (
     derived,
     fingerprint,
     stopped,
-    waits_on,
 )
 from services.inbox.domain.refusal import refuse
 from shared.events.inbox import (
@@ -197,9 +196,11 @@ def elapse(desk: Desk, timer: LeaseEnded | PostponementEnded | TimeLimit, now: d
             after = desk.with_item(item, "released", now, reason=_RAN_OUT)
             return Decision(after, (Event(released, key=item.key),))
         case PostponementEnded(until=until) if item.state == "postponed" and item.postponed_until == until:
-            back, limits = waits_on(item, desk.rule_sets, now)
+            # What waits for the patient comes back to be looked at, without a limit against staff.
+            since = now if item.due_at is None else item.since
+            back = replace(item, state="open", postponed_until=None, since=since)
             reopened = ItemReopened(**_ids(item))
-            return Decision(desk.with_item(back, "reopened", now), (Event(reopened, key=item.key),), limits)
+            return Decision(desk.with_item(back, "reopened", now), (Event(reopened, key=item.key),))
         case TimeLimit(limit=limit_no) if (
             item.due_at is not None and item.limit_number == limit_no and not item.escalated
         ):

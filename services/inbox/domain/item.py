@@ -18,7 +18,7 @@ from shared.frozen import replace
 from shared.messaging.decision import Task
 
 ItemState = Literal["open", "waiting", "postponed", "done"]
-"""`open` waits for staff, `waiting` for the patient's answer, `postponed` for a time."""
+"""`open` is for staff to work on, `waiting` for the patient's answer, `postponed` for a time."""
 
 What = Literal[
     "new", "message", "claimed", "released", "reassigned", "replied", "done", "reopened", "escalated", "postponed"
@@ -52,7 +52,8 @@ class Item:
         rule_version: of the rules that chose the pool, and `why` they did; 0 for work, whose service chose.
         assignee: who claimed it last, and holds it until `lease_ends_at`; without a lease, who is to take it.
         since: the time that the item has been waiting from.
-        due_at: when it escalates; absent while nobody waits for staff. Putting the item off leaves it.
+        due_at: when it escalates; absent while nobody waits for staff, also where they are to look at it again.
+            Putting the item off leaves it.
         limit_number: counts the times that a time limit was started.
         limit_minutes: how much business time it may wait this time.
         service: which raised the work.

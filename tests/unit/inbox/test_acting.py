@@ -17,6 +17,7 @@ from services.inbox.domain.commands import (
     ReplyToItem,
 )
 from services.inbox.domain.item import LEASE, Desk, TimeLimit
+from services.inbox.domain.patient import Patient
 from services.inbox.domain.routing import PoolEntry, RuleSet
 from shared.events.envelope import Data
 from shared.events.inbox import (
@@ -228,12 +229,17 @@ def test_while_an_item_is_put_off_the_patient_still_waits() -> None:
     assert (item_of(back).state, item_of(back).escalated, back.tasks) == ("open", True, ())
 
 
-def test_an_item_that_waited_for_the_patient_has_a_limit_again_when_it_comes_back() -> None:
-    replied = when(opened(), reply(1), actor=ANN)
+def test_an_item_that_waits_for_the_patient_comes_back_without_a_limit_until_they_write() -> None:
+    first = when(patient(), send())
+    replied = when(desk(first), reply(1), actor=ANN)
     later = when(replied.state, PostponeItem(item_id="I", version=2, until=NOW + DAY), NOW + SECOND, ANN)
-    assert item_of(later).due_at is None
     back = when(later.state, later.tasks[0].data, NOW + DAY)
-    assert (item_of(back).due_at, len(back.tasks)) == (NOW + 3 * DAY, 1)
+    item = item_of(back)
+    assert (item.state, item.since, item.due_at, back.tasks) == ("open", NOW + DAY, None, ())
+    assert isinstance(first.state, Patient)
+    known = replace(first.state, items={str(item.thread_id): item})
+    wrote = when(known, send("MSG-2", thread_id=item.thread_id), NOW + 2 * DAY)
+    assert (item_of(wrote).since, item_of(wrote).due_at, len(wrote.tasks)) == (NOW + 2 * DAY, NOW + 4 * DAY, 1)
 
 
 def test_what_is_done_can_only_be_answered() -> None:
