@@ -166,7 +166,11 @@ def _reassign(desk: Desk, item: Item, command: ReassignItem, actor: str, now: da
         pool = desk.pool(command.pool, now)
         if pool is None or not pool.active:
             return refuse(desk, command, "pool_inactive" if pool else "unknown_pool", key=item.key)
-    moved = replace(item.free(), pool=command.pool or item.pool, assignee=command.assignee)
+    moved = replace(item.free(), assignee=command.assignee)
+    if command.pool not in (None, item.pool):
+        # No rule chose this pool.
+        why = f"Moved from {item.pool}: {command.reason}"
+        moved = replace(moved, pool=command.pool, rule_version=0, why=why)
     told = ItemReassigned(**_ids(moved), assignee=command.assignee, reason=command.reason)
     after = desk.with_item(moved, "reassigned", now, actor, command.reason)
     return Decision(after, (Event(told, "done", item.key),))

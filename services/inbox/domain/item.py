@@ -49,7 +49,8 @@ class Item:
         about: ids of what it is about, as JSON.
         content: stands for what a service raised, so that another content of the same id is known.
         urgent_words: found in the patient's messages, a line each.
-        rule_version: of the rules that chose the pool, and `why` they did; 0 for work, whose service chose.
+        rule_version: of the rules that chose the pool; 0 where a service or a person of the staff chose.
+        why: it is in the pool.
         assignee: who claimed it last, and holds it until `lease_ends_at`; without a lease, who is to take it.
         since: the time that the item has been waiting from.
         due_at: when it escalates; absent while nobody waits for staff, also where they are to look at it again.

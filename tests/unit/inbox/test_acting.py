@@ -163,6 +163,14 @@ def test_reassigning_keeps_the_limit_and_frees_the_item() -> None:
     assert (moved.due_at, moved.limit_number) == (item_of(when(opened(), claim(1))).due_at, 1)
 
 
+def test_why_an_item_is_in_its_pool_is_the_reason_of_whoever_moved_it_there() -> None:
+    chosen = item_of(when(opened(), claim(1), actor=ANN))
+    moved = item_of(when(claimed(), reassign(2), NOW + SECOND, ANN))
+    stays = item_of(when(claimed(), reassign(2, pool="billing"), NOW + SECOND, ANN))
+    assert (moved.why, moved.rule_version) == ("Moved from billing: Not ours", 0)
+    assert (stays.why, stays.rule_version) == (chosen.why, chosen.rule_version) == (chosen.why, 1)
+
+
 @pytest.mark.parametrize("name", ["kim", "staff:kim", " kim "])
 def test_who_is_to_take_an_item_is_named_by_one_form_of_their_name_and_nobody_else_is_locked_out(
     name: str,
