@@ -128,6 +128,7 @@ class ItemRow(SQLModel, table=True):
     limit_number: int
     limit_minutes: int
     service: str | None = Field(sa_column=columns.text(nullable=True))
+    raised_for: str | None = Field(sa_column=columns.text(nullable=True))
     postponed_until: datetime | None = Field(sa_column=columns.moment(nullable=True))
     replied_version: int = Field(sa_column=_number())
     replied_at: datetime | None = Field(sa_column=columns.moment(nullable=True))

@@ -57,7 +57,7 @@ class Item:
             Putting the item off leaves it.
         limit_number: counts the times that a time limit was started.
         limit_minutes: how much business time it may wait this time.
-        service: which raised the work.
+        service: which raised the work, and `raised_for` the pool that it named, unless it was long ago.
         replied_version: the version that the newest reply made.
         replied_at: when staff replied first.
     """
@@ -90,14 +90,15 @@ class Item:
     limit_number: int = 0
     limit_minutes: int = 0
     service: str | None = None
+    raised_for: str | None = None
     postponed_until: datetime | None = None
     replied_version: int = 0
     replied_at: datetime | None = None
 
     @property
     def key(self) -> str:
-        """The key of the events about the item."""
-        return self.patient_id or f"pool:{self.pool}"
+        """The key of the events about the item, wherever it is moved, so that they come in order."""
+        return self.patient_id or key_of_work(self.raised_for or self.pool)
 
     def holder(self, now: datetime) -> str | None:
         """Return who holds the item, if anybody does."""
@@ -195,6 +196,11 @@ class Desk:
 def change(item: Item, what: What, at: datetime) -> ItemChange:
     """Return what happened to an item, without anybody of the staff."""
     return ItemChange(item.item_id, item.pool, item.thread_id, item.patient_id, what, item.version, at)
+
+
+def key_of_work(pool: str) -> str:
+    """Return the key of what is said about work without a patient, by the pool that it was raised for."""
+    return f"pool:{pool}"
 
 
 def item_of_work(work_id: str) -> str:

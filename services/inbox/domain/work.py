@@ -9,6 +9,7 @@ from services.inbox.domain.item import (
     Item,
     fingerprint,
     item_of_work,
+    key_of_work,
     starts_to_wait,
     stopped,
 )
@@ -31,7 +32,7 @@ _INACTIVE = "The pool that its service chose is not active"
 
 def raise_work(desk: Desk, command: RaiseWork, actor: str, now: datetime) -> Decision[Desk]:
     """Queue work that a service asks for by a command."""
-    key = command.patient_id or f"pool:{command.pool}"
+    key = command.patient_id or key_of_work(command.pool)
     if not actor.startswith("service:"):
         return refuse(desk, command, "not_allowed", key=key)
     if not visible(command.summary):
@@ -92,7 +93,7 @@ def _queue(
     known = desk.item
     if known is not None and known.content:
         if known.content != content and isinstance(work, RaiseWork):
-            return refuse(desk, work, "idempotency_conflict", key=known.key)
+            return refuse(desk, work, "idempotency_conflict", key=patient_id or key_of_work(work.pool))
         return Decision(desk, (_queued(work.work_id, known, outcome),))
     pool = desk.pool(work.pool, now)
     active = pool is not None and pool.active
@@ -110,6 +111,7 @@ def _queue(
         patient_id=patient_id,
         work_id=work.work_id,
         service=service,
+        raised_for=work.pool,
         about=about,
         content=content,
         why=_WHY if active else _INACTIVE,

@@ -266,6 +266,20 @@ def test_work_of_a_service_has_nobody_to_reply_to() -> None:
     assert outcome(when(queued.state, finish(1), NOW + timedelta(hours=1), ANN)) == ("done", None)
 
 
+def test_what_is_said_about_work_has_one_key_wherever_it_is_moved() -> None:
+    queued = when(None, work(), actor="service:payments")
+    moved = when(queued.state, reassign(1), NOW + SECOND, ANN)
+    held = when(moved.state, claim(2), NOW + SECOND, ANN)
+    repeated = when(held.state, work(), NOW + SECOND, "service:payments")
+    another = when(held.state, work(pool="crm", summary="Other"), NOW + SECOND, "service:payments")
+    keys = [event.key for decision in (queued, moved, held, repeated, another) for event in decision.events]
+    assert keys == [*["pool:billing"] * 4, "pool:crm"]
+
+    closed = PoolEntry(pool="billing", name="Closed", roles=("crm",), active=False)
+    lost = when(Desk(rule_sets=(RuleSet(version=2, pools=(closed,), rules=()),)), work(), actor="service:payments")
+    assert (item_of(lost).pool, lost.events[0].key) == ("unroutable", "pool:billing")
+
+
 PAYMENTS_RAISED = PaymentsWorkRaised(work_id="W-1", pool="billing", summary="A debit", about=About(payment_id="P"))
 PAYMENTS_SETTLED = PaymentsWorkSettled(work_id="W-1", account_number="G-1", action="taken", note="By phone.")
 INSURANCE_RAISED = InsuranceWorkRaised(
