@@ -48,9 +48,10 @@ def named_by(messages: Sequence[Message[Any]]) -> Named:
                 named.files.add(of)
                 if isinstance(data, AddAttachment):
                     named.added.add(of)
-            case _ if isinstance(data, PutRoutingRules):
+            case _:
                 named.rules = named.supervision = True
-                named.pools.update(rule.pool for rule in data.rules.rules)
+                if isinstance(data, PutRoutingRules):
+                    named.pools.update(rule.pool for rule in data.rules.rules)
     return named
 
 

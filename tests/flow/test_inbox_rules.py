@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -117,6 +118,22 @@ async def test_a_delegation_decides_who_sees_a_providers_pool(inbox: Inbox) -> N
     assert put.status == 200
     assert (await seen_by("clinical"), await seen_by("clinical-support")) == (True, False)
     assert await seen_by("supervisor")
+
+    later = (inbox.clock.now() + timedelta(days=30)).isoformat()
+    rules = (await inbox.get("/v1/routing-rules", *SUE)).body
+    waiting = await inbox.post(
+        "/v1/routing-rules", {**rules, "valid_from": later}, *SUE, version=rules["version"], method="PUT"
+    )
+    assert waiting.body["version"] == rules["version"] + 1
+    back = await inbox.post(
+        "/v1/delegations", {"delegations": []}, *SUE, version=waiting.body["version"], method="PUT"
+    )
+    assert (back.status, back.body["delegations"]) == (200, [])
+    assert (await seen_by("clinical"), await seen_by("clinical-support")) == (False, True)
+    still = (await inbox.get("/v1/routing-rules", *SUE)).body
+    assert (still["version"], still["delegations"]) == (rules["version"] + 3, [])
+    assert still["valid_from"] == waiting.body["valid_from"]
+    await put_rules(inbox)
 
 
 async def test_rules_are_put_whole_tried_first_and_route_from_then_on(inbox: Inbox) -> None:

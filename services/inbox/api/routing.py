@@ -1,16 +1,15 @@
 """The supervisors' rules: read, tried out, and put as a whole or not at all."""
 
 from http import HTTPStatus
-from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from services.inbox.api.callers import SeenVersion, Supervisor
-from services.inbox.domain.commands import PutRoutingRules
+from services.inbox.domain.commands import PutDelegations, PutRoutingRules
 from services.inbox.domain.routing import (
     UNROUTABLE,
-    Delegation,
+    Delegated,
     Kind,
     RuleSet,
     Said,
@@ -57,7 +56,7 @@ class Delegations(BaseModel):
     """Who works the pools of an affiliate's providers, or of one of them; else it is clinical support."""
 
     version: int = Field(default=0, description="of the rule set that they belong to")
-    delegations: Annotated[tuple[Delegation, ...], Field(max_length=5_000)]
+    delegations: Delegated
 
 
 @router.get("/routing-rules")
@@ -118,18 +117,17 @@ async def put_delegations(
     version: SeenVersion,
     pool: ThePool,
     ask: TheAsk,
-    now: Now,
     response: Response,
 ) -> Delegations:
-    """Put other delegations; all else of the rule set stays, in a new version."""
-    current = newest(await read_rule_sets(pool))
-    valid_from = max(now, current.valid_from)
-    changed = current.model_copy(update={"delegations": body.delegations, "valid_from": valid_from})
-    put = await _put(PutRoutingRules(version=version, rules=changed), caller, pool, ask, response)
+    """Put other delegations from now on; all else stays, in a new version, and in one more of a set that waits."""
+    command = PutDelegations(version=version, delegations=body.delegations)
+    put = await _put(command, caller, pool, ask, response)
     return Delegations(version=put.version, delegations=put.delegations)
 
 
-async def _put(command: PutRoutingRules, caller: Caller, pool: Pool, ask: TheAsk, response: Response) -> RuleSet:
+async def _put(
+    command: PutRoutingRules | PutDelegations, caller: Caller, pool: Pool, ask: TheAsk, response: Response
+) -> RuleSet:
     ended = await ask(command, SUBJECT, caller.staff_actor)
     if isinstance(ended, CommandRefused):
         raise _refused(ended.reason, ended.detail)

@@ -8,13 +8,14 @@ from services.inbox.domain.attachment import AddAttachment, Attachment, Attachme
 from services.inbox.domain.commands import (
     LeaseEnded,
     PostponementEnded,
+    PutDelegations,
     PutRoutingRules,
     StaffCommand,
 )
 from services.inbox.domain.item import Desk, TimeLimit, item_of_work
 from services.inbox.domain.patient import Patient, register, schedule
 from services.inbox.domain.sending import send
-from services.inbox.domain.supervising import SUBJECT, Supervision, put
+from services.inbox.domain.supervising import SUBJECT, Supervision, delegate, put
 from services.inbox.domain.work import hear_settled, hear_work, raise_work
 from shared.events.envelope import Message
 from shared.events.inbox import RaiseWork, SendMessage
@@ -39,6 +40,7 @@ Heard: TypeAlias = (
     | StaffCommand
     | Timer
     | PutRoutingRules
+    | PutDelegations
     | AddAttachment
     | AttachmentScanned
 )
@@ -67,7 +69,7 @@ def state_key(message: Message[Any]) -> str:
             return f"item:{item_of_work(heard.work_id)}"
         case AddAttachment() | AttachmentScanned():
             return f"attachment:{heard.attachment_id}"
-        case PutRoutingRules():
+        case PutRoutingRules() | PutDelegations():
             return SUBJECT
         case _:
             return f"item:{heard.item_id}"
@@ -87,6 +89,8 @@ def decide(state: State | None, message: Message[Any], now: datetime) -> Decisio
             return _about_patient(_patient(state, heard.patient_id), heard, message, now)
         case PutRoutingRules():
             return put(state if isinstance(state, Supervision) else Supervision(), heard, now)
+        case PutDelegations():
+            return delegate(state if isinstance(state, Supervision) else Supervision(), heard, now)
         case AddAttachment():
             return add(state if isinstance(state, Attachment) else None, heard, now)
         case AttachmentScanned():

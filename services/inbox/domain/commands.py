@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from services.inbox.domain.routing import RuleSet
+from services.inbox.domain.routing import Delegated, RuleSet
 from services.inbox.domain.visible import Visible
 from shared.events.envelope import Command, Data, Id, Time
 from shared.events.vocabulary import Body, Line, Note, Version
@@ -84,6 +84,14 @@ class PutRoutingRules(Command):
     rules: RuleSet
 
 
+class PutDelegations(Command):
+    """Put other delegations in the place of those of the rule set at `version`."""
+
+    TYPE: ClassVar[str] = "inbox.put-delegations.v1"
+    version: Version
+    delegations: Delegated
+
+
 class LeaseEnded(Data):
     """Timer: a claim has run out, unless it was renewed."""
 
@@ -110,4 +118,5 @@ ASKED: tuple[type[Command], ...] = (
     PostponeItem,
     EscalateItem,
     PutRoutingRules,
+    PutDelegations,
 )

@@ -82,6 +82,9 @@ class Delegation(_Part):
     to: Delegate
 
 
+Delegated = Annotated[tuple[Delegation, ...], Field(max_length=5_000)]
+
+
 class PoolEntry(BaseModel):
     """A pool: who sees it, and whether it takes anything in. `delegation` is told of providers' pools only."""
 
@@ -109,7 +112,7 @@ class RuleSet(_Part):
     valid_from: Time = datetime(2000, 1, 1, tzinfo=UTC)
     pools: Annotated[tuple[PoolEntry, ...], Field(max_length=20_000)] = ()
     rules: Annotated[tuple[Rule, ...], Field(max_length=1_000)]
-    delegations: Annotated[tuple[Delegation, ...], Field(max_length=5_000)] = ()
+    delegations: Delegated = ()
     hours: Hours = Hours()
     limits: Limits = Limits()
 

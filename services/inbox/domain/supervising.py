@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.inbox.domain.commands import PutRoutingRules
+from services.inbox.domain.commands import PutDelegations, PutRoutingRules
 from services.inbox.domain.refusal import refuse
 from services.inbox.domain.routing import (
     DEFAULT_RULES,
@@ -55,6 +55,30 @@ def put(supervision: Supervision, command: PutRoutingRules, now: datetime) -> De
     told = RoutingRulesChanged(version=rules.version, valid_from=rules.valid_from)
     after = replace(supervision, rule_sets=(before, rules), put=(*supervision.put, rules))
     return Decision(after, (Event(told, "done"),))
+
+
+def delegate(supervision: Supervision, command: PutDelegations, now: datetime) -> Decision[Supervision]:
+    """Put other delegations from now on: into the set in force, and into one that waits for its day."""
+    current = newest(supervision.rule_sets)
+    if command.version != current.version:
+        return refuse(supervision, command, "stale_version")
+    waiting = (current,) if current.valid_from > now else ()
+    sets = tuple(
+        rules.model_copy(
+            update={
+                "version": current.version + number,
+                "valid_from": max(now, rules.valid_from),
+                "delegations": command.delegations,
+            }
+        )
+        for number, rules in enumerate((in_force(supervision.rule_sets, now), *waiting), 1)
+    )
+    found = fault(sets[0], pools(sets[0], supervision.providers))
+    if found is not None:
+        return refuse(supervision, command, *found)
+    first, *others = (RoutingRulesChanged(version=one.version, valid_from=one.valid_from) for one in sets)
+    after = replace(supervision, rule_sets=sets, put=(*supervision.put, *sets))
+    return Decision(after, (Event(first, "done"), *(Event(one) for one in others)))
 
 
 def _kept(rules: RuleSet) -> list[PoolEntry]:

@@ -13,16 +13,16 @@ from PIL import Image
 from pydantic import ValidationError
 
 from services.inbox.domain.attachment import AddAttachment, AttachmentScanned
-from services.inbox.domain.commands import PutRoutingRules
+from services.inbox.domain.commands import PutDelegations, PutRoutingRules
 from services.inbox.domain.hours import Hours, due, passed
-from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, When
+from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, When, in_force
 from services.inbox.domain.supervising import Supervision
 from services.inbox.domain.urgency import urgent_words
 from services.inbox.domain.urgency_words import HIGH_RISK
 from services.inbox.inspection import Inspected, RefusedFileError, inspect
 from services.inbox.previews import NoPreviewError, preview
 from shared.events.inbox import AttachmentCleared, RoutingRulesChanged
-from tests.unit.inbox.story import DAY, NOW, events, outcome, when
+from tests.unit.inbox.story import DAY, NOW, SECOND, events, outcome, when
 
 BILLING = Rule(when=When(category="billing-question"), pool="billing", why="Billing")
 
@@ -37,6 +37,29 @@ def test_a_rule_set_gets_the_next_version_and_the_old_one_stays_until_its_day() 
     assert isinstance(decision.state, Supervision)
     assert [rules.version for rules in decision.state.rule_sets] == [1, 2]
     assert outcome(when(decision.state, put(BILLING))) == ("refused", "stale_version")
+
+
+def test_other_delegations_are_in_force_at_once_also_while_a_rule_set_waits_for_its_day() -> None:
+    to_clinical = (Delegation(affiliate="north", to="clinical"),)
+    waiting = when(None, put(BILLING, valid_from=NOW + DAY)).state
+    decision = when(waiting, PutDelegations(version=2, delegations=to_clinical), NOW + SECOND)
+
+    told = [RoutingRulesChanged(version=3, valid_from=NOW + SECOND)]
+    assert events(decision) == [*told, RoutingRulesChanged(version=4, valid_from=NOW + DAY)]
+    assert outcome(decision) == ("done", None)
+    assert isinstance(decision.state, Supervision)
+    sets = decision.state.rule_sets
+    assert sets == decision.state.put[-2:]
+    assert [in_force(sets, NOW + days * DAY + SECOND).rules for days in (0, 1)] == [
+        DEFAULT_RULES.rules,
+        (BILLING,),
+    ]
+    assert {one.delegations for one in sets} == {to_clinical}
+    alone = when(None, PutDelegations(version=1, delegations=to_clinical))
+    assert events(alone) == [RoutingRulesChanged(version=2, valid_from=NOW)]
+    twice = PutDelegations(version=4, delegations=to_clinical * 2)
+    assert outcome(when(decision.state, twice)) == ("refused", "duplicate_delegation")
+    assert outcome(when(decision.state, PutDelegations(version=3, delegations=()))) == ("refused", "stale_version")
 
 
 @pytest.mark.parametrize("valid_from", ["2030-01-01T00:00:00", "9999-12-31T23:59:59-12:00"])
