@@ -59,17 +59,25 @@ PAGE: Final = f"""
     select {_ITEM}, {_FILES}, {_SENDER} from i left join patient p using (patient_id)
     order by i.priority, i.since, i.item_id
 """
-# Of a word that is everywhere some are enough: more words narrow it down.
+# Of a word that is everywhere in the caller's pools some are enough: more words narrow it down. It is planned anew
+# for what is searched for: few own items are looked through, and of a rare word all messages.
+_SEARCHES: Final = "set local plan_cache_mode = force_custom_plan"
 _SEARCH: Final = f"""
-    with asked as (select websearch_to_tsquery('simple', $1) as words),
-    found as materialized (
-        (select item_id from message, asked where message.words @@ asked.words limit {FOUND_MAX})
+    with found as materialized (
+        (
+            select item.item_id from message join item using (thread_id)
+            where message.words @@ websearch_to_tsquery('simple', $1) and item.pool = any($2::text[])
+            limit {FOUND_MAX}
+        )
         union
-        (select item_id from item, asked where item.words @@ asked.words limit {FOUND_MAX})
+        (
+            select item_id from item
+            where words @@ websearch_to_tsquery('simple', $1) and pool = any($2::text[]) limit {FOUND_MAX}
+        )
     ),
     i as materialized (
         select {", ".join(f"item.{name}" for name in ITEM)} from found join item using (item_id)
-        where pool = any($2::text[]) and (updated_at, item_id) < ($3::timestamptz, $4)
+        where (updated_at, item_id) < ($3::timestamptz, $4)
         order by updated_at desc, item_id desc limit $5
     )
     select {_ITEM}, {_FILES}, {_SENDER} from i left join patient p using (patient_id)
@@ -264,7 +272,9 @@ async def search(
         before: when the last one of the page before was changed, and its id.
         limit: at most so many.
     """
-    rows = await pool.fetch(_SEARCH, words, list(pool_ids), *before, limit)
+    async with pool.acquire() as connection, connection.transaction(readonly=True):
+        await connection.execute(_SEARCHES)
+        rows = await connection.fetch(_SEARCH, words, list(pool_ids), *before, limit)
     return [_shown(row) for row in rows]
 
 

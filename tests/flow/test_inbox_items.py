@@ -238,28 +238,6 @@ async def test_counts_and_pages_of_a_pool_agree_with_its_items(inbox: Inbox) -> 
     assert (await inbox.get("/v1/pools/crm/items?after=nonsense", "staff:carl", "crm")).status == 422
 
 
-async def test_words_are_found_in_ones_own_pools_only(inbox: Inbox) -> None:
-    patient = await inbox.patient()
-    word = f"zebra{patient.replace('-', '')}"
-    first = await inbox.sent(patient, body=f"A {word} and a horse")
-    second = await inbox.sent(patient, subject=f"About the {word.upper()}")
-    hidden = await inbox.sent(patient, category="portal-help", body=f"The {word}")
-
-    async def found(words: str, role: str = "billing") -> list[str]:
-        answer = await inbox.get(f"/v1/search?q={words}", "staff:x", role)
-        return [one["item_id"] for one in answer.body["items"]]
-
-    assert await found(word) == [second["item_id"], first["item_id"]]
-    assert await found(f"{word} horse") == [first["item_id"]]
-    assert await found(f"{word} -horse") == [second["item_id"]]
-    assert await found(word, "crm") == [hidden["item_id"]]
-    page = await inbox.get(f"/v1/search?q={word}&limit=1")
-    rest = await inbox.get(f"/v1/search?q={word}&limit=1&after={page.body['next']}")
-    assert [one["item_id"] for one in rest.body["items"]] == [first["item_id"]]
-    bad = await inbox.get('/v1/search?q="zebra')
-    assert (bad.status, bad.body["reason"]) == (400, "bad_query")
-
-
 async def test_a_page_of_a_large_pool_reads_no_more_than_the_page(inbox: Inbox) -> None:
     await inbox.pool.execute(
         """

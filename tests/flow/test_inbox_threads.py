@@ -1,4 +1,4 @@
-"""What is written in threads, by whom, and what the inbox takes of it, on real Kafka and PostgreSQL."""
+"""What is written in threads, by whom, how it is found, and what is taken of it, on real Kafka and PostgreSQL."""
 
 import base64
 import json
@@ -67,6 +67,53 @@ async def test_a_message_that_joins_a_thread_keeps_its_subject_and_what_it_is_ab
         "G-1",
         "S-2",
     )
+
+
+async def test_words_are_found_in_ones_own_pools_only(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    word = f"zebra{patient.replace('-', '')}"
+    first = await inbox.sent(patient, body=f"A {word} and a horse")
+    second = await inbox.sent(patient, subject=f"About the {word.upper()}")
+    hidden = await inbox.sent(patient, category="portal-help", body=f"The {word}")
+
+    async def found(words: str, role: str = "billing") -> list[str]:
+        answer = await inbox.get(f"/v1/search?q={words}", "staff:x", role)
+        return [one["item_id"] for one in answer.body["items"]]
+
+    assert await found(word) == [second["item_id"], first["item_id"]]
+    assert await found(f"{word} horse") == [first["item_id"]]
+    assert await found(f"{word} -horse") == [second["item_id"]]
+    assert await found(word, "crm") == [hidden["item_id"]]
+    page = await inbox.get(f"/v1/search?q={word}&limit=1")
+    rest = await inbox.get(f"/v1/search?q={word}&limit=1&after={page.body['next']}")
+    assert [one["item_id"] for one in rest.body["items"]] == [first["item_id"]]
+    bad = await inbox.get('/v1/search?q="zebra')
+    assert (bad.status, bad.body["reason"]) == (400, "bad_query")
+
+
+async def test_ones_own_items_are_found_however_common_a_word_is_in_other_pools(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    word = f"common{patient.replace('-', '')}"
+    await inbox.pool.execute(
+        """
+        with others as (
+            insert into item (item_id, kind, pool, state, priority, version, subject, created_at, updated_at,
+                since, thread_id, about, content, urgent_words, escalated, rule_version, why, limit_number,
+                limit_minutes, replied_version)
+            select 'common-' || n, 'message', 'large', 'open', 1, 1, $1, now(), now(), now(), 'common-' || n, '{}',
+                '', '', false, 0, '', 1, 10, 0 from generate_series(1, 6000) n
+            returning item_id, thread_id
+        )
+        insert into message (patient_id, message_id, thread_id, item_id, author, author_id, body, at, fingerprint,
+            pool, rule_version, why, attachment_ids)
+        select 'nobody', item_id, thread_id, item_id, 'patient', 'nobody', $1, now(), '', 'large', 0, '', '{}'
+        from others
+        """,
+        f"The {word}",
+    )
+    sent = [await inbox.sent(patient, body=f"A {word}"), await inbox.sent(patient, subject=f"A {word}")]
+    answer = await inbox.get(f"/v1/search?q={word}")
+    assert [one["item_id"] for one in answer.body["items"]] == [one["item_id"] for one in reversed(sent)]
 
 
 @pytest.mark.parametrize("path", ["/v1/pools/billing/items?state=open", "/v1/search?q=bill"])
