@@ -105,8 +105,20 @@ _MAY_ACT: Final = """
 """
 _EXISTS: Final = "select exists (select from patient where patient_id = $1 and told_at is not null)"
 _THREADS: Final = f"""
-    select {_ITEM}, v.name from item i left join provider v using (provider_id)
-    where i.patient_id = any($1::text[]) and i.thread_id is not null order by i.updated_at desc limit $2
+    with i as materialized (
+        select {", ".join(ITEM)} from item
+        where patient_id = any($1::text[]) and thread_id is not null order by updated_at desc limit $3
+    )
+    select {_ITEM}, v.name, last.author = 'staff' and (
+        i.state <> 'done' or not exists (
+            select from read_log
+            where reader = $2 and at >= last.at and what = 'thread' and what_id = i.thread_id
+        )
+    )
+    from i left join provider v using (provider_id), lateral (
+        select author, at from message where thread_id = i.thread_id order by at desc, message_id desc limit 1
+    ) last
+    order by i.updated_at desc
 """
 _THREAD: Final = f"""
     select {_ITEM}, {_SENDER}, v.name
@@ -147,6 +159,21 @@ class ShownItem:
     item: Item
     name: str | None
     attachments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListedThread:
+    """A thread in a list.
+
+    Attributes:
+        item: the thread's.
+        provider_name: of the provider whom the thread is for.
+        answered: whether staff had the last word; where they are done, whether the reader has yet to see it.
+    """
+
+    item: Item
+    provider_name: str | None
+    answered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,10 +350,10 @@ async def patient_exists(pool: Pool, patient_id: str) -> bool:
     return bool(await pool.fetchval(_EXISTS, patient_id))
 
 
-async def threads_of(pool: Pool, patient_ids: Sequence[str]) -> list[ShownItem]:
-    """Return the newest threads of patients, with their providers' names."""
-    rows = await pool.fetch(_THREADS, list(patient_ids), THREADS_MAX)
-    return [ShownItem(Item(*row[: len(ITEM)]), row[-1]) for row in rows]
+async def threads_of(pool: Pool, patient_ids: Sequence[str], reader: str) -> list[ListedThread]:
+    """Return the newest threads of patients, as a reader finds them."""
+    rows = await pool.fetch(_THREADS, list(patient_ids), reader, THREADS_MAX)
+    return [ListedThread(Item(*row[: len(ITEM)]), *row[len(ITEM) :]) for row in rows]
 
 
 async def show_thread(pool: Pool, thread_id: str, reader: str) -> ShownThread | None:

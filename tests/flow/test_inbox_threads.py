@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from secrets import token_hex
 
 import pytest
@@ -67,6 +68,31 @@ async def test_a_message_that_joins_a_thread_keeps_its_subject_and_what_it_is_ab
         "G-1",
         "S-2",
     )
+
+
+async def test_an_answer_is_told_until_it_was_read_also_where_staff_are_done(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    routed = await inbox.sent(patient)
+    own, proxy = f"person-{patient}", f"proxy-{patient}"
+    path = f"/v1/items/{routed['item_id']}"
+
+    async def state(who: str = own) -> str:
+        (thread,) = (await inbox.get("/v1/threads", who, "gateway")).body
+        return str(thread["state"])
+
+    assert await state() == "sent"
+    until = (inbox.clock.now() + timedelta(days=1)).isoformat()
+    acts: list[tuple[str, Json]] = [("reply", {"body": "Yes."}), ("postpone", {"until": until}), ("done", {})]
+    for version, (act, body) in enumerate(acts, 1):
+        assert (await inbox.post(f"{path}/{act}", body, version=version)).status == 200
+        assert await state() == "answered"
+    read = await inbox.get(f"/v1/threads/{routed['thread_id']}", own, "gateway")
+    assert (read.body["state"], await state(), await state(proxy)) == ("closed", "closed", "answered")
+
+    await inbox.sent(patient, thread_id=routed["thread_id"])
+    assert await state() == await state(proxy) == "sent"
+    await inbox.post(f"{path}/done", version=5)
+    assert await state() == await state(proxy) == "closed"
 
 
 async def test_words_are_found_in_ones_own_pools_only(inbox: Inbox) -> None:

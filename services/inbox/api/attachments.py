@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from services.inbox.api.callers import Id, not_found
+from services.inbox.api.callers import Id, not_found, reading
 from services.inbox.api.intake import (
     AT_ONCE,
     REFUSED,
@@ -121,7 +121,7 @@ async def _readable(pool: Pool, caller: Caller, attachment_id: str, now: Now) ->
         said = "The file has not been scanned yet." if held else REFUSED
         raise Problem(HTTPStatus.CONFLICT, said, reason=reason, name=attachment.name)
     who = caller.on_behalf_of
-    reader = f"person:{who}" if who else caller.staff_actor
+    reader = reading(who) if who else caller.staff_actor
     await log_read(pool, now, reader, "attachment", attachment_id, attachment.patient_id)
     return attachment
 

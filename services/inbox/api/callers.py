@@ -39,6 +39,11 @@ def person_of(caller: Caller) -> str:
     return caller.on_behalf_of
 
 
+def reading(person_id: str) -> str:
+    """Return what the log of reads calls a person."""
+    return f"person:{person_id}"
+
+
 def not_found(what: str) -> Problem:
     """Return the answer for what is not there, and for what is not the caller's."""
     return Problem(HTTPStatus.NOT_FOUND, f"There is no such {what}.", reason="not_found")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.inbox.api.callers import Id, Person, not_found, person_of
+from services.inbox.api.callers import Id, Person, not_found, person_of, reading
 from services.inbox.api.views import ThreadDetail, ThreadView, thread_detail, thread_view
 from services.inbox.domain.patient import Reason, recipients
 from services.inbox.domain.routing import PROVIDER
@@ -102,12 +102,13 @@ async def urgency(draft: Draft, _: Person) -> Urgency:
 @router.get("/threads")
 async def threads(caller: Person, pool: ThePool, patient_id: PatientId | None = None) -> list[ThreadView]:
     """Show the newest threads of the patients for whom the person acts, or of one of them."""
-    own = [one.patient_id for one in await patients_of(pool, person_of(caller))]
+    person = person_of(caller)
+    own = [one.patient_id for one in await patients_of(pool, person)]
     if patient_id is not None:
         if patient_id not in own:
             raise not_found("patient")
         own = [patient_id]
-    return [thread_view(one.item, one.name) for one in await threads_of(pool, own)]
+    return [thread_view(one) for one in await threads_of(pool, own, reading(person))]
 
 
 @router.get("/threads/{thread_id}")
@@ -118,5 +119,5 @@ async def thread(thread_id: Id, caller: Person, pool: ThePool, now: Now) -> Thre
     patient_id = shown.item.patient_id if shown else None
     if shown is None or patient_id is None or not await may_act(pool, patient_id, reader):
         raise not_found("thread")
-    await log_read(pool, now, f"person:{reader}", "thread", thread_id, patient_id)
+    await log_read(pool, now, reading(reader), "thread", thread_id, patient_id)
     return thread_detail(shown)

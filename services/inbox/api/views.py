@@ -10,19 +10,14 @@ from pydantic import BaseModel, Field
 from services.inbox.domain.attachment import Attachment, AttachmentState
 from services.inbox.domain.hours import Hours, passed
 from services.inbox.domain.item import Item, ItemState, ThreadMessage, What
-from services.inbox.reads import HISTORY_MAX, ShownItem, ShownThread
+from services.inbox.reads import HISTORY_MAX, ListedThread, ShownItem, ShownThread
 from services.inbox.store import ITEM
 from shared.events.vocabulary import About
 
 CARE_TEAM = "Care team"
 
 ThreadState = Literal["sent", "answered", "closed"]
-_THREAD_STATES: dict[ItemState, ThreadState] = {
-    "open": "sent",
-    "postponed": "sent",
-    "waiting": "answered",
-    "done": "closed",
-}
+"""Whether staff have yet to answer, have answered, or are done; in a list, an answer is told until it was read."""
 
 
 class Sender(BaseModel):
@@ -161,14 +156,16 @@ def item_detail(shown: ShownThread, now: datetime, hours: Hours) -> ItemDetail:
     )
 
 
-def thread_view(item: Item, provider_name: str | None) -> ThreadView:
+def thread_view(listed: ListedThread) -> ThreadView:
     """Show a thread in a list."""
-    return ThreadView(**_thread(item, provider_name))
+    return ThreadView(**_thread(listed.item, listed.provider_name, answered=listed.answered))
 
 
 def thread_detail(shown: ShownThread) -> ThreadDetail:
     """Show a thread to its patient."""
-    return ThreadDetail(**_thread(shown.item, shown.provider_name), messages=_messages(shown, to_patient=True))
+    answered = shown.item.state != "done" and shown.messages[-1].author == "staff"
+    told = _thread(shown.item, shown.provider_name, answered=answered)
+    return ThreadDetail(**told, messages=_messages(shown, to_patient=True))
 
 
 def attachment_view(attachment: Attachment) -> AttachmentView:
@@ -201,7 +198,8 @@ def _item(item: Item, name: str | None, now: datetime, hours: Hours) -> dict[str
     }
 
 
-def _thread(item: Item, provider_name: str | None) -> dict[str, object]:
+def _thread(item: Item, provider_name: str | None, *, answered: bool) -> dict[str, object]:
+    state: ThreadState = "answered" if answered else "closed" if item.state == "done" else "sent"
     return {
         "thread_id": item.thread_id,
         "patient_id": item.patient_id,
@@ -210,7 +208,7 @@ def _thread(item: Item, provider_name: str | None) -> dict[str, object]:
         "subject": item.subject,
         "provider_id": item.provider_id,
         "provider_name": provider_name,
-        "state": _THREAD_STATES[item.state],
+        "state": state,
         "created_at": item.created_at,
         "updated_at": item.updated_at,
     }
