@@ -17,6 +17,7 @@ from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.item import Desk, Item, ItemChange, ThreadMessage
 from services.inbox.domain.patient import Appointment, DocumentRequest, Patient, Registered
 from services.inbox.domain.routing import PROVIDER, Provider, RuleSet
+from services.inbox.domain.scanning import Upload
 from services.inbox.domain.supervising import SUBJECT, Supervision
 from services.inbox.naming import Named, named_by
 from services.inbox.tables import (
@@ -64,8 +65,17 @@ _READ_MESSAGES: Final = f"""
     select {", ".join(MESSAGE)} from message
     where (patient_id, message_id) in (select * from unnest($1::text[], $2::text[]))
 """
-_READ_ATTACHMENTS: Final = f"select {', '.join(ATTACHMENT)} from attachment where attachment_id = any($1::text[])"
-_LOCK_ATTACHMENTS: Final = f"{_READ_ATTACHMENTS} order by attachment_id for update"
+_READ_ATTACHMENTS: Final = f"""
+    select {", ".join(ATTACHMENT)} from attachment where attachment_id = any($1::text[]) order by attachment_id
+"""
+# Who carries a file while it is being scanned comes before or after, and is told either way.
+_CARRY_ATTACHMENTS: Final = f"{_READ_ATTACHMENTS} for share"
+_LOCK_ATTACHMENTS: Final = f"{_READ_ATTACHMENTS} for update"
+_READ_SHOWING: Final = f"""
+    select m.attachment_id, {", ".join(f"i.{name}" for name in ITEM)}
+    from message_attachment m join item i using (item_id) where m.attachment_id = any($1::text[])
+    order by i.item_id
+"""
 _LOCK_ADDED: Final = """
     select pg_advisory_xact_lock(hashtextextended(id, 0)) from unnest($1::text[]) u(id) order by id
 """
@@ -103,11 +113,8 @@ async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict
     if named.items:
         rows = await connection.fetch(_LOCK_ITEMS, sorted(named.items))
         items = {row[0]: Item(*row) for row in rows}
-    attachments = await _attachments(connection, _READ_ATTACHMENTS, named.attachments)
-    states |= {
-        f"attachment:{one.attachment_id}": one
-        for one in (await _attachments(connection, _LOCK_ATTACHMENTS, named.files)).values()
-    }
+    attachments = await _attachments(connection, _CARRY_ATTACHMENTS, named.attachments)
+    states |= {f"attachment:{file}": upload for file, upload in (await _uploads(connection, named.files)).items()}
     rule_sets = await read_rule_sets(connection) if named.rules else ()
     providers = await _providers(connection, named, patients.values(), items.values(), rule_sets)
     if patients:
@@ -166,6 +173,15 @@ async def _attachments(connection: Connection, read: str, ids: set[str]) -> dict
     if not ids:
         return {}
     return {row[0]: Attachment(*row) for row in await connection.fetch(read, sorted(ids))}
+
+
+async def _uploads(connection: Connection, ids: set[str]) -> dict[str, Upload]:
+    """Lock files, and read the items that show them."""
+    files = await _attachments(connection, _LOCK_ATTACHMENTS, ids)
+    showing: dict[str, list[Item]] = defaultdict(list)
+    for row in await connection.fetch(_READ_SHOWING, list(files)) if files else ():
+        showing[row[0]].append(Item(*row[1:]))
+    return {file: Upload(attachment, tuple(showing[file])) for file, attachment in files.items()}
 
 
 async def read_rule_sets(connection: "Connection | Pool") -> tuple[RuleSet, ...]:
@@ -283,8 +299,9 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
                 rows.patient(before, patient)
             case Desk() as desk:
                 rows.desk(change.before if isinstance(change.before, Desk) else Desk(), desk)
-            case Attachment() as attachment:
+            case Upload(attachment=Attachment() as attachment) as upload:
                 rows.attachments.append(attachment)
+                rows.changes += upload.changes
             case Supervision() as supervision:
                 rows.put += [(supervision.rule_sets[0].version, one) for one in supervision.put]
     await _save_known(connection, rows)

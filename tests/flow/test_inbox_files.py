@@ -106,13 +106,20 @@ async def test_while_the_scanner_is_away_or_cannot_scan_a_file_stays_shut(
     taken = (await upload(inbox, patient, "note.txt", b"Good day")).body
     attachment = taken["attachment_id"]
     assert taken["state"] == "held"
-    assert (await inbox.sent(patient, attachment_ids=[attachment]))["pool"] == "billing"
+    item = (await inbox.sent(patient, attachment_ids=[attachment]))["item_id"]
     held = await inbox.get(f"/v1/attachments/{attachment}", f"person-{patient}", "gateway")
     assert (held.status, held.body["reason"]) == (409, "attachment_held")
 
     scanner.is_away = False
     inbox.advance(timedelta(minutes=1))
     await scanned(inbox, attachment, "clean")
+    shown = (await inbox.get(f"/v1/items/{item}")).body
+    assert [(one["what"], one["reason"]) for one in shown["history"]] == [
+        ("new", None),
+        ("file-cleared", "note.txt"),
+    ]
+    news = "select what, version from item_change where item_id = $1 and pool = 'billing' order by tx, seq"
+    assert [tuple(row) for row in await inbox.pool.fetch(news, item)] == [("new", 1), ("file-cleared", 1)]
     large = await upload(inbox, patient, "long.txt", b"a " * LIMIT)
     assert (large.status, large.body["reason"]) == (422, "not_scannable")
 

@@ -30,7 +30,9 @@ _STREAM_S_MAX: Final = 600
 
 _SCOPE_S_MAX: Final = 30
 _PING_S: Final = 15
-_TOLD_TO_PATIENTS: Final = frozenset[What]({"new", "message", "replied", "done", "reopened"})
+_TOLD_TO_PATIENTS: Final = frozenset[What](
+    {"new", "message", "replied", "done", "reopened", "file-cleared", "file-refused"}
+)
 
 
 class Scope(Protocol):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, assert_never
 
 from services.inbox.domain.acting import act, elapse
-from services.inbox.domain.attachment import AddAttachment, Attachment, AttachmentScanned, add, hear_scan
+from services.inbox.domain.attachment import AddAttachment, AttachmentScanned
 from services.inbox.domain.commands import (
     LeaseEnded,
     PostponementEnded,
@@ -14,6 +14,7 @@ from services.inbox.domain.commands import (
 )
 from services.inbox.domain.item import Desk, TimeLimit, item_of_work
 from services.inbox.domain.patient import Patient, register, schedule
+from services.inbox.domain.scanning import Upload, add, hear_scan
 from services.inbox.domain.sending import send
 from services.inbox.domain.supervising import SUBJECT, Supervision, delegate, put
 from services.inbox.domain.work import hear_settled, hear_work, raise_work
@@ -27,7 +28,7 @@ from shared.events.registration import PatientRegistered
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled, DocumentRequested, SchedulingFact
 from shared.messaging.decision import Decision
 
-State: TypeAlias = Patient | Desk | Attachment | Supervision
+State: TypeAlias = Patient | Desk | Upload | Supervision
 
 Work: TypeAlias = RaiseWork | PaymentsWorkRaised | InsuranceWorkRaised | PaymentsWorkSettled | InsuranceWorkSettled
 Timer: TypeAlias = LeaseEnded | PostponementEnded | TimeLimit
@@ -92,10 +93,9 @@ def decide(state: State | None, message: Message[Any], now: datetime) -> Decisio
         case PutDelegations():
             return delegate(state if isinstance(state, Supervision) else Supervision(), heard, now)
         case AddAttachment():
-            return add(state if isinstance(state, Attachment) else None, heard, now)
+            return add(state if isinstance(state, Upload) else Upload(), heard, now)
         case AttachmentScanned():
-            assert isinstance(state, Attachment)  # noqa: S101  # only what was added is scanned
-            return hear_scan(state, heard, now)
+            return hear_scan(state if isinstance(state, Upload) else Upload(), heard, now)
         case _:
             return _about_item(state if isinstance(state, Desk) else Desk(), heard, message, now)
 

@@ -6,23 +6,18 @@ Whoever may write for a patient may send what any of them uploaded; staff answer
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import ClassVar, Final, Literal, assert_never
+from datetime import datetime
+from typing import ClassVar, Final, Literal
 
 from shared.events.envelope import Command, Data, Fact, Id
-from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused, RefusalReason
+from shared.events.inbox import RefusalReason
 from shared.events.vocabulary import Code, Line
-from shared.frozen import replace
-from shared.messaging.decision import Decision, Event, Task
 
 AttachmentState = Literal["clean", "held", "refused"]
 CARRIED_MAX: Final = 10
 CARRIED_BYTES_MAX: Final = 50 * 1024 * 1024
 _NAMED_MAX: Final = 1_500
 """So many characters of names fit into what a refusal says."""
-
-SCAN_AGAIN: Final = timedelta(minutes=15)
-"""While the scanner is away, files stay held, and it is asked again."""
 
 
 class AddAttachment(Command):
@@ -110,58 +105,3 @@ def carried_fault(
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(names))[:_NAMED_MAX]
-
-
-def add(known: Attachment | None, command: AddAttachment, now: datetime) -> Decision[Attachment]:
-    """Take a file in, held until it is scanned, for ever where there is no scanner."""
-    if known is not None:
-        return Decision(known, (Event(_present(known), "done", known.patient_id),))
-    attachment = Attachment(
-        command.attachment_id,
-        command.patient_id,
-        command.uploaded_by,
-        command.name,
-        command.content_type,
-        command.size,
-        command.sha256,
-        "held",
-        None,
-        now,
-    )
-    tasks = (_scan(attachment),) if command.scan else ()
-    return Decision(attachment, (Event(_present(attachment), "done", command.patient_id),), tasks)
-
-
-def hear_scan(attachment: Attachment, scanned: AttachmentScanned, now: datetime) -> Decision[Attachment]:
-    """Let a file out or refuse it; one that was not scanned stays held."""
-    if attachment.state != "held":
-        return Decision(attachment)
-    match scanned.result:
-        case "clean":
-            cleared = replace(attachment, state="clean")
-            return Decision(cleared, (Event(_present(cleared), key=attachment.patient_id),))
-        case "infected" | "not_scannable":
-            refused = replace(attachment, state="refused", reason=scanned.result)
-            return Decision(refused, (Event(_present(refused), key=attachment.patient_id),))
-        case "away":
-            return Decision(attachment, tasks=(_scan(attachment, now + SCAN_AGAIN),))
-        case _:
-            assert_never(scanned.result)
-
-
-def _present(attachment: Attachment) -> AttachmentHeld | AttachmentCleared | AttachmentRefused:
-    """Return what tells the state of a file."""
-    ids = {"attachment_id": attachment.attachment_id, "patient_id": attachment.patient_id}
-    match attachment.state:
-        case "held":
-            return AttachmentHeld(**ids, reason="not_scanned")
-        case "clean":
-            return AttachmentCleared(**ids)
-        case "refused":
-            return AttachmentRefused(**ids, reason=str(attachment.reason))
-        case _:
-            assert_never(attachment.state)
-
-
-def _scan(attachment: Attachment, due_at: datetime | None = None) -> Task:
-    return Task(ScanAttachment(attachment_id=attachment.attachment_id, sha256=attachment.sha256), due_at)

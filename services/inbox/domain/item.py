@@ -21,7 +21,18 @@ ItemState = Literal["open", "waiting", "postponed", "done"]
 """`open` is for staff to work on, `waiting` for the patient's answer, `postponed` for a time."""
 
 What = Literal[
-    "new", "message", "claimed", "released", "reassigned", "replied", "done", "reopened", "escalated", "postponed"
+    "new",
+    "message",
+    "claimed",
+    "released",
+    "reassigned",
+    "replied",
+    "done",
+    "reopened",
+    "escalated",
+    "postponed",
+    "file-cleared",
+    "file-refused",
 ]
 
 FIRST: Final = 0
@@ -144,7 +155,7 @@ class ItemChange:
 
     Attributes:
         by: the person of the staff who did it; absent for what the patient, a service or time did.
-        reason: in words, where there is one.
+        reason: in words, where there is one; of a file, its name.
     """
 
     item_id: str

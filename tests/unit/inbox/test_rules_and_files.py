@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,13 +17,14 @@ from services.inbox.domain.attachment import AddAttachment, AttachmentScanned
 from services.inbox.domain.commands import PutDelegations, PutRoutingRules
 from services.inbox.domain.hours import Hours, due, passed
 from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, When, in_force
+from services.inbox.domain.scanning import Upload
 from services.inbox.domain.supervising import Supervision
 from services.inbox.domain.urgency import urgent_words
 from services.inbox.domain.urgency_words import HIGH_RISK
 from services.inbox.inspection import Inspected, RefusedFileError, inspect
 from services.inbox.previews import NoPreviewError, preview
 from shared.events.inbox import AttachmentCleared, RoutingRulesChanged
-from tests.unit.inbox.story import DAY, NOW, SECOND, events, outcome, when
+from tests.unit.inbox.story import DAY, NOW, SECOND, events, item_of, outcome, patient, send, when
 
 BILLING = Rule(when=When(category="billing-question"), pool="billing", why="Billing")
 
@@ -217,6 +219,25 @@ def test_a_file_that_is_added_again_is_what_it_became_and_is_not_scanned_again()
     assert (len(added.tasks), again.tasks) == (1, ())
     assert [type(event) for event in events(again)] == [AttachmentCleared]
     assert again.state == cleared.state
+
+
+@pytest.mark.parametrize(
+    ("result", "what"), [("clean", "file-cleared"), ("infected", "file-refused"), ("away", None)]
+)
+def test_what_the_scanner_says_is_told_in_each_item_that_shows_the_file(result: str, what: str | None) -> None:
+    told: dict[str, Any] = {"attachment_id": "F-1", "sha256": "abc"}
+    said = AttachmentScanned.model_validate({**told, "result": result})
+    add = AddAttachment(
+        **told, patient_id="PT-1", uploaded_by="P-1", name="a.txt", content_type="text/plain", size=1, scan=True
+    )
+    added = when(None, add).state
+    assert isinstance(added, Upload)
+    items = [item_of(when(patient(), send(message_id))) for message_id in ("MSG-1", "MSG-2")]
+    carried = replace(added, items=(items[0], replace(items[1], state="done")))
+    heard = when(carried, said, NOW + SECOND).state
+    assert isinstance(heard, Upload)
+    expected = [(one.item_id, what, "a.txt", 1, NOW + SECOND) for one in items] if what else []
+    assert [(one.item_id, one.what, one.reason, one.version, one.at) for one in heard.changes] == expected
 
 
 def zipped(*entries: tuple[str, bytes], encrypted: bool = False) -> bytes:
