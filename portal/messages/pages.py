@@ -1,12 +1,14 @@
 """The pages under `/messages`: threads, the guided way to a new message, a thread with its reply, and files."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Annotated, Any, Final
+from urllib.parse import parse_qs
 
-from fastapi import Form, Request
+from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
@@ -28,16 +30,36 @@ from shared.paths import segment
 router = page_router("/messages")
 router.include_router(uploads)
 
+PAGE: Final = 50
+_NEXT: Final = re.compile(r'<\?([^>]*\bafter=[^>]+)>; rel="next"')
 _PASSED_ON: Final = ("content-type", "content-disposition", "content-length", "content-security-policy")
 
 
 @router.get("")
-async def threads(request: Request, person: Person) -> Response:
-    """Show the conversations, the newest first."""
-    patients, told = await asyncio.gather(_patients(person), person.get("inbox", "/v1/threads"))
-    names = {patient.patient_id: patient.name for patient in patients}
-    news = [key("inbox", patient.patient_id) for patient in patients]
-    return render(request, "messages/threads.html", threads=Threads.validate_python(told), names=names, news=news)
+async def threads(
+    request: Request, person: Person, after: Annotated[str | None, Query(max_length=400)] = None
+) -> Response:
+    """Show a page of the conversations, the newest first."""
+    asked = {"limit": PAGE} | ({"after": after} if after else {})
+    patients, told = await asyncio.gather(
+        _patients(person), person.call("GET", "inbox", "/v1/threads", params=asked)
+    )
+    # What is new is on the first page.
+    news = [] if after else [key("inbox", patient.patient_id) for patient in patients]
+    return render(
+        request,
+        "messages/threads.html",
+        threads=Threads.validate_python(told.body),
+        names={patient.patient_id: patient.name for patient in patients},
+        news=news,
+        following=_following(told.headers),
+    )
+
+
+def _following(headers: Mapping[str, str]) -> str | None:
+    """Return where the inbox says that the next page begins, if there is one."""
+    link = _NEXT.match(headers.get("link", ""))
+    return parse_qs(link[1])["after"][0] if link else None
 
 
 @router.get("/new")

@@ -28,7 +28,6 @@ from shared.database import Connection, Pool
 from shared.events.envelope import Time
 
 SUPERVISOR: Final = "supervisor"
-THREADS_MAX: Final = 200
 FOUND_MAX: Final = 5_000
 HISTORY_MAX: Final = 200
 
@@ -94,32 +93,7 @@ _HISTORY: Final = f"""
     select what, by, reason, at from item_history where item_id = $1 order by seq desc limit {HISTORY_MAX}
 """
 _ATTACHMENTS: Final = f"select {', '.join(ATTACHMENT)} from attachment where attachment_id = any($1::text[])"
-_PATIENTS_OF: Final = """
-    select patient_id, first_name, last_name, person_id from patient
-    where (person_id = $1 or proxies ? $1) and told_at is not null
-    order by person_id is not distinct from $1 desc, patient_id
-"""
 _NAMES: Final = "select person_id, first_name, last_name from patient where person_id = any($1::text[])"
-_MAY_ACT: Final = """
-    select exists (select from patient where patient_id = $1 and (person_id = $2 or proxies ? $2))
-"""
-_EXISTS: Final = "select exists (select from patient where patient_id = $1 and told_at is not null)"
-_THREADS: Final = f"""
-    with i as materialized (
-        select {", ".join(ITEM)} from item
-        where patient_id = any($1::text[]) and thread_id is not null order by updated_at desc limit $3
-    )
-    select {_ITEM}, v.name, last.author = 'staff' and (
-        i.state <> 'done' or not exists (
-            select from read_log
-            where reader = $2 and at >= last.at and what = 'thread' and what_id = i.thread_id
-        )
-    )
-    from i left join provider v using (provider_id), lateral (
-        select author, at from message where thread_id = i.thread_id order by at desc, message_id desc limit 1
-    ) last
-    order by i.updated_at desc
-"""
 _THREAD: Final = f"""
     select {_ITEM}, {_SENDER}, v.name
     from item i left join provider v using (provider_id) left join patient p using (patient_id)
@@ -159,21 +133,6 @@ class ShownItem:
     item: Item
     name: str | None
     attachments: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ListedThread:
-    """A thread in a list.
-
-    Attributes:
-        item: the thread's.
-        provider_name: of the provider whom the thread is for.
-        answered: whether staff had the last word; where they are done, whether the reader has yet to see it.
-    """
-
-    item: Item
-    provider_name: str | None
-    answered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,15 +181,6 @@ class Place:
     priority: Annotated[int, Field(ge=-1, le=NORMAL)] = -1
     since: Time = datetime(1900, 1, 1, tzinfo=UTC)
     item_id: Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ActedFor:
-    """A patient for whom a person may act."""
-
-    patient_id: str
-    name: str
-    own: bool
 
 
 # Pools
@@ -328,32 +278,10 @@ async def show_item(pool: Pool, item_id: str, reader: str, now: datetime) -> Sho
         history = [Happening(*row) for row in reversed(await connection.fetch(_HISTORY, item_id))]
         await connection.execute(_LOG_READ, now, reader, "item", item_id, item.patient_id)
     first, last, birth_date, language = row[len(ITEM) :]
-    return ShownThread(item, *thread, reader, _name(first, last), birth_date, language, history=history)
+    return ShownThread(item, *thread, reader, full_name(first, last), birth_date, language, history=history)
 
 
-# The patient's own
-
-
-async def patients_of(pool: Pool, person_id: str) -> list[ActedFor]:
-    """Return the patients for whom a person may act, their own record first."""
-    rows = await pool.fetch(_PATIENTS_OF, person_id)
-    return [ActedFor(row[0], _name(row[1], row[2]) or "", row[3] == person_id) for row in rows]
-
-
-async def may_act(pool: Pool, patient_id: str, person_id: str) -> bool:
-    """Return whether a person may act for a patient."""
-    return bool(await pool.fetchval(_MAY_ACT, patient_id, person_id))
-
-
-async def patient_exists(pool: Pool, patient_id: str) -> bool:
-    """Return whether the registration host has told of a patient."""
-    return bool(await pool.fetchval(_EXISTS, patient_id))
-
-
-async def threads_of(pool: Pool, patient_ids: Sequence[str], reader: str) -> list[ListedThread]:
-    """Return the newest threads of patients, as a reader finds them."""
-    rows = await pool.fetch(_THREADS, list(patient_ids), reader, THREADS_MAX)
-    return [ListedThread(Item(*row[: len(ITEM)]), *row[len(ITEM) :]) for row in rows]
+# Threads and files
 
 
 async def show_thread(pool: Pool, thread_id: str, reader: str) -> ShownThread | None:
@@ -364,7 +292,7 @@ async def show_thread(pool: Pool, thread_id: str, reader: str) -> ShownThread | 
             return None
         thread = await _thread(connection, thread_id)
     first, last, provider = row[len(ITEM) :]
-    return ShownThread(Item(*row[: len(ITEM)]), *thread, reader, _name(first, last), provider_name=provider)
+    return ShownThread(Item(*row[: len(ITEM)]), *thread, reader, full_name(first, last), provider_name=provider)
 
 
 async def find_attachment(pool: Pool, attachment_id: str) -> Attachment | None:
@@ -393,7 +321,7 @@ async def _thread(
     ids = [attachment_id for message in messages for attachment_id in message.attachment_ids]
     rows = await connection.fetch(_ATTACHMENTS, ids) if ids else []
     wrote = list({message.author_id for message in messages if message.author == "patient"})
-    people = {row[0]: _name(row[1], row[2]) for row in await connection.fetch(_NAMES, wrote)}
+    people = {row[0]: full_name(row[1], row[2]) for row in await connection.fetch(_NAMES, wrote)}
     attachments = {row[0]: Attachment(*row) for row in rows}
     return messages, attachments, {person: name for person, name in people.items() if name}
 
@@ -410,8 +338,9 @@ async def _moment(pool: Pool) -> AsyncIterator[Connection]:
 
 def _shown(row: Sequence[Any]) -> ShownItem:
     files, first, last = row[len(ITEM) :]
-    return ShownItem(Item(*row[: len(ITEM)]), _name(first, last), files)
+    return ShownItem(Item(*row[: len(ITEM)]), full_name(first, last), files)
 
 
-def _name(first: str | None, last: str | None) -> str | None:
+def full_name(first: str | None, last: str | None) -> str | None:
+    """Return a name in one, as far as it is known."""
     return " ".join(part for part in (first, last) if part) or None

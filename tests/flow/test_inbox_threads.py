@@ -95,6 +95,23 @@ async def test_an_answer_is_told_until_it_was_read_also_where_staff_are_done(inb
     assert await state() == await state(proxy) == "closed"
 
 
+async def test_a_person_with_many_threads_sees_them_page_by_page(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    sent = [(await inbox.sent(patient))["thread_id"] for _ in range(5)]
+    found: list[str] = []
+    query = f"?patient_id={patient}&limit=2"
+    while query:
+        page = await inbox.get(f"/v1/threads{query}", f"person-{patient}", "gateway")
+        found += [one["thread_id"] for one in page.body]
+        link = page.headers.get("link")
+        query = link.removeprefix("<").removesuffix('>; rel="next"') if link else ""
+    assert found == sent[::-1]
+    every = await inbox.get("/v1/threads", f"person-{patient}", "gateway")
+    assert ([one["thread_id"] for one in every.body], every.headers.get("link")) == (found, None)
+    wrong = await inbox.get("/v1/threads?after=nonsense", f"person-{patient}", "gateway")
+    assert (wrong.status, wrong.body["reason"]) == (422, "invalid_data")
+
+
 async def test_words_are_found_in_ones_own_pools_only(inbox: Inbox) -> None:
     patient = await inbox.patient()
     word = f"zebra{patient.replace('-', '')}"

@@ -22,13 +22,13 @@ from services.inbox.api.intake import (
 )
 from services.inbox.domain.attachment import Attachment
 from services.inbox.inspection import FILE_BYTES_MAX, NAME_MAX, check
+from services.inbox.persons import may_act
 from services.inbox.previews import CONTENT_TYPE, NoPreviewError, preview
 from services.inbox.reads import (
     SUPERVISOR,
     find_attachment,
     find_pool,
     log_read,
-    may_act,
     may_work,
     pools_of_attachment,
     rules_in_force,

@@ -20,7 +20,8 @@ from services.inbox.api.callers import not_found
 from services.inbox.domain.attachment import AddAttachment, AttachmentState
 from services.inbox.domain.routing import ROLES
 from services.inbox.inspection import NAME_MAX, RefusedFileError, inspect
-from services.inbox.reads import find_attachment, may_act, patient_exists
+from services.inbox.persons import may_act, patient_exists
+from services.inbox.reads import find_attachment
 from services.inbox.settings import Settings
 from shared.auth import Caller, person_or_staff
 from shared.database import Pool

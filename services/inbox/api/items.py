@@ -4,15 +4,15 @@ A change names the version that it is about (`If-Match`). It is decided by the s
 is told with what the person needs to go on: who holds the item, or the reply that they had not seen.
 """
 
-import base64
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
 from services.inbox.api.callers import Id, SeenVersion, Staff, not_found
+from services.inbox.api.places import PAGE_MAX, After, before, cursor, newest_before, place
 from services.inbox.api.views import ItemDetail, ItemView, item_detail, item_view
 from services.inbox.domain.commands import (
     Assignee,
@@ -51,10 +51,6 @@ from shared.routes import Now, TheAsk, ThePool
 
 router = APIRouter(prefix="/v1", tags=["in basket"])
 
-PAGE_MAX: Final = 200
-
-_PLACE: Final = TypeAdapter(Place)
-_END: Final = (datetime(2200, 1, 1, tzinfo=UTC), "")
 _STATUS: Final = {
     "not_found": HTTPStatus.NOT_FOUND,
     "stale_version": HTTPStatus.PRECONDITION_FAILED,
@@ -141,14 +137,14 @@ async def items(
     now: Now,
     state: ItemState = "open",
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
-    after: Annotated[str | None, Query(max_length=400)] = None,
+    after: After = None,
 ) -> ItemPage:
     """Show a page of a pool's items of one state."""
     rules = await rules_in_force(pool, now)
     entry = await find_pool(pool, pool_id, rules)
     if entry is None or not may_work(entry, caller.roles):
         raise not_found("pool")
-    shown = await page(pool, pool_id, state, _place(after), limit + 1)
+    shown = await page(pool, pool_id, state, place(after), limit + 1)
     following = _cursor(shown[limit - 1].item) if len(shown) > limit else None
     return ItemPage(items=[item_view(one, now, rules.hours) for one in shown[:limit]], next=following)
 
@@ -160,19 +156,17 @@ async def search_items(
     pool: ThePool,
     now: Now,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
-    after: Annotated[str | None, Query(max_length=400)] = None,
+    after: After = None,
 ) -> ItemPage:
     """Show items of the caller's pools, of any state, by words of their subjects and messages; newest first."""
     if q.count('"') % 2:
         raise Problem(HTTPStatus.BAD_REQUEST, "A quotation mark is not closed.", reason="bad_query")
     rules = await rules_in_force(pool, now)
     own = [one.pool for one in (await all_pools(pool, rules)).values() if may_work(one, caller.roles)]
-    place = _place(after)
-    before = (place.since, place.item_id) if after else _END
-    shown = await search(pool, q, own, before, limit + 1)
+    shown = await search(pool, q, own, newest_before(after), limit + 1)
     views = [item_view(one, now, rules.hours) for one in shown[:limit]]
     last = shown[limit - 1].item if len(shown) > limit else None
-    return ItemPage(items=views, next=_encoded(Place(0, last.updated_at, last.item_id)) if last else None)
+    return ItemPage(items=views, next=before(last) if last else None)
 
 
 @router.get("/items/{item_id}")
@@ -297,19 +291,4 @@ def _newer_reply(shown: ShownThread, version: int) -> dict[str, str] | None:
 
 
 def _cursor(item: Item) -> str:
-    return _encoded(Place(item.priority, item.since, item.item_id))
-
-
-def _encoded(place: Place) -> str:
-    return base64.urlsafe_b64encode(_PLACE.dump_json(place)).decode()
-
-
-def _place(cursor: str | None) -> Place:
-    if cursor is None:
-        return Place()
-    try:
-        return _PLACE.validate_json(base64.urlsafe_b64decode(cursor))
-    except ValueError:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "The cursor is none of ours.", reason="invalid_data"
-        ) from None
+    return cursor(Place(item.priority, item.since, item.item_id))

@@ -17,7 +17,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from services.inbox.domain.item import What
 from services.inbox.domain.routing import ROLES
 from services.inbox.feed import Feed, Happened, Lost, Position, position
-from services.inbox.reads import all_pools, may_work, patients_of, rules_in_force
+from services.inbox.persons import patients_of
+from services.inbox.reads import all_pools, may_work, rules_in_force
 from shared.auth import Caller, person_or_staff
 from shared.clock import Clock
 from shared.database import Pool

@@ -1,23 +1,19 @@
 """What a person sees: the patients they act for, whom those may write to, and their threads."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from services.inbox.api.callers import Id, Person, not_found, person_of, reading
+from services.inbox.api.places import PAGE_MAX, After, before, newest_before
 from services.inbox.api.views import ThreadDetail, ThreadView, thread_detail, thread_view
 from services.inbox.domain.patient import Reason, recipients
 from services.inbox.domain.routing import PROVIDER
 from services.inbox.domain.urgency import urgent_words
-from services.inbox.reads import (
-    log_read,
-    may_act,
-    patients_of,
-    provider_names,
-    show_thread,
-    threads_of,
-)
+from services.inbox.persons import may_act, patients_of, threads_of
+from services.inbox.reads import log_read, provider_names, show_thread
 from services.inbox.store import read_patient
 from shared.routes import Now, ThePool
 
@@ -100,15 +96,30 @@ async def urgency(draft: Draft, _: Person) -> Urgency:
 
 
 @router.get("/threads")
-async def threads(caller: Person, pool: ThePool, patient_id: PatientId | None = None) -> list[ThreadView]:
-    """Show the newest threads of the patients for whom the person acts, or of one of them."""
+async def threads(
+    caller: Person,
+    pool: ThePool,
+    response: Response,
+    patient_id: PatientId | None = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_MAX,
+    after: After = None,
+) -> list[ThreadView]:
+    """Show a page of the threads of the patients for whom the person acts, or of one of them; newest first.
+
+    If there are more, the header `Link` has the reference of the next page (`rel="next"`).
+    """
     person = person_of(caller)
     own = [one.patient_id for one in await patients_of(pool, person)]
     if patient_id is not None:
         if patient_id not in own:
             raise not_found("patient")
         own = [patient_id]
-    return [thread_view(one) for one in await threads_of(pool, own, reading(person))]
+    shown = await threads_of(pool, own, reading(person), newest_before(after), limit + 1)
+    if len(shown) > limit:
+        asked = {"limit": limit, "after": before(shown[limit - 1].item)}
+        following = urlencode(asked | ({"patient_id": patient_id} if patient_id else {}))
+        response.headers["link"] = f'<?{following}>; rel="next"'
+    return [thread_view(one) for one in shown[:limit]]
 
 
 @router.get("/threads/{thread_id}")

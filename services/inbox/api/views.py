@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from services.inbox.domain.attachment import Attachment, AttachmentState
 from services.inbox.domain.hours import Hours, passed
 from services.inbox.domain.item import Item, ItemState, ThreadMessage, What
-from services.inbox.reads import HISTORY_MAX, ListedThread, ShownItem, ShownThread
+from services.inbox.persons import ListedThread
+from services.inbox.reads import HISTORY_MAX, ShownItem, ShownThread
 from services.inbox.store import ITEM
 from shared.events.vocabulary import About
 

@@ -60,6 +60,20 @@ def given(world: World, *patients: dict[str, Any]) -> None:
     world.producer.outcome = ("done", "inbox.message-routed.v1", ROUTED)
 
 
+async def test_older_conversations_are_a_page_further(world: World) -> None:
+    async def page(request: web.Request) -> web.Response:
+        older = request.query.get("after") == "a=b"
+        link = {} if older else {"link": '<?limit=50&after=a%3Db>; rel="next"'}
+        return web.json_response([{**THREAD, "subject": "Old cough" if older else "New cough"}], headers=link)
+
+    async with world.person() as browser:
+        given(world, MARIA)
+        world.services.answer("GET", "/v1/threads", page)
+        first, older = [(await browser.get(f"/messages{query}")).text for query in ("", "?after=a%3Db")]
+    assert ("New cough" in first, 'href="?after=a%3Db"' in first) == (True, True)
+    assert ("Old cough" in older, "?after=" in older) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("chosen", "patients", "step", "steps"),
     [
