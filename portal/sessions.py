@@ -64,7 +64,7 @@ class Sessions:
             try:
                 await self._tell(self._untold[0])
             except MaybeSentError:
-                log.warning("the ends of sessions could not be told; trying again", sessions=len(self._untold))
+                log.warning("the ends of sessions could not be told; trying again", count=len(self._untold))
                 return
             self._untold.popleft()
 

@@ -86,7 +86,7 @@ def test_every_setting_is_in_the_example_and_no_other() -> None:
 
 
 def test_the_example_s_values_are_the_defaults() -> None:
-    told = dict(re.findall(r"^#([A-Z_]+)=(.+)$", EXAMPLE, re.MULTILINE))
+    told = dict(re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
     known = {
         variable(settings, name): field.default
         for settings in EVERY
