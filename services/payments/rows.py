@@ -58,6 +58,7 @@ METHOD: Final = (
 REFUND: Final = (
     *("account_number", "refund_id", "payment_id", "amount_minor", "currency", "reason", "allocation"),
     *("processor_key", "requested_by", "requested_at", "status", "decided_by", "queries", "correlationid"),
+    "sent_at",
 )
 PLAN: Final = (
     *("account_number", "plan_id", "visits", "currency", "monthly_amount_minor", "day_of_month", "autopay"),
@@ -218,7 +219,7 @@ def refund_row(account_number: str, one: Refund) -> Row:
     back = _ALLOCATION.dump_json(one.allocation).decode()
     asking = (one.processor_key, one.requested_by, one.requested_at)
     reached = (one.status, one.decided_by, one.queries)
-    return (account_number, *asked, back, *asking, *reached, one.correlationid)
+    return (account_number, *asked, back, *asking, *reached, one.correlationid, one.sent_at)
 
 
 def plan(row: Sequence[Any]) -> Plan:

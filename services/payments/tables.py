@@ -224,6 +224,7 @@ class RefundRow(SQLModel, table=True):
     decided_by: str | None = Field(sa_column=columns.text(nullable=True))
     queries: int = Field(sa_column=_small())
     correlationid: str | None = Field(sa_column=columns.text(nullable=True))
+    sent_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class PlanRow(SQLModel, table=True):

@@ -218,7 +218,8 @@ class SavedMethod:
 class Refund:
     """Money to give back of a payment; `allocation` says which visits are owed again.
 
-    What becomes of it belongs to the chain `correlationid`.
+    What becomes of it belongs to the chain `correlationid`. The processor has it since `sent_at`: that is when it
+    was asked for, or when a second person agreed to it.
     """
 
     refund_id: str
@@ -234,6 +235,7 @@ class Refund:
     decided_by: str | None = None
     queries: int = 0
     correlationid: str | None = None
+    sent_at: datetime | None = None
 
     @property
     def counts(self) -> bool:

@@ -6,13 +6,11 @@ The sum of refunds is never more than the payment; what goes back is owed again,
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, ClassVar, Final, Literal, assert_never
-
-from pydantic import Field
+from typing import ClassVar, Literal, assert_never
 
 from services.payments.domain import ledger
 from services.payments.domain.account import GuarantorAccount, booked, tell_balance
-from services.payments.domain.charging import KEY_LIFETIME, QUERY_WAITS
+from services.payments.domain.charging import KEY_LIFETIME, QUERY_WAITS, SEND_WITHIN, Query
 from services.payments.domain.payer import is_staff
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import Payment, Refund, WorkKind
@@ -37,8 +35,6 @@ from shared.events.vocabulary import About, AmountMinor, Code
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
-Asked = Annotated[int, Field(ge=0, le=len(QUERY_WAITS))]
-
 
 class MakeRefund(Fact):
     """Give money back of a charge; `key` is the processor's idempotency key, the same at every attempt."""
@@ -59,7 +55,7 @@ class QueryRefund(Fact):
     refund_id: Id
     account_number: Id
     key: Id
-    query: Asked | None = None
+    query: Query | None = None
 
 
 class RefundAnswered(Fact):
@@ -68,7 +64,7 @@ class RefundAnswered(Fact):
     TYPE: ClassVar[str] = "payments.refund-answered.v1"
     refund_id: Id
     account_number: Id
-    query: Asked | None
+    query: Query | None
     result: Literal["succeeded", "failed", "not_received", "unknown"]
     reason: Code | None = None
 
@@ -103,6 +99,7 @@ def request(
         requested_at=now,
         status="processing" if alone else "requested",
         correlationid=message.correlation,
+        sent_at=now if alone else None,
     )
     after = account.with_refund(refund)
     told = _tell(RefundRequested, account, refund, done=True, approval_needed=not alone)
@@ -132,7 +129,9 @@ def decide_request(
     payment = account.payments[refund.payment_id]
     if approves and not _refundable(payment):
         return refuse(account, command, "refund_exceeds_payment")
-    decided = replace(refund, status="processing" if approves else "declined", decided_by=actor)
+    decided = replace(refund, status="declined", decided_by=actor)
+    if approves:
+        decided = replace(decided, status="processing", sent_at=now)
     approval = work_id("refund-approval", account.number, refund.refund_id)
     action = "approve" if approves else "decline"
     after = settle(account.with_refund(decided), approval, actor, now, action, command.note)
@@ -149,7 +148,7 @@ def hear_refund(account: GuarantorAccount, answer: RefundAnswered, now: datetime
             return refunded(account, refund, now) if under_way else Decision(account)
         case "failed":
             return not_refunded(account, refund, answer.reason or "failed", now)
-        case "not_received" if under_way and now - refund.requested_at >= KEY_LIFETIME:
+        case "not_received" if under_way and now - (refund.sent_at or refund.requested_at) >= KEY_LIFETIME:
             return not_refunded(account, refund, "not_received", now)
         case "not_received" | "unknown":
             return _ask_again(account, refund, answer.query, now) if under_way else Decision(account)
@@ -263,9 +262,6 @@ def _spread(account: GuarantorAccount, payment: Payment, amount_minor: int) -> A
     return tuple(shares)
 
 
-_SEND_WITHIN: Final = KEY_LIFETIME * 23 / 24
-
-
 def _make(account: GuarantorAccount, payment: Payment, refund: Refund, now: datetime) -> Task:
     assert payment.charge_id is not None  # noqa: S101  # nothing is refunded of what has none
     make = MakeRefund(
@@ -274,7 +270,7 @@ def _make(account: GuarantorAccount, payment: Payment, refund: Refund, now: date
         charge_id=payment.charge_id,
         amount_minor=refund.amount_minor,
         key=refund.processor_key,
-        send_before=now + _SEND_WITHIN,
+        send_before=now + SEND_WITHIN,
     )
     return Task(make)
 

@@ -202,6 +202,18 @@ def test_who_says_that_an_unknown_refund_was_made_stays_known() -> None:
     assert [(one.by, one.action) for one in settled.state.settled] == [(BOB, "made")]
 
 
+def test_a_refund_that_was_agreed_to_days_later_is_not_given_up_while_the_processor_knows_its_key() -> None:
+    asked = when(paid(), request(50_001), actor=ANN).state
+    agreed_at = NOW + 3 * KEY_LIFETIME
+    approved = when(asked, ApproveRefund(**NAMED), at=agreed_at, actor=BOB).state
+    lost = when(approved, told("unknown"), at=agreed_at).state
+
+    early = when(lost, told("not_received", 1), at=agreed_at + timedelta(minutes=1))
+    assert early.state.refunds["r-1"].status == "unknown"
+    late = when(lost, told("not_received", 1), at=agreed_at + KEY_LIFETIME)
+    assert late.state.refunds["r-1"].status == "failed"
+
+
 def test_a_refund_that_is_known_after_all_ends_the_work_about_it() -> None:
     account = when(paid(), request(100), actor=ANN).state
     for query in range(len(QUERY_WAITS) + 1):
