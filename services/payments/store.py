@@ -72,7 +72,12 @@ _MOVE_PAYMENTS: Final = """
             settlement_id, settled_minor)
     where p.payment_id = u.payment_id
 """
-_RAISE_WORK: Final = insert_statement(WorkRow, rows.WORK, "do nothing")
+_RAISE_WORK: Final = (
+    insert_statement(WorkRow, rows.WORK, "(work_id) do update")
+    + """ set status = 'open', raised_at = excluded.raised_at, details = excluded.details, settled_by = null,
+        settled_at = null, action = null, note = null
+    where work.status = 'settled'"""
+)
 _SETTLE_WORK: Final = """
     update work w set status = 'settled', settled_by = u.settled_by, settled_at = u.settled_at, action = u.action,
         note = u.note
@@ -233,7 +238,8 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
         for one in change.after.raised
     ]
     if raised:
-        await connection.execute(_RAISE_WORK, *arrays(raised))
+        # Raised twice in a batch, it is the same work.
+        await connection.execute(_RAISE_WORK, *arrays(list({row[0]: row for row in raised}.values())))
     if settled:
         await connection.execute(_SETTLE_WORK, *arrays([rows.settled_row(one) for one in settled]))
 

@@ -123,7 +123,7 @@ class ItemDone(_ItemEvent):
 
 
 class ItemReopened(_ItemEvent):
-    """The inbox opened an item again, because the patient wrote."""
+    """The inbox opened an item again, because the patient wrote or its service raised the work once more."""
 
     TYPE: ClassVar[str] = "inbox.item-reopened.v1"
     message_id: Id | None = None

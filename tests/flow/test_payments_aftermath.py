@@ -244,6 +244,27 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
     assert still.isdisjoint({lack, differs})
 
 
+async def test_work_that_comes_up_again_after_it_was_settled_is_open_again(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    await paid(portal, number, "tok_ok")
+    (charge,) = await portal.world.happened(number)
+    settled: set[str] = set()
+    for name, amount_minor in (("first", 9_000), ("second", 500)):
+        settlement = {
+            "settlement_id": f"{name}-{number}",
+            "currency": "USD",
+            # Of a time without payments, or those of other tests would be missing in it.
+            "period_from": "2020-01-01T00:00:00Z",
+            "period_to": "2020-01-02T00:00:00Z",
+            "lines": [{"charge_id": charge["charge_id"], "amount_minor": amount_minor}],
+        }
+        assert (await portal.api.post("/v1/settlements", settlement, role="billing"))[0] == 200
+        work_id = await work(portal, "settlement-amount", number)
+        assert (await portal.api.post(f"/v1/work/{work_id}/settle", role="billing"))[0] == 200
+        settled.add(work_id)
+    assert len(settled) == 1
+
+
 @pytest.mark.parametrize("name", ["payment_id", "idempotency_key"])
 async def test_a_payment_that_stays_unknown_is_known_by_the_line_that_names_it(portal: Portal, name: str) -> None:
     number = await portal.account(10_000)

@@ -17,7 +17,7 @@ from services.inbox.domain.refusal import refuse
 from services.inbox.domain.routing import UNROUTABLE
 from services.inbox.domain.visible import visible
 from shared.events.envelope import Outcome
-from shared.events.inbox import ItemDone, RaiseWork, WorkQueued
+from shared.events.inbox import ItemDone, ItemReopened, RaiseWork, WorkQueued
 from shared.events.insurance import WorkRaised as InsuranceWorkRaised
 from shared.events.insurance import WorkSettled as InsuranceWorkSettled
 from shared.events.payments import WorkRaised as PaymentsWorkRaised
@@ -27,6 +27,7 @@ from shared.messaging.decision import Decision, Event
 
 _NOT_RAISED = "Work that was settled before it was raised"
 _WHY = "The service that raised it chose the pool"
+_AGAIN = "Its service raised it again"
 _INACTIVE = "The pool that its service chose is not active"
 
 
@@ -44,9 +45,9 @@ def raise_work(desk: Desk, command: RaiseWork, actor: str, now: datetime) -> Dec
 
 
 def hear_work(desk: Desk, told: PaymentsWorkRaised | InsuranceWorkRaised, now: datetime) -> Decision[Desk]:
-    """Queue work that a service says it has."""
+    """Queue work that a service says it has, or open it again: it was settled and raised once more."""
     if desk.item is not None and desk.item.content:
-        return Decision(desk)
+        return _again(desk, desk.item, now) if desk.item.state == "done" else Decision(desk)
     service = "payments" if isinstance(told, PaymentsWorkRaised) else "insurance"
     return _queue(desk, told, service, told.about.patient_id, None, now)
 
@@ -121,6 +122,12 @@ def _queue(
         return Decision(desk.with_item(settled, "new", now), (_queued(work.work_id, settled, outcome),))
     item, limit = starts_to_wait(item, desk.rule_sets, now)
     return Decision(desk.with_item(item, "new", now), (_queued(work.work_id, item, outcome),), (limit,))
+
+
+def _again(desk: Desk, known: Item, now: datetime) -> Decision[Desk]:
+    item, limit = starts_to_wait(replace(known, version=known.version + 1, updated_at=now), desk.rule_sets, now)
+    told = Event(ItemReopened(item_id=item.item_id, pool=item.pool), key=item.key)
+    return Decision(desk.with_item(item, "reopened", now, reason=_AGAIN), (told,), (limit,))
 
 
 def _queued(work_id: str, item: Item, outcome: Outcome | None) -> Event:

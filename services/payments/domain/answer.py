@@ -15,7 +15,7 @@ from services.payments.domain.charging import (
     ChargeAnswered,
     QueryCharge,
 )
-from services.payments.domain.records import Payment
+from services.payments.domain.records import Payment, WorkKind
 from services.payments.domain.refund import kept
 from services.payments.domain.work import about_payment, settle_itself
 from shared.events.payments import (
@@ -205,8 +205,10 @@ def _lost(account: GuarantorAccount, payment: Payment, now: datetime) -> Decisio
 
 
 def _unclear(account: GuarantorAccount, payment: Payment, now: datetime) -> Decision[GuarantorAccount]:
-    """Ask a person: the processor told of a change and then could not be asked about it."""
-    after, work = about_payment(account, "payment-unclear", payment, now)
+    """Ask a person: the processor told of a change, or staff had it asked, and then it could not say."""
+    is_asked_no_more = payment.is_open and payment.queries > len(QUERY_WAITS)
+    kind: WorkKind = "payment-unknown" if is_asked_no_more else "payment-unclear"
+    after, work = about_payment(account, kind, payment, now)
     return Decision(after, (work,))
 
 

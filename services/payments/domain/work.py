@@ -68,11 +68,16 @@ def raise_work(
     now: datetime,
     details: tuple[tuple[str, str], ...] = (),
 ) -> tuple[GuarantorAccount, Event]:
-    """Return the account with a new piece of work, and the event that tells it."""
+    """Return the account with a piece of work, open again if it was settled, and the event that tells it."""
     cause = about.refund_id or about.payment_id or about.plan_id or ""
     work = Work(work_id(kind, account.number, cause), kind, SUMMARIES[kind], about, now, details)
-    known = {work.work_id: work, **account.work}
-    return replace(account, work=known, raised=(*account.raised, work)), tell(work, account.number)
+    after = replace(
+        account,
+        work={**account.work, work.work_id: work},
+        raised=(*account.raised, work),
+        settled=tuple(one for one in account.settled if one.work_id != work.work_id),
+    )
+    return after, tell(work, account.number)
 
 
 def about_payment(
@@ -116,12 +121,12 @@ def settle_itself(account: GuarantorAccount, kind: WorkKind, cause_id: str, at: 
 def tell_settled(before: GuarantorAccount, decided: Decision[GuarantorAccount]) -> Decision[GuarantorAccount]:
     """Return a decision that also tells what work ended by the way: no basket shows it any longer."""
     account, events, tasks = decided
-    if len(account.settled) == len(before.settled):
+    if account.settled == before.settled:
         return decided
     told = {event.data.work_id for event in events if isinstance(event.data, WorkSettled)}
     more = (
         WorkSettled(work_id=one.work_id, account_number=account.number, action=one.action, note=one.note)
-        for one in account.settled[len(before.settled) :]
-        if one.work_id not in told
+        for one in account.settled
+        if one not in before.settled and one.work_id not in told
     )
     return Decision(account, (*events, *(Event(data, key=account.number) for data in more)), tasks)

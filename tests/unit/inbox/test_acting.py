@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -298,7 +299,7 @@ INSURANCE_SETTLED = InsuranceWorkSettled(work_id="W-1", patient_id="PT-1", actio
 def test_what_its_service_settles_is_done_whichever_is_heard_first(
     raised: Data, settled: Data, reason: str
 ) -> None:
-    for told in ((raised, settled, settled), (settled, raised, raised)):
+    for told in ((raised, settled, settled), (settled, raised)):
         decisions = [when(None, told[0], actor="service:x")]
         for one in told[1:]:
             decisions.append(when(decisions[-1].state, one, NOW + SECOND, "service:x"))
@@ -309,6 +310,21 @@ def test_what_its_service_settles_is_done_whichever_is_heard_first(
         assert (item.state, item.due_at, item.version) == ("done", None, 2)
         assert item.subject in ("A debit", "No answer")
         assert [one.reason for one in desk.changes if one.what == "done"] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("raised", "settled"), [(PAYMENTS_RAISED, PAYMENTS_SETTLED), (INSURANCE_RAISED, INSURANCE_SETTLED)]
+)
+def test_work_that_is_raised_again_after_it_was_settled_is_open_again(raised: Data, settled: Data) -> None:
+    desk: Any = None
+    for told in (raised, settled):
+        desk = when(desk, told, actor="service:x").state
+    later = NOW + timedelta(hours=1)
+    again = when(desk, raised, later, "service:x")
+    assert [type(event) for event in events(again)] == [ItemReopened]
+    item = item_of(again)
+    assert (item.state, item.version, item.since, item.due_at) == ("open", 3, later, later + 2 * DAY)
+    assert events(when(again.state, raised, later + SECOND, "service:x")) == []
 
 
 def test_what_a_colleague_holds_is_settled_all_the_same() -> None:

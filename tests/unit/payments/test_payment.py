@@ -7,6 +7,7 @@ import pytest
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import KEY_LIFETIME, QUERY_WAITS
+from services.payments.domain.work import SettleWork
 from shared.events.payments import (
     BalanceChanged,
     CommandRefused,
@@ -231,6 +232,12 @@ def test_when_all_the_asking_is_done_a_person_is_asked_and_the_payment_stays_unk
     assert decision.tasks == ()
     assert decision.state.payments["pay-1"].status == "unknown"
     assert events(when(decision.state, answer("unknown", query=len(QUERY_WAITS)))) == []
+    raised = decision.state.raised[-1]
+    command = SettleWork(work_id=raised.work_id, account_number=NUMBER, action="ask-again")
+    asked = when(decision.state, command, actor="staff:ann")
+    still = when(asked.state, answer("unknown", query=None))
+    assert [type(event) for event in events(still)] == [WorkRaised]
+    assert (still.state.work[raised.work_id].settled, still.state.settled) == (None, ())
     for result, ended in (("succeeded", PaymentSucceeded), ("declined", PaymentFailed)):
         told = events(when(decision.state, answer(result, query=None)))
         assert isinstance(told[0], ended)
