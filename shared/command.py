@@ -11,21 +11,14 @@ import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import asyncpg
-import structlog
 import uvloop
 
 from shared import logs, migrations
-from shared.database import AWAY
 from shared.settings import DatabaseSettings, read
-
-T = TypeVar("T")
-
-_AGAIN_S: Final = 0.5
-
-log = structlog.get_logger(__name__)
+from shared.waiting import when_there
 
 
 def main(package: str) -> None:
@@ -56,24 +49,6 @@ def do(package: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         sys.exit(f"{name} does not start: {error}")
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         sys.exit(f"{name} does not start: the database does not let us in: {type(error).__name__}")
-
-
-async def when_there(
-    what: str, step: Callable[[], Coroutine[Any, Any, T]], away: tuple[type[Exception], ...] = AWAY
-) -> T:
-    """Do a step once what it needs is there; a service may be started before it.
-
-    Args:
-        what: what it needs, for the log.
-        step: done again until it raises none of `away`.
-        away: what is raised while it is not there.
-    """
-    while True:
-        try:
-            return await step()
-        except away as error:
-            log.warning("waiting for what is not there yet", kind=what, error_type=type(error).__name__)
-            await asyncio.sleep(_AGAIN_S)
 
 
 async def _migrate(package: str) -> None:

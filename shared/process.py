@@ -16,13 +16,13 @@ from prometheus_client import REGISTRY
 
 from shared import auth, database, http, migrations, routes, telemetry
 from shared.clock import Clock
-from shared.command import when_there
 from shared.events.asyncapi import asyncapi
 from shared.events.topics import Service
 from shared.messaging import broker
 from shared.messaging.handlers import Handlers
 from shared.messaging.run import Messaging, spare_collections
 from shared.settings import ClockSettings, KafkaSettings, ServiceSettings, read, unknown
+from shared.waiting import when_there
 
 Own = TypeVar("Own", bound=ServiceSettings)
 

@@ -79,9 +79,10 @@ _READ_SHOWING: Final = f"""
 _LOCK_ADDED: Final = """
     select pg_advisory_xact_lock(hashtextextended(id, 0)) from unnest($1::text[]) u(id) order by id
 """
-# The newest may be waiting for its day; then the one before is in force.
+# The newest may be waiting for its day; then the one before is in force, or, where a clock is behind the one that
+# it was put by, the one before that.
 _READ_RULE_SETS: Final = """
-    select version, document from rule_set where not withdrawn order by version desc limit 2
+    select version, document from rule_set where not withdrawn order by version desc limit 3
 """
 _WITHDRAW: Final = "update rule_set set withdrawn = true where version > $1 and version < $2"
 _LOCK_RULE_SETS: Final = "select pg_advisory_xact_lock(hashtext('rule_set'))"

@@ -41,6 +41,7 @@ _ROWS_MAX: Final = 32
 _IDLE_S: Final = 1.0
 _SESSION_IDLE_MAX_S: Final = 15
 _STOP_S: Final = 5
+_COUNT_S: Final = 2
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,8 @@ _NEXT = "select seq, topic, records from outbox where shard = any($1::smallint[]
 _SENT_AND_NEXT = """
     with sent as (delete from outbox where seq = any($3::bigint[]))
     select seq, topic, records from outbox
-    where shard = any($1::smallint[]) and seq <> all($3::bigint[]) order by seq limit $2
+    where shard = any($1::smallint[]) and seq <> all($3::bigint[]) and topic <> all($4::text[])
+    order by seq limit $2
 """
 
 
@@ -201,14 +203,16 @@ class Relay:
         shards = sorted(self.shards)
         if not shards:
             return
+        refused: dict[str, BaseException] = {}
         rows = await connection.fetch(_NEXT, shards, _ROWS_MAX)
         while rows:
-            refused = await self._send(producer, rows)
+            refused |= await self._send(producer, rows)
             sent = [seq for seq, topic, _ in rows if topic not in refused]
-            rows = await connection.fetch(_SENT_AND_NEXT, shards, _ROWS_MAX, sent)
-            if refused:
-                raise next(iter(refused.values()))
-            self._progress()
+            rows = await connection.fetch(_SENT_AND_NEXT, shards, _ROWS_MAX, sent, list(refused))
+            if not refused:
+                self._progress()
+        if refused:
+            raise next(iter(refused.values()))
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> dict[str, BaseException]:
         """Send the records of rows in their order for each partition, and await all acknowledgements.
@@ -216,15 +220,18 @@ class Relay:
         Returns:
             The topics that did not take all of theirs, each with an error that says why.
         """
+        refused = await self._count_partitions(producer, {topic for _, topic, _ in rows})
         by_partition: dict[tuple[str, int], list[_KeyValue]] = defaultdict(list)
         for _, topic, records in rows:
-            count = self._partitions.get(topic) or await self._count(producer, topic)
+            if topic in refused:
+                continue
+            count = self._partitions[topic]
             for key, value in msgpack.unpackb(records):
                 by_partition[topic, _hash(key or b"") % count].append((key, value))
         sending = (self._send_partition(producer, *where, those) for where, those in by_partition.items())
         ended = dict(zip(by_partition, await asyncio.gather(*sending, return_exceptions=True), strict=True))
         metrics.RELAYED.inc(sum(len(by_partition[where]) for where, error in ended.items() if error is None))
-        return {topic: error for (topic, _), error in ended.items() if error is not None}
+        return refused | {topic: error for (topic, _), error in ended.items() if error is not None}
 
     async def _send_partition(
         self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[_KeyValue]
@@ -243,7 +250,14 @@ class Relay:
                 batch.append(key=key, value=value, timestamp=None, headers=headers)
         await (await producer.send_batch(batch, topic, partition=partition))
 
-    async def _count(self, producer: AIOKafkaProducer, topic: str) -> int:
-        partitions = await producer.partitions_for(topic)
-        self._partitions[topic] = len(partitions)
-        return len(partitions)
+    async def _count_partitions(self, producer: AIOKafkaProducer, topics: set[str]) -> dict[str, BaseException]:
+        """Learn how many partitions topics have; return those that cannot be written to, each with why."""
+        refused: dict[str, BaseException] = {}
+        for topic in topics - self._partitions.keys():
+            try:
+                # aiokafka would wait far longer for one that is not there, and everything else with it.
+                async with asyncio.timeout(_COUNT_S):
+                    self._partitions[topic] = len(await producer.partitions_for(topic))
+            except (KafkaError, TimeoutError) as error:  # a few topics, once
+                refused[topic] = error
+        return refused

@@ -12,7 +12,6 @@ from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 from faststream.kafka import KafkaBroker
 
 from shared.clock import Clock
-from shared.command import when_there
 from shared.database import AWAY, Pool, end_abandoned
 from shared.http import Check
 from shared.messaging import metrics
@@ -23,6 +22,7 @@ from shared.messaging.outbox import Relay
 from shared.messaging.security import security
 from shared.messaging.tasks import Worker
 from shared.settings import KafkaSettings
+from shared.waiting import when_there
 
 PIPELINES: Final = 2
 """Members of the consumer group in each process: while one waits for the database, another decides."""

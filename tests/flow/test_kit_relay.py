@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import msgpack
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from local.infrastructure import Endpoints
 from shared.events.topics import MIB, Topic
+from shared.messaging import topics
 from shared.messaging.outbox import SHARDS
 from tests.flow.kit import Feedback, eventually, feedback, first_told, ids
 
@@ -116,6 +118,31 @@ async def test_what_one_topic_does_not_take_holds_up_no_other_and_is_sent_later(
         await world.settled()
         assert await world.outcomes_by_key() == world.by_key(commands)
         assert [letter["value_base64"] for letter in await world.dead()] == ["cG9pc29uIDE=", "cG9pc29uIDI="]
+
+
+async def test_a_topic_that_is_not_there_holds_up_no_other_however_much_waits_for_it(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure, partitions=1) as world:
+        await world.publish_facts(*map(world.ended, VISITS))
+        admin = AIOKafkaAdminClient(**world.kafka.connection())
+        await admin.start()
+        await admin.delete_topics([world.service.dead_letters.name])
+        await admin.close()
+        # More rows than the relay reads at once.
+        packed = msgpack.packb([(b"key", b"{}")])
+        row = (0, world.service.dead_letters.name, 1, packed)
+        await world.pool.executemany(
+            "insert into outbox (shard, topic, count, records) values ($1, $2, $3, $4)", [row] * 100
+        )
+        await world.start()
+        commands = [world.leave(VISITS[n % 40], f"f-{n}") for n in range(200)]
+        await world.publish(*commands)
+        await eventually(lambda: all_told(world, commands), "every outcome is told")
+        await topics.create(world.kafka.connection(), [world.service.dead_letters])
+        await world.settled()
+        assert await world.outcomes_by_key() == world.by_key(commands)
+        assert len(await world.dead()) == 100
 
 
 async def shards(world: Feedback) -> dict[int, list[int]]:

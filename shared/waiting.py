@@ -1,0 +1,33 @@
+"""Waiting for what a process needs and what is not there yet."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from shared.database import AWAY
+
+T = TypeVar("T")
+
+_AGAIN_S: Final = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+async def when_there(
+    what: str, step: Callable[[], Coroutine[Any, Any, T]], away: tuple[type[Exception], ...] = AWAY
+) -> T:
+    """Do a step once what it needs is there; a service may be started before it.
+
+    Args:
+        what: what it needs, for the log.
+        step: done again until it raises none of `away`.
+        away: what is raised while it is not there.
+    """
+    while True:
+        try:
+            return await step()
+        except away as error:
+            log.warning("waiting for what is not there yet", kind=what, error_type=type(error).__name__)
+            await asyncio.sleep(_AGAIN_S)
