@@ -6,6 +6,7 @@ from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.instalment_timer import plan_changed
+from services.payments.domain.payer import is_staff
 from services.payments.domain.records import Payment, Plan
 from shared.events.payments import MethodShown, RefusalReason
 from shared.events.plans import Authorization
@@ -40,6 +41,20 @@ def stop(account: GuarantorAccount, stops: Callable[[Plan], bool]) -> tuple[Guar
 def stop_for(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount, tuple[Event, ...]]:
     """Take nothing more by itself from what a payment was made with, whatever it paid."""
     return stop(account, lambda plan: made_with_its_method(plan, payment))
+
+
+def may_go_on(account: GuarantorAccount, plan: Plan) -> bool:
+    """Tell whether what paid a plan by itself until it ended may pay it again.
+
+    Who gave it may have left the account since, or removed the saved method.
+    """
+    payer = plan.person_id
+    if plan.method_id is not None:
+        saved = account.methods.get(plan.method_id)
+        if saved is None or not saved.is_kept:
+            return False
+        payer = saved.person_id
+    return is_staff(payer) or (account.opened is not None and payer in account.opened.persons())
 
 
 def by_hand(plan: Plan) -> Plan:

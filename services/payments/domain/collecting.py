@@ -8,7 +8,7 @@ from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import allocate
-from services.payments.domain.autopay import by_hand, made_with_its_method
+from services.payments.domain.autopay import by_hand, made_with_its_method, may_go_on
 from services.payments.domain.instalment_timer import (
     GraceTimer,
     InstalmentTimer,
@@ -153,6 +153,7 @@ def failed(account: GuarantorAccount, payment: Payment, reason: str, now: dateti
 def returned(account: GuarantorAccount, payment: Payment, back: Allocation, reason: str, now: datetime) -> Step:
     """Reopen what a payment had paid, since its money went back; a plan that it completed goes on.
 
+    It takes nothing by itself from somebody who left the account meanwhile, or removed what paid it.
     One whose visits are in another plan by now stays as it is: what came back is owed beside that one.
     """
     plan = account.plans.get(payment.plan_id or "")
@@ -166,7 +167,7 @@ def returned(account: GuarantorAccount, payment: Payment, back: Allocation, reas
         return account, (), ()
     goes_on = plan.status == "completed"
     if goes_on:
-        plan = replace(plan, status="active")
+        plan = replace(plan if may_go_on(account, plan) else by_hand(plan), status="active")
         for visit in (account.visit(number) for number in plan.visits):
             if visit.plan_id is None:
                 account = account.with_visit(replace(visit, plan_id=plan.plan_id, planned_minor=0))

@@ -203,7 +203,7 @@ def _start(
         authorization=command.authorization,
         instalments=found.instalments,
         fingerprint=fingerprint,
-        person_id=actor.partition(":")[2],
+        person_id=person_of(account, actor) or actor,
         started_at=now,
     )
     after = account.with_plan(plan)
@@ -246,7 +246,7 @@ def _change(
         method=method,
         method_id=(command.method_id if given else plan.method_id) if autopay else None,
         authorization=command.authorization or plan.authorization,
-        person_id=actor.partition(":")[2] if given and autopay else plan.person_id,
+        person_id=(person_of(account, actor) or actor) if given and autopay else plan.person_id,
     )
     terms_before = (plan.monthly_amount_minor, plan.day_of_month)
     redated = (changed.monthly_amount_minor, changed.day_of_month) != terms_before

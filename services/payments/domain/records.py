@@ -268,7 +268,7 @@ class Plan:
     Attributes:
         method: what pays by itself, with its token; `method_id` where it is a saved one.
         authorization: the payer's consent to being debited.
-        person_id: who gave what pays by itself, or started the plan: a person, or somebody of the staff.
+        person_id: who gave what pays by itself, or started the plan: a person, or a staff actor (`staff:…`).
         revision: grows with each change of dates; a timer of an earlier one does nothing.
         resumed: whether it was ever paused and went on.
     """

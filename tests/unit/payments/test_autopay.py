@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from shared.events.billing import Guarantor
-from shared.events.payments import PaymentReturned, SaveMethod
+from shared.events.payments import PaymentReturned, RemoveMethod, SaveMethod
 from shared.events.plans import ChangePlan, InstalmentDue, PausePlan, PlanChanged
 from shared.messaging.decision import Decision
-from tests.unit.payments.plan_story import BANK, PLAN, due, host, pay, plan_of, started
+from tests.unit.payments.plan_story import BANK, PLAN, due, host, paid_by, pay, plan_of, started, timers
 from tests.unit.payments.story import (
     CARD,
     NUMBER,
@@ -79,6 +80,48 @@ def test_a_plan_that_goes_on_by_a_return_does_not_debit_the_account_again() -> N
     decision = came_back(done, stands="returned", reason="R10")
 
     assert (plan_of(decision.state).status, plan_of(decision.state).autopay) == ("active", False)
+
+
+def completed() -> GuarantorAccount:
+    """Return an account whose plan has debited a bank account once, and was paid by that."""
+    account = due(started(5_000, method=BANK)).state
+    return when(account, answer("succeeded", payment_id=paid_by(account))).state
+
+
+def no_money(account: GuarantorAccount) -> Decision[GuarantorAccount]:
+    return when(
+        account, answer("succeeded", payment_id=paid_by(account), query=None, stands="returned", reason="R01")
+    )
+
+
+def test_a_plan_that_goes_on_by_a_return_debits_nobody_who_left_the_account_meanwhile() -> None:
+    ben = Guarantor(person_id="P-9", first_name="Ben", last_name="Ode")
+    done = completed()
+
+    decision = no_money(host(done, opened(guarantor=ben)))
+
+    assert PlanChanged in [type(event) for event in events(decision)]
+    assert (plan_of(decision.state).status, plan_of(decision.state).autopay) == ("active", False)
+    assert [type(data) for data, _ in timers(decision)] == [GraceTimer]
+    assert [type(data) for data, _ in timers(no_money(done))] == [InstalmentTimer]
+
+
+def test_a_plan_that_goes_on_by_a_return_debits_no_saved_account_that_was_removed_meanwhile() -> None:
+    saved = when(owing(V1=5_000), SaveMethod(account_number=NUMBER, method_id="m-1", method=BANK)).state
+    account = due(when(saved, start_plan(method=None, method_id="m-1")).state).state
+    done = when(account, answer("succeeded", payment_id=paid_by(account))).state
+
+    removed = when(done, RemoveMethod(account_number=NUMBER, method_id="m-1")).state
+
+    assert plan_of(no_money(removed).state).autopay is False
+    assert plan_of(no_money(host(done, opened(viewers=()))).state).autopay is True
+
+
+def test_a_plan_of_the_staff_that_goes_on_by_a_return_pays_itself_again() -> None:
+    account = due(when(owing(V1=5_000), start_plan(method=BANK), actor="staff:ann").state).state
+    done = when(account, answer("succeeded", payment_id=paid_by(account))).state
+
+    assert plan_of(no_money(done).state).autopay is True
 
 
 def test_a_plan_takes_nothing_more_from_a_payer_who_may_not_act_for_the_account_any_more() -> None:
