@@ -261,13 +261,15 @@ def _change(
     if reason:
         return refuse(account, command, reason)
     instalments = _spread_anew(changed, left_minor, now, rules) if redated else _moved(changed, now)
+    if given and autopay and not (_by_bank(changed) and same_method(method, plan.method)):
+        instalments = _untried(instalments)
     changed = replace(changed, instalments=instalments)
     unpaid = tuple(one for one in changed.instalments if one.status in ("due", "failed"))
     timers: tuple[Task, ...] = ()
     if instalments != plan.instalments or (unpaid and given and autopay):
         # The timers of the revision before do nothing any more, also those that would end the plan.
         changed = replace(changed, revision=plan.revision + 1)
-        changed, timers = _tried_anew(account, plan, changed, unpaid, now)
+        timers = _tried_at_once(account, changed, unpaid, now)
     after = account.with_plan(changed)
     return Decision(after, (_schedule(after, changed, PlanChanged),), timers)
 
@@ -298,22 +300,24 @@ def _moved(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
     )
 
 
-def _tried_anew(
-    account: GuarantorAccount, before: Plan, plan: Plan, unpaid: tuple[PlanInstalment, ...], now: datetime
-) -> tuple[Plan, tuple[Task, ...]]:
-    """Begin the attempts at what is unpaid anew, at once; a bank waits for its next day, a paused plan for all.
+def _untried(instalments: tuple[PlanInstalment, ...]) -> tuple[PlanInstalment, ...]:
+    """Return the instalments with the attempts at what is unpaid begun anew, since something else pays it.
 
     With the same bank account they go on: banks allow so many for one debit.
     """
-    same = _by_bank(plan) and same_method(plan.method, before.method)
-    fresh = {one.number: replace(one, attempts=one.attempts if same else 0) for one in unpaid}
-    plan = replace(plan, instalments=tuple(fresh.get(one.number, one) for one in plan.instalments))
+    return tuple(one if one.status in ("paid", "processing") else replace(one, attempts=0) for one in instalments)
+
+
+def _tried_at_once(
+    account: GuarantorAccount, plan: Plan, unpaid: tuple[PlanInstalment, ...], now: datetime
+) -> tuple[Task, ...]:
+    """Try what is unpaid again, at once; a bank waits for its next day, a paused plan for all."""
     if plan.status != "active":
-        return plan, ()
+        return ()
     day = banking_day(now.date()) if _by_bank(plan) else now.date()
     at = now if day == now.date() else moment(day)
-    again = tuple(instalment_timer(account, plan, one, at) for one in fresh.values())
-    return plan, (*again, *next_timer(account, plan))
+    again = (instalment_timer(account, plan, one, at) for one in unpaid)
+    return (*again, *next_timer(account, plan))
 
 
 def _by_bank(plan: Plan) -> bool:

@@ -244,3 +244,15 @@ def test_the_same_bank_account_given_again_is_not_asked_more_often_than_banks_al
         return len(charge_tasks(due(changed)))
 
     assert (tried(once, again), tried(thrice, again), tried(thrice, other), tried(thrice, CARD)) == (1, 0, 1, 1)
+
+
+def test_a_new_card_is_charged_for_what_a_bank_was_asked_in_vain_before_its_plan_was_paused() -> None:
+    account = when(short_of_money(started(method=BANK), 3), PausePlan(**PLAN)).state
+    account = when(account, ResumePlan(**PLAN)).state
+
+    changed = when(account, ChangePlan(**PLAN, method=CARD))
+    same = when(account, ChangePlan(**PLAN, method=BANK))
+
+    assert [asked.token for asked in charge_tasks(due(changed.state))] == ["tok_ok"]
+    assert charge_tasks(due(same.state)) == []
+    assert len(timers(changed)) == 1
