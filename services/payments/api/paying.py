@@ -14,10 +14,11 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.card_digits import Found, card_number_in
 from services.payments.domain.payer import guests_allocation
 from services.payments.domain.payment import saved_method, spread_payment
-from services.payments.domain.plan import Terms, terms, unpaid_minor
+from services.payments.domain.plan import Terms, terms
 from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Review
 from services.payments.domain.quoting import changed_terms
 from services.payments.domain.records import InstalmentStatus
+from services.payments.domain.respreading import unpaid_minor
 from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import NOTICE, by_months
 from services.payments.reads import show_accounts

@@ -4,7 +4,7 @@ What is in a plan is paid by it alone; what its visits are charged later is not 
 for each plan: `collecting` says what happens when an instalment falls due.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -18,12 +18,12 @@ from services.payments.domain.payment import saved_method
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.refusal import refuse
+from services.payments.domain.respreading import by_bank, moved, spread_anew, unpaid_minor, untried
 from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import (
     banking_day,
     by_amount,
     by_months,
-    charging_day,
     moment,
     months_taken,
     schedule,
@@ -260,9 +260,9 @@ def _change(
         reason = _misfit(max(left_minor, rules.instalment_min_minor), changed.monthly_amount_minor, rules)
     if reason:
         return refuse(account, command, reason)
-    instalments = _spread_anew(changed, left_minor, now, rules) if redated else _moved(changed, now)
-    if given and autopay and not (_by_bank(changed) and same_method(method, plan.method)):
-        instalments = _untried(instalments)
+    instalments = spread_anew(changed, left_minor, now, rules) if redated else moved(changed, now)
+    if given and autopay and not (by_bank(changed) and same_method(method, plan.method)):
+        instalments = untried(instalments)
     changed = replace(changed, instalments=instalments)
     unpaid = tuple(one for one in changed.instalments if one.status in ("due", "failed"))
     timers: tuple[Task, ...] = ()
@@ -274,58 +274,16 @@ def _change(
     return Decision(after, (_schedule(after, changed, PlanChanged),), timers)
 
 
-def unpaid_minor(instalments: Iterable[PlanInstalment]) -> int:
-    """Return what of instalments a change spreads anew: what is neither paid nor under way."""
-    return sum(one.left_minor for one in instalments if one.status not in ("paid", "processing"))
-
-
-def _spread_anew(plan: Plan, left_minor: int, now: datetime, rules: Rules) -> tuple[PlanInstalment, ...]:
-    """Return the instalments with what is left spread and dated by the plan's terms."""
-    kept = tuple(
-        one if one.status in ("paid", "processing") else replace(one, amount_minor=one.paid_minor, status="paid")
-        for one in plan.instalments
-        if one.status in ("paid", "processing") or one.paid_minor
-    )
-    amounts = by_amount(left_minor, plan.monthly_amount_minor, rules.instalment_min_minor)
-    fresh = schedule(amounts, now.date(), plan.day_of_month, bank=_by_bank(plan))
-    return _renumbered((*kept, *fresh))
-
-
-def _moved(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
-    """Return the instalments with those to come on the days of what pays them now."""
-    day, today, bank = plan.day_of_month, now.date(), _by_bank(plan)
-    return tuple(
-        replace(one, due_on=charging_day(one.due_on, day, today, bank=bank)) if one.status == "scheduled" else one
-        for one in plan.instalments
-    )
-
-
-def _untried(instalments: tuple[PlanInstalment, ...]) -> tuple[PlanInstalment, ...]:
-    """Return the instalments with the attempts at what is unpaid begun anew, since something else pays it.
-
-    With the same bank account they go on: banks allow so many for one debit.
-    """
-    return tuple(one if one.status in ("paid", "processing") else replace(one, attempts=0) for one in instalments)
-
-
 def _tried_at_once(
     account: GuarantorAccount, plan: Plan, unpaid: tuple[PlanInstalment, ...], now: datetime
 ) -> tuple[Task, ...]:
     """Try what is unpaid again, at once; a bank waits for its next day, a paused plan for all."""
     if plan.status != "active":
         return ()
-    day = banking_day(now.date()) if _by_bank(plan) else now.date()
+    day = banking_day(now.date()) if by_bank(plan) else now.date()
     at = now if day == now.date() else moment(day)
     again = (instalment_timer(account, plan, one, at) for one in unpaid)
     return (*again, *next_timer(account, plan))
-
-
-def _by_bank(plan: Plan) -> bool:
-    return plan.method is not None and plan.method.kind == "bank_account"
-
-
-def _renumbered(instalments: tuple[PlanInstalment, ...]) -> tuple[PlanInstalment, ...]:
-    return tuple(replace(one, number=number) for number, one in enumerate(instalments, 1))
 
 
 def _pause(account: GuarantorAccount, plan: Plan, command: PausePlan) -> Decision[GuarantorAccount]:
@@ -349,7 +307,7 @@ def _resume(
         return Decision(account, (_goes_on(account, plan),))
     kept = tuple(one for one in plan.instalments if one.status in ("paid", "processing"))
     rest = tuple(one for one in plan.instalments if one not in kept)
-    bank = _by_bank(plan)
+    bank = by_bank(plan)
     dates = schedule([one.left_minor for one in rest], now.date(), plan.day_of_month, bank=bank)
     dated = tuple(
         replace(one, due_on=on.due_on, status="scheduled", attempts=one.attempts if bank else 0)

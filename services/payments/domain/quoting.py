@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.plan import Terms, arrange, unpaid_minor
+from services.payments.domain.plan import Terms, arrange
+from services.payments.domain.respreading import unpaid_minor
 from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import by_months
 from shared.events.envelope import message_of

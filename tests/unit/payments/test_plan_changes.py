@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -256,3 +257,17 @@ def test_a_new_card_is_charged_for_what_a_bank_was_asked_in_vain_before_its_plan
     assert [asked.token for asked in charge_tasks(due(changed.state))] == ["tok_ok"]
     assert charge_tasks(due(same.state)) == []
     assert len(timers(changed)) == 1
+
+
+def test_a_bank_that_was_asked_three_times_is_not_asked_again_for_as_much_on_another_day() -> None:
+    short = short_of_money(started(method=BANK), 3)
+
+    def attempts(**change: Any) -> list[int]:
+        changed = when(short, ChangePlan(**PLAN, **change)).state
+        return [one.attempts for one in plan_of(changed).instalments]
+
+    assert attempts(day_of_month=15) == [3, 0, 0]
+    assert charge_tasks(due(when(short, ChangePlan(**PLAN, day_of_month=15)).state)) == []
+    assert attempts(monthly_amount_minor=6_000) == [0, 0]
+    assert attempts(day_of_month=15, method=CARD) == [0, 0, 0]
+    assert attempts(day_of_month=15, autopay=False) == [0, 0, 0]

@@ -1,0 +1,74 @@
+"""How a change spreads, dates and tries the instalments of a plan anew; what is paid or under way stays."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from services.payments.domain.records import Plan, PlanInstalment
+from services.payments.domain.rules import Rules
+from services.payments.domain.schedule import by_amount, charging_day, schedule
+from shared.frozen import replace
+
+
+def unpaid_minor(instalments: Iterable[PlanInstalment]) -> int:
+    """Return what of instalments a change spreads anew: what is neither paid nor under way."""
+    return sum(one.left_minor for one in instalments if not _stays(one))
+
+
+def spread_anew(plan: Plan, left_minor: int, now: datetime, rules: Rules) -> tuple[PlanInstalment, ...]:
+    """Return the instalments with what is left spread and dated by the plan's terms."""
+    kept = tuple(
+        one if _stays(one) else replace(one, amount_minor=one.paid_minor, status="paid")
+        for one in plan.instalments
+        if _stays(one) or one.paid_minor
+    )
+    amounts = by_amount(left_minor, plan.monthly_amount_minor, rules.instalment_min_minor)
+    fresh = schedule(amounts, now.date(), plan.day_of_month, bank=by_bank(plan))
+    if by_bank(plan):
+        fresh = _as_often_tried(fresh, plan.instalments)
+    return _renumbered((*kept, *fresh))
+
+
+def _as_often_tried(
+    fresh: Iterable[PlanInstalment], before: Iterable[PlanInstalment]
+) -> tuple[PlanInstalment, ...]:
+    """Return instalments with the attempts at those of the same amount, whose place they take.
+
+    On another day it is the same debit, and banks allow so many attempts for one.
+    """
+    tried, again = [one for one in before if one.attempts and not _stays(one)], []
+    for one in fresh:
+        same = next((each for each in tried if each.left_minor == one.amount_minor), None)
+        if same:
+            tried.remove(same)
+        again.append(replace(one, attempts=same.attempts) if same else one)
+    return tuple(again)
+
+
+def moved(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
+    """Return the instalments with those to come on the days of what pays them now."""
+    day, today, bank = plan.day_of_month, now.date(), by_bank(plan)
+    return tuple(
+        replace(one, due_on=charging_day(one.due_on, day, today, bank=bank)) if one.status == "scheduled" else one
+        for one in plan.instalments
+    )
+
+
+def untried(instalments: tuple[PlanInstalment, ...]) -> tuple[PlanInstalment, ...]:
+    """Return the instalments with the attempts at what is unpaid begun anew, since something else pays it.
+
+    With the same bank account they go on: banks allow so many for one debit.
+    """
+    return tuple(one if _stays(one) else replace(one, attempts=0) for one in instalments)
+
+
+def by_bank(plan: Plan) -> bool:
+    """Tell whether a plan debits a bank account by itself."""
+    return plan.method is not None and plan.method.kind == "bank_account"
+
+
+def _renumbered(instalments: tuple[PlanInstalment, ...]) -> tuple[PlanInstalment, ...]:
+    return tuple(replace(one, number=number) for number, one in enumerate(instalments, 1))
+
+
+def _stays(one: PlanInstalment) -> bool:
+    return one.status in ("paid", "processing")
