@@ -151,11 +151,16 @@ def _visits(account: GuarantorAccount, named: tuple[str, ...] | None) -> tuple[s
 
 
 def _planned(account: GuarantorAccount, visits: tuple[str, ...]) -> dict[str, int]:
-    """Return by visit what a plan pays of it: no more in all than can be paid now, and the first ones whole."""
+    """Return by visit what a plan pays of it: no more in all than can be paid now, and the first ones whole.
+
+    A visit that nothing is left for is not in the plan.
+    """
     left_minor, planned_minor = max(payable_minor(account, None), 0), {}
     for number in visits:
-        planned_minor[number] = min(account.visits[number].balance_minor, left_minor)
-        left_minor -= planned_minor[number]
+        part_minor = min(account.visits[number].balance_minor, left_minor)
+        if part_minor > 0:
+            planned_minor[number] = part_minor
+            left_minor -= part_minor
     return planned_minor
 
 

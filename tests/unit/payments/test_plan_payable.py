@@ -152,6 +152,17 @@ def test_a_plan_is_over_no_more_than_is_owed_in_all() -> None:
     assert outcome(when(alone, submit(3_000))) == ("done", None)
 
 
+def test_a_visit_that_a_credit_leaves_nothing_of_for_a_plan_is_not_in_it() -> None:
+    account = when(owing(V1=-7_000, V2=10_000, V3=5_000), start_plan(4_000)).state
+
+    assert plan_of(account).visits == ("V-2",)
+    assert (account.visits["V-2"].planned_minor, account.visits["V-3"].plan_id) == (8_000, None)
+    freed = host(account, adjustment(7_000, "V-1"))
+    again = start_plan(5_000, "plan-2", visit_account_numbers=("V-3",))
+    assert outcome(when(freed, again)) == ("done", None)
+    assert outcome(when(account, again)) == ("refused", "amount_exceeds_balance")
+
+
 def test_a_plan_leaves_out_what_is_being_paid_of_another_visit() -> None:
     account = when(owing(V1=-3_000, V2=6_000, V3=6_000), submit(6_000, allocation=shares(V3=6_000))).state
     asked = start_plan(3_000, visit_account_numbers=("V-2",))
