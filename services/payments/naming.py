@@ -71,6 +71,8 @@ def name(named: Named, number: str, data: Any, proofs: Proofs) -> None:
         case GuarantorAccountOpened():
             named.heard_of.add(number)
             named.readable.add(number)
+            # Work about its currency may be over by this.
+            named.work_ids.append(work_id("account-currency", number, ""))
         case _:
             _name_arrangement(named, number, data)
 

@@ -14,7 +14,7 @@ from shared.events.vocabulary import Method
 from tests.flow.kit import eventually
 from tests.flow.payments_batches import about
 from tests.flow.payments_portal import Portal, running_payments
-from tests.unit.payments.story import CARD, charge, statement, submit
+from tests.unit.payments.story import CARD, charge, opened, statement, submit
 
 
 @pytest.fixture(scope="module", name="portal")
@@ -263,6 +263,18 @@ async def test_work_that_comes_up_again_after_it_was_settled_is_open_again(porta
         assert (await portal.api.post(f"/v1/work/{work_id}/settle", role="billing"))[0] == 200
         settled.add(work_id)
     assert len(settled) == 1
+
+
+async def test_work_about_a_currency_is_over_once_the_host_tells_the_accounts_own_again(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    await portal.publish(HOST_BILLING.name, number, *map(write, about(number, opened(currency="EUR"))))
+    work_id = await work(portal, "account-currency", number)
+
+    await portal.publish(HOST_BILLING.name, number, *map(write, about(number, opened())))
+
+    await portal.said_of(number, "payments.work-settled.v1", work_id=work_id, action="resolved")
+    _, listed = await portal.api.get("/v1/work", role="billing")
+    assert work_id not in [one["work_id"] for one in listed]
 
 
 @pytest.mark.parametrize("name", ["payment_id", "idempotency_key"])

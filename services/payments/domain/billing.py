@@ -10,7 +10,7 @@ from typing import assert_never
 from services.payments.domain import autopay, collecting, ledger
 from services.payments.domain.account import GuarantorAccount, tell_balance
 from services.payments.domain.records import Opened, Statement, Visit, VisitOpened, VisitOwed
-from services.payments.domain.work import raise_work
+from services.payments.domain.work import raise_work, settle_itself, work_id
 from shared.events.billing import (
     AdjustmentPosted,
     BillingFact,
@@ -79,15 +79,23 @@ def _account_opened(
 def _other_currency(
     account: GuarantorAccount, fact: BillingFact, now: datetime
 ) -> tuple[GuarantorAccount, tuple[Event, ...]]:
-    """Ask a person when the host tells another currency than the account's: no amount is the same in both."""
+    """Ask a person when the host tells another currency than the account's: no amount is the same in both.
+
+    There is nothing to ask any more once it tells the account's own again.
+    """
     opened = account.opened
     if not isinstance(fact, GuarantorAccountOpened) or opened is None or opened.told_at != now:
         return account, ()
     if fact.currency == opened.currency:
-        return account, ()
+        return _same_currency(account, now), ()
     details = (("Kept in", opened.currency), ("Told", fact.currency))
     after, told = raise_work(account, "account-currency", About(account_number=account.number), now, details)
     return after, (told,)
+
+
+def _same_currency(account: GuarantorAccount, now: datetime) -> GuarantorAccount:
+    raised = account.work.get(work_id("account-currency", account.number, ""))
+    return settle_itself(account, "account-currency", "", now) if raised else account
 
 
 def _without_leavers(

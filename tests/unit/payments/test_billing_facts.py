@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.payments.domain.account import GuarantorAccount
 from shared.events.billing import Guarantor
 from shared.events.envelope import Data
-from shared.events.payments import BalanceChanged, StatementAvailable, WorkRaised
+from shared.events.payments import BalanceChanged, StatementAvailable, WorkRaised, WorkSettled
 from tests.unit.payments.plan_story import due
 from tests.unit.payments.story import (
     NOW,
@@ -138,6 +138,23 @@ def test_the_currency_of_an_account_stays_once_anything_was_posted_in_it() -> No
     nothing_yet = when(given(opened(), visit()), opened(currency="EUR"))
     assert nothing_yet.state.opened
     assert (nothing_yet.state.opened.currency, events(nothing_yet)) == ("EUR", [])
+
+
+def test_the_question_of_an_accounts_currency_is_over_once_the_host_tells_its_own_again() -> None:
+    right, wrong = given(opened(), charge(13_000)), opened(currency="EUR")
+    asked = when(right, wrong).state
+
+    over = when(asked, opened(), at=NOW + SECOND)
+
+    (told,) = events(over)
+    assert isinstance(told, WorkSettled)
+    assert told.work_id == asked.raised[0].work_id
+    assert events(when(right, opened())) == []
+    assert events(when(over.state, opened(), at=NOW + 2 * SECOND)) == []
+    again = when(over.state, wrong, at=NOW + 2 * SECOND)
+    assert [type(event) for event in events(again)] == [WorkRaised]
+    assert again.state.settled == ()
+    assert events(when(asked, opened(), at=NOW - SECOND)) == []
 
 
 def test_a_statement_is_told_to_the_guarantor_and_the_viewers_once() -> None:
