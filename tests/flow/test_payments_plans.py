@@ -8,10 +8,12 @@ import pytest
 
 from local.infrastructure import Endpoints
 from shared.events.envelope import write
+from shared.events.payments import SaveMethod
 from shared.events.plans import ChangePlan
 from shared.events.topics import HOST_BILLING
 from tests.flow.payments_batches import about
 from tests.flow.payments_portal import Portal, running_payments
+from tests.unit.payments.plan_story import BANK
 from tests.unit.payments.story import CARD, adjustment, charge, start_plan, submit
 
 
@@ -66,6 +68,24 @@ async def test_an_instalment_whose_dispute_was_lost_is_paid_by_another_card(port
     await portal.said_of(number, "payments.balance-changed.v1", balance_minor=6_000, version=4)
     _, account = await portal.api.get(f"/v1/accounts/{number}", person="P-1")
     assert [one["status"] for one in account["plan"]["instalments"]] == ["paid", "scheduled"]
+
+
+async def test_a_plan_whose_last_debit_came_back_debits_the_saved_account_again(portal: Portal) -> None:
+    number = await portal.account(5_000)
+    bank = BANK.model_copy(update={"token": "tok_bank_return_R01"})
+    save = SaveMethod(account_number=number, method_id=(method_id := f"{number}-bank"), method=bank)
+    await portal.outcome(await portal.command(number, save))
+    start = start_plan(5_000, f"{number}-plan", method=None, method_id=method_id)
+    await portal.outcome(await portal.command(number, start))
+    await portal.advance(timedelta(days=45))
+    await portal.said(number, "payments.plan-completed.v1")
+    paid = (await portal.said_of(number, "payments.instalment-paid.v1", number=1))["data"]
+
+    await portal.advance(timedelta(days=6))
+    await portal.webhook("charge.returned", paid["payment_id"])
+
+    failed = await portal.said_of(number, "payments.instalment-failed.v1", number=1, reason="R01")
+    assert failed["data"]["retry_on"]
 
 
 async def test_what_is_charged_after_a_plan_began_is_shown_and_paid_beside_it(portal: Portal) -> None:
