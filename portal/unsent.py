@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from portal.guarding import CSRF_FIELD, asked_path
 from portal.language import N_, gettext
@@ -58,11 +59,18 @@ class Unsent:
 
 
 async def unsent(request: Request) -> Unsent | None:
-    """Return the form that a request brought; nothing when it brought none, or brought it from another's page."""
-    if request.method != "POST" or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+    """Return the form that a request brought; nothing when it brought none, or brought it from another's page.
+
+    Nothing is read of what was sent to an unknown address: only a page's own limit says how long it may be.
+    """
+    from_ours = request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
+    if request.method != "POST" or not from_ours or "endpoint" not in request.scope:
         return None
-    async with request.form() as form:
-        parts = [(name, value) for name, value in form.multi_items() if name != CSRF_FIELD]
+    try:
+        async with request.form() as form:
+            parts = [(name, value) for name, value in form.multi_items() if name != CSRF_FIELD]
+    except HTTPException:
+        return None  # it cannot be read, or is too long
     told = [(name, value) for name, value in parts if isinstance(value, str)]
     texts = [(name, value) for name, value in told if name in _WORDS and value.strip()]
     return Unsent(

@@ -255,6 +255,32 @@ async def test_nobody_can_send_more_than_a_form_holds(world: World, *, announced
         assert taken <= (0 if announced else FILES_BYTES_MAX if route in WITH_FILES else MIB), route
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=b", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("path", ["/nowhere", "/messages/new/further/nowhere"])
+async def test_nothing_that_is_sent_to_an_unknown_address_is_read(world: World, path: str, kind: str) -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(4):
+            taken += MIB
+            yield b"x" * MIB
+
+    async with world.visitor() as browser:
+        answer = await browser.post(path, content=endless(), headers={"content-type": kind})
+    assert (answer.status_code, taken) == (404, 0)
+    assert "We cannot find this" in answer.text
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded"])
+async def test_of_a_form_that_cannot_be_read_nothing_is_shown(world: World, kind: str) -> None:
+    headers = {"content-type": kind, "x-csrf-token": CSRF}
+    async with world.visitor() as browser:
+        answer = await browser.post("/messages/new", content=b"body=" + b"x" * (MIB + 1), headers=headers)
+    assert answer.status_code == 401
+    assert "What you typed" not in answer.text
+
+
 async def test_a_cookie_that_we_did_not_sign_is_none(world: World) -> None:
     told = base64.b64encode(json.dumps({"csrf": CSRF, **person("patient", "session-1")}).encode())
     forged = TimestampSigner(SECRET[::-1]).sign(told).decode()
