@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from portal.calls import ServiceAwayError, ServiceProblem
 from portal.commands import Outcome, new_id
 from portal.events import key
 from portal.guarding import FILES_BYTES_MAX, not_found, page_router
@@ -98,7 +99,7 @@ async def add(request: Request, person: Person) -> Response:
     if outcome.state == "refused":
         return await _add_page(request, person, patients, typed, files=pictures, problem=_trouble(outcome))
     done = _("Your insurance is on file. It will be verified when you log out.")
-    if outcome.state == "done" and (await _coverage(person, typed["coverage_id"])).status == "needs-staff":
+    if outcome.state == "done" and await _needs_staff(person, typed["coverage_id"]):
         done = _("Your insurance is on file. Our staff will look up the payer.")
     _tell(request, outcome, done)
     return RedirectResponse("/insurance", HTTPStatus.SEE_OTHER)
@@ -201,6 +202,14 @@ async def _payers(person: PersonAtPage, wanted: str) -> list[Payer]:
 
 async def _coverage(person: PersonAtPage, coverage_id: str) -> Coverage:
     return Coverage.model_validate(await person.get("insurance", f"/v1/coverages/{segment(coverage_id)}"))
+
+
+async def _needs_staff(person: PersonAtPage, coverage_id: str) -> bool:
+    """Return whether staff look up the payer; who cannot be told so is still told that it is done."""
+    try:
+        return (await _coverage(person, coverage_id)).status == "needs-staff"
+    except (ServiceAwayError, ServiceProblem):
+        return False
 
 
 def _of(patients: list[Patient], patient_id: str) -> Patient:

@@ -140,6 +140,19 @@ async def test_an_insurance_of_a_payer_that_nobody_knows_is_not_said_to_be_verif
     assert "when you log out" not in shown
 
 
+@pytest.mark.parametrize("status", [404, 503])
+async def test_an_insurance_that_is_on_file_is_said_to_be_even_if_it_cannot_be_shown(
+    world: World, status: int
+) -> None:
+    async with world.person() as browser:
+        given(world, coverage(coverage_id="coverage-1"))
+        world.services.answer("GET", "/v1/coverages/coverage-1", {"detail": "-"}, status)
+        answer = await browser.post("/insurance/add", data=form(**ADD))
+        shown = (await browser.get("/insurance")).text
+    assert answer.headers.get("location") == "/insurance"
+    assert "Your insurance is on file." in shown
+
+
 async def test_a_retired_payer_leads_to_its_successor_and_an_unknown_one_is_sent_as_typed(world: World) -> None:
     async with world.person() as browser:
         given(world, coverage(coverage_id="coverage-1"))
