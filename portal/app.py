@@ -36,7 +36,7 @@ from portal.guarding import Shield
 from portal.identity import IdentityProvider
 from portal.insurance.pages import router as insurance
 from portal.messages.pages import router as messages
-from portal.problems import HANDLERS
+from portal.problems import HANDLERS, LargeBodies
 from portal.sessions import Sessions
 from portal.settings import PortalSettings
 from portal.static_files import OWN, StaticFiles
@@ -85,6 +85,7 @@ def create_app(
     state.cookie_box = CookieBox(secret)
     for router in ROUTERS:
         app.include_router(router, max_body_size=http.BODY_BYTES_MAX)
+    app.add_middleware(LargeBodies)
     app.add_middleware(Segments)
     app.add_middleware(GZipMiddleware, minimum_size=_PACKED_FROM_BYTES)
     app.add_middleware(

@@ -8,7 +8,9 @@ import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.commands import MaybeSentError
@@ -102,6 +104,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
         return await _not_found(request)
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _too_large(request)
     return _page(request, status, _("That did not work"), _("This page cannot be used in this way."))
 
 
@@ -123,6 +127,37 @@ async def _not_found(request: Request) -> Response:
     if form and form.texts:
         text = _("It is not here any more, or no longer yours to see. Nothing was sent.")
     return _page(request, HTTPStatus.NOT_FOUND, _("We cannot find this"), text, form=form)
+
+
+def _too_large(request: Request) -> Response:
+    text = _("Nothing was sent: it is too large. Go back, leave out some of the files and try again.")
+    return _page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _("That did not work"), text)
+
+
+class LargeBodies:
+    """A page also for what Starlette answers by itself: a body that announces itself as too large."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        replaced = False
+
+        async def send_page(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and _is_plain_refusal(message):
+                replaced = True
+                await _too_large(Request(scope, receive))(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self._app(scope, receive, send_page)
+
+
+def _is_plain_refusal(start: Message) -> bool:
+    content_type = Headers(scope=start).get("content-type", "")
+    return start["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and content_type.startswith("text/plain")
 
 
 HANDLERS: Final[dict[Any, Any]] = {

@@ -252,6 +252,7 @@ async def test_nobody_can_send_more_than_a_form_holds(world: World, *, announced
         async with world.visitor() as browser:
             answer = await browser.request(method, path, content=endless(), headers=headers)
         assert answer.status_code == 413, route
+        assert "Go back, leave out some of the files and try again." in answer.text, route
         assert taken <= (0 if announced else FILES_BYTES_MAX if route in WITH_FILES else MIB), route
 
 
@@ -270,6 +271,15 @@ async def test_nothing_that_is_sent_to_an_unknown_address_is_read(world: World, 
         answer = await browser.post(path, content=endless(), headers={"content-type": kind})
     assert (answer.status_code, taken) == (404, 0)
     assert "We cannot find this" in answer.text
+
+
+async def test_what_is_too_large_is_told_in_the_language_of_the_person(world: World) -> None:
+    async with world.person("es") as browser:
+        answer = await browser.post("/preferences", content=b"x" * MIB)
+        fragment = await browser.post("/preferences", content=b"x" * MIB, headers={"hx-request": "true"})
+    assert "quite algunos archivos" in answer.text
+    assert answer.headers["content-security-policy"]
+    assert ("quite algunos archivos" in fragment.text, "<html" in fragment.text) == (True, False)
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded"])
