@@ -71,7 +71,8 @@ async def test_older_conversations_are_a_page_further(world: World) -> None:
         world.services.answer("GET", "/v1/threads", page)
         first, older = [(await browser.get(f"/messages{query}")).text for query in ("", "?after=a%3Db")]
     assert ("New cough" in first, 'href="?after=a%3Db"' in first) == (True, True)
-    assert ("Old cough" in older, "?after=" in older) == (True, False)
+    assert ("Old cough" in older, 'href="?after=' in older) == (True, False)
+    assert ('hx-get="/messages"' in first, 'hx-get="/messages?after=a%3Db"' in older) == (True, True)
 
 
 @pytest.mark.parametrize(
