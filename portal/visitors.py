@@ -161,10 +161,14 @@ def _too_old(request: Request) -> bool:
     return time.time() > began + lifetime_s
 
 
+def unattended(request: Request) -> bool:
+    """Tell whether an open page asked for this by itself: perhaps nobody looks at it."""
+    return UNATTENDED_HEADER in request.headers
+
+
 def _clicked(request: Request) -> bool:
     """Tell whether somebody asked for this, or an open page by itself, which would keep its session for ever."""
-    by_itself = UNATTENDED_HEADER in request.headers
-    return not by_itself and "text/event-stream" not in request.headers.get("accept", "")
+    return not unattended(request) and "text/event-stream" not in request.headers.get("accept", "")
 
 
 def _renew(request: Request) -> None:

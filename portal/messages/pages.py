@@ -24,7 +24,7 @@ from portal.messages.writing import CATEGORIES, Path, Text, faulty, message
 from portal.notices import notice
 from portal.refusals import refusal
 from portal.rendering import render
-from portal.visitors import Person, PersonAtPage
+from portal.visitors import Person, PersonAtPage, unattended
 from shared.paths import segment
 
 router = page_router("/messages")
@@ -114,7 +114,8 @@ async def attachment(attachment_id: str, person: Person) -> Response:
 @router.get("/{thread_id}")
 async def thread(thread_id: str, request: Request, person: Person) -> Response:
     """Show a conversation."""
-    shown = await _thread(person, thread_id)
+    # An answer that an open page shows by itself is told of until somebody opens it.
+    shown = await _thread(person, thread_id, **({"unattended": "true"} if unattended(request) else {}))
     return _thread_page(request, shown, Text(new_id("message")))
 
 
@@ -163,8 +164,8 @@ async def _patients(person: PersonAtPage) -> list[Patient]:
     return sorted(found, key=lambda patient: not patient.own)
 
 
-async def _thread(person: PersonAtPage, thread_id: str) -> Thread:
-    return Thread.model_validate(await person.get("inbox", f"/v1/threads/{segment(thread_id)}"))
+async def _thread(person: PersonAtPage, thread_id: str, **asked: str) -> Thread:
+    return Thread.model_validate(await person.get("inbox", f"/v1/threads/{segment(thread_id)}", **asked))
 
 
 def _of(patients: Sequence[Patient], patient_id: str) -> Patient:

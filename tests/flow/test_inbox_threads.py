@@ -86,8 +86,15 @@ async def test_an_answer_is_told_until_it_was_read_also_where_staff_are_done(inb
     for version, (act, body) in enumerate(acts, 1):
         assert (await inbox.post(f"{path}/{act}", body, version=version)).status == 200
         assert await state() == "answered"
-    read = await inbox.get(f"/v1/threads/{routed['thread_id']}", own, "gateway")
+    thread = f"/v1/threads/{routed['thread_id']}"
+    await inbox.get(f"{thread}?unattended=true", own, "gateway")
+    assert await state() == "answered"
+    read = await inbox.get(thread, own, "gateway")
     assert (read.body["state"], await state(), await state(proxy)) == ("closed", "closed", "answered")
+
+    logged = "select what from read_log where what_id = $1 order by id"
+    rows = await inbox.pool.fetch(logged, routed["thread_id"])
+    assert [row["what"] for row in rows] == ["thread-unattended", "thread"]
 
     await inbox.sent(patient, thread_id=routed["thread_id"])
     assert await state() == await state(proxy) == "sent"

@@ -123,12 +123,21 @@ async def threads(
 
 
 @router.get("/threads/{thread_id}")
-async def thread(thread_id: Id, caller: Person, pool: ThePool, now: Now) -> ThreadDetail:
+async def thread(
+    thread_id: Id,
+    caller: Person,
+    pool: ThePool,
+    now: Now,
+    unattended: Annotated[
+        bool, Query(description="whether an open page asks by itself, so that an answer still counts as unread")
+    ] = False,
+) -> ThreadDetail:
     """Show a thread with its messages."""
     reader = person_of(caller)
     shown = await show_thread(pool, thread_id, reader)
     patient_id = shown.item.patient_id if shown else None
     if shown is None or patient_id is None or not await may_act(pool, patient_id, reader):
         raise not_found("thread")
-    await log_read(pool, now, reading(reader), "thread", thread_id, patient_id)
+    what = "thread-unattended" if unattended else "thread"
+    await log_read(pool, now, reading(reader), what, thread_id, patient_id)
     return thread_detail(shown)

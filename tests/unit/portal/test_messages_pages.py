@@ -283,6 +283,14 @@ async def test_a_thread_shows_texts_as_text_and_offers_only_clean_files(world: W
     assert "it was refused by the scanner" in page
 
 
+async def test_an_open_page_does_not_count_as_somebody_who_reads(world: World) -> None:
+    async with world.person() as browser:
+        given(world, MARIA)
+        for headers in ({}, {"x-unattended": "yes"}):
+            await browser.get("/messages/t-1", headers=headers)
+    assert [one.query for one in world.services.calls("GET", "/v1/threads/t-1")] == [{}, {"unattended": "true"}]
+
+
 async def test_a_reply_stays_in_its_thread_and_with_its_provider(world: World) -> None:
     async with world.person() as browser:
         given(world, MARIA)
