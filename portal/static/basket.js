@@ -23,7 +23,8 @@
       xhr.addEventListener("loadend", () => {
         if (item === wanted()) return;
         ["pools", "items"].forEach(renew);
-        if (xhr.status !== 200) toast(`${basket().dataset.missed} ${subject}`, "warning");
+        if ([401, 403].includes(xhr.status)) signedOut();
+        else if (xhr.status !== 200) toast(`${basket().dataset.missed} ${subject}`, "warning");
       });
     }
   });

@@ -167,14 +167,14 @@ async def test_two_colleagues_never_answer_the_same_patient_unawares(open_page: 
     await expect(bob.locator("#item-thread")).to_contain_text("Bob's draft", timeout=FAST_MS)
 
 
-async def hold_up(staff: Page, action: str, *, refused: bool = False) -> asyncio.Event:
-    """Keep the answers to an action back until the event is set; or refuse it then."""
+async def hold_up(staff: Page, action: str, *, refused: int | None = None) -> asyncio.Event:
+    """Keep the answers to an action back until the event is set; or refuse it then with a status."""
     go_on = asyncio.Event()
 
     async def later(route: Route) -> None:
         answer = None if refused else await route.fetch()
         await go_on.wait()
-        await (route.fulfill(response=answer) if answer else route.fulfill(status=422))
+        await (route.fulfill(response=answer) if answer else route.fulfill(status=refused or 200))
 
     await staff.route(re.compile(rf"/basket/items/[^/]+{action}\?"), later)
     return go_on
@@ -260,7 +260,7 @@ async def test_a_reply_that_does_not_go_through_after_its_item_was_left_is_told_
 ) -> None:
     ann, first, second = await two(open_page, subject)
     await open_item(ann, first)
-    go_on = await hold_up(ann, "/reply", refused=True)
+    go_on = await hold_up(ann, "/reply", refused=422)
     await ann.locator("#body").fill("To the first")
     await ann.keyboard.press("Control+Enter")
     await open_item(ann, second)
@@ -270,6 +270,21 @@ async def test_a_reply_that_does_not_go_through_after_its_item_was_left_is_told_
     await expect(ann.locator("#detail h2")).to_have_text(second)
     await open_item(ann, first)
     await expect(ann.locator("#body")).to_have_value("To the first")
+
+
+async def test_who_was_signed_out_meanwhile_is_led_to_the_login_from_another_item_too(
+    open_page: OpenPage, subject: str
+) -> None:
+    ann, first, second = await two(open_page, subject)
+    await open_item(ann, first)
+    go_on = await hold_up(ann, "/reply", refused=401)
+    await ann.locator("#body").fill("To the first")
+    async with ann.expect_request_finished(lambda request: "/reply?" in request.url):
+        await ann.keyboard.press("Control+Enter")
+        await open_item(ann, second)
+        go_on.set()
+
+    await expect(ann.locator("#toasts").get_by_role("link", name="Sign in")).to_be_visible()
 
 
 async def test_words_longer_than_a_line_make_no_page_wider_than_a_phone(open_page: OpenPage, subject: str) -> None:
