@@ -107,9 +107,9 @@ async def _shown(request: Request, staff: StaffAtPage, item_id: str) -> Response
         notice(request, _("It is in a pool now that is not yours to see."))
         if not scripted:
             return RedirectResponse(where.list(), HTTPStatus.SEE_OTHER)
-        nothing = render(request, "basket/nothing.html")
-        nothing.headers["hx-push-url"] = where.list()
-        return nothing
+        left = render(request, "basket/left.html")
+        left.headers["hx-push-url"] = where.list()
+        return left
     if not scripted:
         return RedirectResponse(where.item(item_id), HTTPStatus.SEE_OTHER)
     return await show_item(request, staff, where, item)

@@ -110,6 +110,9 @@
     if (event.detail.target !== detail()) return;
     basket().dataset.shows = opened() ? "item" : "list";
     detail().scrollTop = 0;
+    // What is said above the list is about the item before.
+    if (opened()) document.getElementById("notices").replaceChildren();
+    else if (getComputedStyle(detail()).display === "none") scrollTo(0, 0);
     const body = document.getElementById("body");
     if (body && !body.value) body.value = drafts.get(opened()) ?? "";
   });

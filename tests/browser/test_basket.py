@@ -287,6 +287,24 @@ async def test_who_was_signed_out_meanwhile_is_led_to_the_login_from_another_ite
     await expect(ann.locator("#toasts").get_by_role("link", name="Sign in")).to_be_visible()
 
 
+async def test_that_an_item_went_to_others_is_said_on_a_phone_too_until_another_is_opened(
+    open_page: OpenPage, subject: str
+) -> None:
+    ann, first, second = await two(open_page, subject)
+    await ann.set_viewport_size({"width": 390, "height": 844})
+    await open_item(ann, first)
+    await ann.get_by_role("button", name="Reassign").first.click()
+    await ann.locator("#reassign-pool").select_option("crm")
+    await ann.locator("#panel-reassign").get_by_label("Why").fill("It is theirs")
+
+    await ann.locator("#panel-reassign button").click()
+
+    said = ann.get_by_text("It is in a pool now that is not yours to see.")
+    await expect(said).to_be_in_viewport()
+    await open_item(ann, second)
+    await expect(said).to_have_count(0)
+
+
 async def test_words_longer_than_a_line_make_no_page_wider_than_a_phone(open_page: OpenPage, subject: str) -> None:
     long = subject.replace(" ", "-") + "x" * 250
     maria, ann = await open_page("maria"), await live(await open_page("ann", "/basket?pool=billing"))

@@ -253,8 +253,11 @@ async def test_what_went_to_a_pool_of_others_leaves_the_page(world: World) -> No
     async with world.staff() as browser:
         answer = await browser.post("/basket/items/i-1/reassign?pool=billing", data=sent, headers=PANE)
     assert answer.headers["hx-push-url"] == "/basket?pool=billing&state=open"
-    assert "It is in a pool now that is not yours to see." in answer.text
-    assert "Choose an item to read it." in answer.text
+    above_the_list, empty, nothing = answer.text.partition('<div class="basket-empty">')
+    assert 'id="notices" aria-live="polite" hx-swap-oob="true"' in above_the_list
+    assert "It is in a pool now that is not yours to see." in above_the_list
+    assert empty
+    assert "Choose an item to read it." in nothing
 
 
 async def test_without_scripts_too_what_went_to_a_pool_of_others_leads_to_the_list(world: World) -> None:
@@ -265,7 +268,9 @@ async def test_without_scripts_too_what_went_to_a_pool_of_others_leads_to_the_li
         answer = await browser.post("/basket/items/i-1/reassign?pool=billing", data=sent)
         page = await browser.get(answer.headers["location"])
     assert answer.headers["location"] == "/basket?pool=billing&state=open"
-    assert "It is in a pool now that is not yours to see." in page.text
+    above, _, below = page.text.partition('id="items"')
+    said = "It is in a pool now that is not yours to see."
+    assert (said in above.partition('id="notices"')[2], said in below) == (True, False)
 
 
 async def test_news_of_an_open_item_leave_what_is_typed_alone_and_keep_its_version_when_somebody_wrote(
