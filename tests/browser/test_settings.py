@@ -42,6 +42,27 @@ async def test_one_signs_up_for_statements_without_paper(open_page: OpenPage, sa
     await expect(page.get_by_text("Your statements will come on paper again.")).to_be_visible(timeout=15_000)
 
 
+async def test_a_code_that_was_brought_in_another_tab_is_asked_for_no_more(
+    open_page: OpenPage, sandbox: Sandbox
+) -> None:
+    page = await open_page("sofia", "/settings")
+    address = "sofia.two@mail.example"
+    await page.get_by_label("Email address or mobile number").fill(address)
+    await page.get_by_role("button", name="Send me a code").click()
+    await page.get_by_label("Code").press_sequentially("12")
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await other.get_by_label("Code").fill(await code_sent_to(sandbox, address))
+    await other.get_by_role("button", name="Confirm").click()
+    await expect(other.get_by_text("Confirmed. We can reach you there now.")).to_be_visible(timeout=15_000)
+
+    await expect(page.locator("#standing")).to_contain_text("Confirmed", timeout=15_000)
+    await expect(page.get_by_label("Code")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Send another code")).to_be_hidden()
+    await page.get_by_role("link", name="Go on").click()
+    await expect(page).to_have_url(re.compile("/settings$"))
+
+
 async def test_an_address_that_is_none_is_refused_and_kept(open_page: OpenPage) -> None:
     page = await open_page("maria", "/settings")
     await page.get_by_label("Email address or mobile number").fill("not an address")

@@ -46,6 +46,7 @@ def given(world: World, *contacts: dict[str, Any], **account: Any) -> None:
         ("refused", 4, "What we sent to a••••@mail.example did not arrive."),
         ("refused", 86_400, "What we sent to a••••@mail.example did not arrive."),
         ("stopped", 4, "This number asked us to stop."),
+        ("verified", 60, "We can reach you at a••••@mail.example."),
     ],
 )
 async def test_the_code_page_says_what_became_of_the_code_and_asks_for_one_that_can_still_be_typed(
@@ -54,9 +55,13 @@ async def test_the_code_page_says_what_became_of_the_code_and_asks_for_one_that_
     given(world, contact(world, status, code_sent_s_ago=code_sent_s_ago))
     async with world.person() as browser:
         page = (await browser.get("/settings/contacts/c-1")).text
-    assert said in re.sub(r"</?time[^>]*>", "", page)
-    assert ('id="code"' in page) == ("six digits" in page)
-    assert "Send another code" in page
+    followed, below, forms = page.partition('<div class="code-forms">')
+    assert said in re.sub(r"</?time[^>]*>", "", followed.partition('id="standing"')[2])
+    # The style sheet shows the field while this is there.
+    assert ("data-waits" in followed) == ("six digits" in followed)
+    assert ("Send another code" in followed) == ("data-waits" not in followed and status != "verified")
+    assert below
+    assert 'id="code"' in forms
 
 
 @pytest.mark.parametrize(
