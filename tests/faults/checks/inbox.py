@@ -54,7 +54,11 @@ def _messages_are_routed(evidence: Evidence) -> Check:
 def _work_is_queued(evidence: Evidence) -> Check:
     raised = {one.data["work_id"]: one.data["pool"] for one in evidence.done("raise-work") if one.data}
     asked = len(raised)
-    raised |= {event["data"]["work_id"]: event["data"]["pool"] for event in evidence.news}
+    raised |= {
+        event["data"]["work_id"]: event["data"]["pool"]
+        for event in evidence.news
+        if event["type"].endswith(".work-raised.v1")
+    }
     items = [row for row in evidence.truth.rows["items"] if row["work_id"]]
     times = Counter(row["work_id"] for row in items)
     faults = [
@@ -68,11 +72,11 @@ def _work_is_queued(evidence: Evidence) -> Check:
 
 
 def _items_have_what_was_done(evidence: Evidence) -> Check:
-    """Each thing that a person did to an item is one version; what time brought is none."""
+    """Each thing that a person or a service did to an item is one version; what time brought is none."""
     done = Counter(
         row["item_id"]
         for row in evidence.truth.rows["history"]
-        if row["by"] or row["what"] in ("new", "message", "reopened")
+        if row["by"] or row["what"] in ("new", "message", "reopened", "done")
     )
     written = Counter(row["item_id"] for row in evidence.truth.rows["messages"])
     faults = []

@@ -81,6 +81,8 @@ DONE_ONCE = "each item has what was done to it, and once"
 
 def test_all_promises_are_kept_where_all_is_well() -> None:
     assert CAMPAIGN.broken() == set()
+    settled: Json = {"items": [THREAD, ITEM | {"version": 2}], "history": [*HISTORY, what("I-2", "done")]}
+    assert CAMPAIGN.broken(**settled) == set()
 
 
 @pytest.mark.parametrize(
