@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import uvloop
+from aiokafka.errors import KafkaConnectionError
 from fastapi import FastAPI
 from itsdangerous import URLSafeTimedSerializer
 from starlette.middleware.gzip import GZipMiddleware
@@ -46,8 +47,8 @@ from shared.clock import Clock
 from shared.messaging import broker
 from shared.paths import Segments
 from shared.settings import ClockSettings, KafkaSettings, read
+from shared.waiting import when_there
 
-_AGAIN_S = 0.5
 _PACKED_FROM_BYTES = 1024
 
 ROUTERS = (
@@ -121,9 +122,9 @@ async def run(settings: PortalSettings) -> None:
     async with AsyncExitStack() as stack:
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
         calls = await stack.enter_async_context(session)
-        await _reach(kafka)
+        await when_there("Kafka", lambda: broker.reach(kafka))
         producer = new_producer(kafka)
-        await producer.start()
+        await when_there("Kafka", producer.start, (KafkaConnectionError,))
         stack.push_async_callback(producer.stop)
         events = Events(kafka)
         commands = Commands(producer, events, clock, settings.outcome_wait_s)
@@ -142,17 +143,6 @@ async def run(settings: PortalSettings) -> None:
             for task in running:
                 task.cancel()
         await app.state.sessions.tell_ends()
-
-
-async def _reach(kafka: KafkaSettings) -> None:
-    """Wait until Kafka is there; the portal may be started before it."""
-    while True:
-        try:
-            await broker.reach(kafka)
-        except OSError:
-            await asyncio.sleep(_AGAIN_S)
-        else:
-            return
 
 
 def main() -> None:
