@@ -18,6 +18,7 @@ from shared.events.insurance import (
 from tests.unit.insurance.story import (
     ANA,
     STAFF,
+    Hospital,
     active,
     add,
     answer,
@@ -207,12 +208,18 @@ def test_of_a_declined_change_the_payer_is_asked_no_more() -> None:
     assert on_its_own(world.coverage()) == ("ACTIVE-COV-1", 1, "active")
 
 
-def test_what_is_asked_about_two_changes_is_asked_until_both_are_decided() -> None:
+def with_two_changes_unanswered() -> Hospital:
+    """Return a hospital where a payer has not answered what it was asked about two changes at once."""
     world = active()
     world.payer = lambda task: answer(task, "unanswered", reason="timeout")
     plan = CoverageChanges(plan_name="Gold")
     world.hear(change(), change("CHG-2", changes=plan), session_ended("S-2"))
     world.settle()
+    return world
+
+
+def test_what_is_asked_about_two_changes_is_asked_until_both_are_decided() -> None:
+    world = with_two_changes_unanswered()
     world.hear(decision("CHG-2", "decline"), actor=STAFF)
     world.payer = answer
     world.settle(timedelta(minutes=2))
@@ -224,11 +231,7 @@ def test_what_is_asked_about_two_changes_is_asked_until_both_are_decided() -> No
 
 
 def test_of_a_change_that_was_accepted_but_asked_about_with_a_declined_one_the_payer_is_asked_once() -> None:
-    world = active()
-    world.payer = lambda task: answer(task, "unanswered", reason="timeout")
-    plan = CoverageChanges(plan_name="Gold")
-    world.hear(change(), change("CHG-2", changes=plan), session_ended("S-2"))
-    world.settle()
+    world = with_two_changes_unanswered()
     world.hear(decision("CHG-1", "decline"), actor=STAFF)
     world.hear(decision("CHG-2"), actor=STAFF)
 
