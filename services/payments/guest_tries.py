@@ -6,11 +6,19 @@ from typing import Final
 from services.payments.domain.records import GuestTry
 from shared.database import Connection
 
+# Of each as many as the rules may ask for, so that those of one guest never hide those of another.
 _READ: Final = """
-    select guest, guest_method, created_at, status = 'failed' from payment
-    where guest = any($1::text[]) and status in ('processing', 'unknown', 'failed')
-        or guest_method = any($2::bytea[]) and status = 'failed'
-    order by created_at desc limit 1000
+    select guest, guest_method, created_at, failed from (
+        select tried.* from unnest($1::text[]) wanted(guest), lateral (
+            select payment_id, guest, guest_method, created_at, status = 'failed' as failed from payment
+            where guest = wanted.guest and status in ('processing', 'unknown', 'failed')
+            order by created_at desc limit 1000) tried
+        union
+        select tried.* from unnest($2::bytea[]) wanted(method), lateral (
+            select payment_id, guest, guest_method, created_at, true from payment
+            where guest_method = wanted.method and status = 'failed'
+            order by created_at desc limit 1000) tried
+    ) tries order by created_at desc
 """
 
 

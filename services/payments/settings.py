@@ -32,7 +32,7 @@ class Settings(ServiceSettings):
     guest_lookups_per_account: int = Field(default=10, ge=1)
     guest_lookups_per_address: int = Field(default=60, ge=1)
     guest_lookups: int = Field(default=5_000, ge=1)
-    guest_failures_max: int = Field(default=10, ge=1)
+    guest_failures_max: int = Field(default=10, ge=1, le=1_000)
     guest_challenge_cost: int = Field(default=1_000, ge=1, le=1_000_000)
 
     def rules(self) -> Rules:

@@ -1,5 +1,6 @@
 """Guests look up a bill and pay it, on a real database: what they are shown, and how little it tells."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,9 +8,10 @@ import altcha
 import pytest
 
 from local.infrastructure import Endpoints
+from services.payments import guest_tries
 from tests.flow.payments_api import Api, served_payments
 from tests.flow.payments_batches import about, handle, numbers
-from tests.unit.payments.story import adjustment, charge, opened, start_plan, visit
+from tests.unit.payments.story import adjustment, charge, opened, start_plan, submit, visit
 
 
 @pytest.fixture(scope="module", name="payments")
@@ -141,3 +143,24 @@ async def test_a_guest_reviews_what_they_pay(payments: Api) -> None:
     assert review["allocation"] == [{"visit_account_number": f"{number}-V1", "amount_minor": 1_000}]
     assert review["account_number"] == f"{number}-V1"
     assert refused[0] == 404
+
+
+_AS_TRIED_BY_GUESTS = """
+    insert into payment select (jsonb_populate_record(one, jsonb_build_object(
+        'payment_id', one.payment_id || '-' || tried, 'guest', case when tried > 3 then $2 else $3 end,
+        'created_at', one.created_at + tried * interval '1 s', 'status', 'failed'))).*
+    from payment one, generate_series(1, 1500) tried where payment_id = $1
+"""
+
+
+async def test_what_one_guest_tries_hides_nothing_that_another_tried(payments: Api) -> None:
+    number = next(numbers)
+    await handle(payments.pool, *about(number, opened(), visit("V1"), charge(9_000, "V1", "C-1")))
+    payment_id = f"P-{number}"
+    await handle(payments.pool, *about(number, submit(1_000, payment_id=payment_id)))
+    await payments.pool.execute(_AS_TRIED_BY_GUESTS, payment_id, f"busy-{number}", f"rare-{number}")
+
+    async with payments.pool.acquire() as connection:
+        tries = await guest_tries.read(connection, [f"busy-{number}", f"rare-{number}"], [])
+
+    assert Counter(one.guest for one in tries) == {f"busy-{number}": 1_000, f"rare-{number}": 3}
