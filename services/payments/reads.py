@@ -48,8 +48,12 @@ _METHODS: Final = f"""
     where account_number = $1 and person_id = $2 and token is not null and not waiting
     order by saved_at desc, method_id
 """
-_WORK: Final = f"""
-    select {", ".join(rows.WORK_ENDED)} from work where status = $1 order by raised_at desc, work_id limit $2
+_OPEN_WORK: Final = f"""
+    select {", ".join(rows.WORK_ENDED)} from work where status = 'open' order by raised_at, work_id limit 500
+"""
+_SETTLED_WORK: Final = f"""
+    select {", ".join(rows.WORK_ENDED)} from work
+    where status = 'settled' order by raised_at desc, work_id limit 500
 """
 _ONE_WORK: Final = f"select {', '.join(rows.WORK_ENDED)} from work where work_id = $1"
 _BILLS: Final = """
@@ -62,7 +66,6 @@ _BILLS: Final = """
 
 LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """Later than anything that is told: every list begins before it."""
-WORK_MAX: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +177,10 @@ async def methods(pool: Pool, number: str, person_id: str) -> list[SavedMethod]:
     return [rows.method(row) for row in await pool.fetch(_METHODS, number, person_id)]
 
 
-async def work(pool: Pool, status: str) -> list[tuple[str, Work]]:
-    """Return the newest work, each with the key of what it is about."""
-    return [(row[1], rows.work(row)) for row in await pool.fetch(_WORK, status, WORK_MAX)]
+async def work(pool: Pool, *, settled: bool) -> list[tuple[str, Work]]:
+    """Return work, each with the key of what it is about: what is open, oldest first, or the newest settled."""
+    found = await pool.fetch(_SETTLED_WORK if settled else _OPEN_WORK)
+    return [(row[1], rows.work(row)) for row in found]
 
 
 async def one_work(pool: Pool, work_id: str) -> tuple[str, Work] | None:

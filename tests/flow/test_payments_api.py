@@ -206,3 +206,20 @@ async def test_an_amount_is_a_whole_number_and_nothing_else(payments: Api, amoun
 @pytest.mark.parametrize("path", ["/v1/accounts/%00", "/v1/payments/" + "x" * 129])
 async def test_an_id_that_cannot_be_one_is_refused(payments: Api, path: str) -> None:
     assert (await payments.get(path, role="billing"))[0] == 422
+
+
+async def test_open_work_begins_with_what_waits_longest(payments: Api) -> None:
+    number = next(numbers)
+    await payments.pool.execute(
+        "insert into work (work_id, key, kind, summary, about, details, raised_at, status)"
+        " select $1 || n, $1, 'payment-unknown', 's', '{}', '[]', now() + n * interval '1 h',"
+        " case when n > 2 then 'settled' else 'open' end from generate_series(1, 4) n",
+        number,
+    )
+
+    async def shown(status: str) -> list[str]:
+        _, listed = await payments.get(f"/v1/work?status={status}", role="billing")
+        return [one["work_id"] for one in listed if one["work_id"].startswith(number)]
+
+    assert await shown("open") == [f"{number}1", f"{number}2"]
+    assert await shown("settled") == [f"{number}4", f"{number}3"]

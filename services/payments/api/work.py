@@ -71,8 +71,8 @@ class Imported(BaseModel):
 async def list_work(
     _: Staff, pool: ThePool, status: Annotated[Literal["open", "settled"], Query()] = "open"
 ) -> list[WorkView]:
-    """Show the newest work."""
-    return [WorkView(**_shown(one)) for _key, one in await reads.work(pool, status)]
+    """Show work: what is open, oldest first, or the newest that is settled."""
+    return [WorkView(**_shown(one)) for _key, one in await reads.work(pool, settled=status == "settled")]
 
 
 @router.get("/work/{work_id}")
