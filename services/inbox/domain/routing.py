@@ -197,40 +197,43 @@ def in_force(rule_sets: Sequence[RuleSet], now: datetime) -> RuleSet:
     return max(valid, key=lambda rules: rules.version, default=DEFAULT_RULES)
 
 
-def delegation(rules: RuleSet, provider: Provider) -> Delegate:
-    """Return who works a provider's pool: as said of the provider, else of the affiliate."""
-    found: dict[str | None, Delegate] = {
-        one.provider_id: one.to
-        for one in rules.delegations
-        if one.affiliate == provider.affiliate and one.provider_id in (None, provider.provider_id)
-    }
-    return found.get(provider.provider_id) or found.get(None) or "clinical-support"
+class ProviderPools:
+    """The pools of providers as a rule set has them: looked up, since both providers and delegations are many."""
 
+    def __init__(self, rules: RuleSet) -> None:
+        self._delegates = {(one.affiliate, one.provider_id): one.to for one in rules.delegations}
+        self._named = {entry.pool: entry for entry in rules.pools}
 
-def provider_pool(rules: RuleSet, provider: Provider) -> PoolEntry:
-    """Return a provider's pool; it exists as soon as scheduling has named the provider."""
-    to = delegation(rules, provider)
-    named = next((entry for entry in rules.pools if entry.pool == provider.pool), None)
-    return PoolEntry(
-        pool=provider.pool,
-        name=(provider.name or provider.provider_id)[:80],
-        roles=(to,),
-        delegation=to,
-        active=named is None or named.active,
-    )
+    def of(self, provider: Provider) -> PoolEntry:
+        """Return a provider's pool; it exists as soon as scheduling has named the provider."""
+        to = self.delegation(provider)
+        named = self._named.get(provider.pool)
+        return PoolEntry(
+            pool=provider.pool,
+            name=(provider.name or provider.provider_id)[:80],
+            roles=(to,),
+            delegation=to,
+            active=named is None or named.active,
+        )
+
+    def delegation(self, provider: Provider) -> Delegate:
+        """Return who works a provider's pool: as said of the provider, else of the affiliate."""
+        own = self._delegates.get((provider.affiliate, provider.provider_id))
+        return own or self._delegates.get((provider.affiliate, None)) or "clinical-support"
 
 
 def pools(rules: RuleSet, providers: Sequence[Provider]) -> dict[str, PoolEntry]:
     """Return the pools that there are, by id; of the providers' those of the given ones."""
     told = {entry.pool: entry for entry in rules.pools if not entry.pool.startswith(PROVIDER)}
-    return {**FIXED_POOLS, **told, **{one.pool: provider_pool(rules, one) for one in providers}}
+    of_providers = ProviderPools(rules)
+    return {**FIXED_POOLS, **told, **{one.pool: of_providers.of(one) for one in providers}}
 
 
 def pool_of(rules: RuleSet, providers: Mapping[str, Provider], pool: str) -> PoolEntry | None:
     """Return one of the pools that `pools` has, without making the others: there are as many as providers."""
     if pool.startswith(PROVIDER):
         provider = providers.get(pool.removeprefix(PROVIDER))
-        return provider_pool(rules, provider) if provider else None
+        return ProviderPools(rules).of(provider) if provider else None
     return next((entry for entry in rules.pools if entry.pool == pool), FIXED_POOLS.get(pool))
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.commands import EscalateItem, ReplyToItem
 from services.inbox.domain.patient import recipients
-from services.inbox.domain.routing import Delegation, PoolEntry, Rule, RuleSet, When, delegation, pool_of, pools
+from services.inbox.domain.routing import Delegation, PoolEntry, ProviderPools, Rule, RuleSet, When, pool_of, pools
 from shared.events.inbox import CommandRefused, MessageRouted, MessageUnroutable
 from shared.events.vocabulary import About
 from tests.unit.inbox.story import (
@@ -259,9 +259,9 @@ def test_a_providers_own_delegation_comes_before_the_affiliates() -> None:
         ),
     )
     known = patient(booked("PRV-1"), booked("PRV-2")).providers
-    assert delegation(rules, known["PRV-1"]) == "clinical-support"
-    assert delegation(rules, known["PRV-2"]) == "clinical"
-    assert delegation(RuleSet(rules=()), known["PRV-1"]) == "clinical-support"
+    assert ProviderPools(rules).delegation(known["PRV-1"]) == "clinical-support"
+    assert ProviderPools(rules).delegation(known["PRV-2"]) == "clinical"
+    assert ProviderPools(RuleSet(rules=())).delegation(known["PRV-1"]) == "clinical-support"
 
 
 def test_a_pool_alone_is_the_same_as_among_all() -> None:
