@@ -164,6 +164,10 @@ class Feed:
             except AWAY as error:
                 log.warning("database away", error_type=type(error).__name__)
                 await asyncio.sleep(_IDLE_S)
+            except Exception:
+                # Readers would wait for ever for one that ended.
+                log.exception("feed failed")
+                await asyncio.sleep(_IDLE_S)
 
     async def _listen(self, connection: Connection) -> None:
         def wake(*_: object) -> None:

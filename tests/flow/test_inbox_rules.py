@@ -14,11 +14,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
+from structlog.testing import capture_logs
 
 from local.infrastructure import Endpoints
 from services.inbox import tables
 from shared.database import table
 from tests.flow.inbox_world import Inbox, Json, running_inbox
+from tests.flow.kit import eventually
 
 SUE = ("staff:sue", "supervisor")
 
@@ -314,6 +316,18 @@ async def test_after_a_reconnect_nothing_is_missed_and_nothing_comes_twice(inbox
 
     assert [one["version"] for one in told] == list(range(2, 12))
     assert [one["what"] for one in told] == ["claimed", *["message"] * 8, "done"]
+
+
+async def test_who_looks_on_is_told_again_after_the_changes_could_not_be_read(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    async with stream(inbox) as events:
+        assert (await events.next())[0] == "ready"
+        with capture_logs() as logs:
+            await inbox.pool.execute("alter table item_change rename column what to renamed")
+            await eventually(lambda: any(one["event"] == "feed failed" for one in logs), "a failure")
+            await inbox.pool.execute("alter table item_change rename column renamed to what")
+        routed = await inbox.sent(patient)
+        await events.until(routed["item_id"], "new")
 
 
 @pytest.mark.parametrize("after", ["1-1", "nonsense", "0-0"])
