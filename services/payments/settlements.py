@@ -27,10 +27,12 @@ _OWNERS_BY_NAME: Final = """
         and (payment_id = any($1::text[])
             or processor_key = any($2::text[]) and status in ('processing', 'unknown'))
 """
+# Also one without a charge: staff said that it was taken, and nobody else did.
 _MISSING: Final = """
     select payment_id, account_number from payment
     where status = 'succeeded' and settlement_id is null and created_at >= $1 and created_at < $2
-        and currency = $3 and charge_id <> all($4::text[])
+        and currency = $3
+        and not exists (select from unnest($4::text[]) paid(payment_id) where paid.payment_id = payment.payment_id)
 """
 
 
@@ -51,12 +53,13 @@ async def _load(connection: Connection, command: Any, read_work: str) -> Settlem
     if row is not None:
         return Settlement(row[0], row[1], None, *row[2:])
     repeats = await connection.fetchval(_SAME_LINES, fingerprint(command), command.settlement_id)
-    charges = [line.charge_id for line in command.lines]
-    missing = await connection.fetch(_MISSING, command.period_from, command.period_to, command.currency, charges)
+    owners = await _owners(connection, command.lines)
+    paid = [payment_id for payment_id, _ in owners.values()]
+    missing = await connection.fetch(_MISSING, command.period_from, command.period_to, command.currency, paid)
     return Settlement(
         command.settlement_id,
         repeats=repeats,
-        owners=await _owners(connection, command.lines),
+        owners=owners,
         missing=tuple((payment_id, number) for payment_id, number in missing),
     )
 

@@ -185,9 +185,9 @@ async def test_a_review_that_a_new_charge_made_stale_is_refused(portal: Portal) 
 
 
 async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_nothing(portal: Portal) -> None:
-    right, other, lacking = [await portal.account(10_000) for _ in range(3)]
+    right, other, lacking, vouched_for, named = [await portal.account(10_000) for _ in range(5)]
     charges = {}
-    for number in (right, other, lacking):
+    for number in (right, other, lacking, vouched_for, named):
         await paid(portal, number, "tok_ok")
         (charge,) = await portal.world.happened(number)
         charges[number] = charge["charge_id"]
@@ -196,6 +196,13 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
         list(charges.values()),
     )
     assert row is not None
+    # As of payments whose outcome nobody knew, until staff said that they were taken.
+    known = await portal.pool.fetch(
+        "update payment set charge_id = null where account_number = any($1::text[])"
+        " returning payment_id, account_number",
+        [vouched_for, named],
+    )
+    payment_ids = {number: payment_id for payment_id, number in known}
     settlement = {
         "settlement_id": f"po-{right}",
         "currency": "USD",
@@ -205,13 +212,15 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
             {"charge_id": charges[right], "amount_minor": 10_000},
             {"charge_id": charges[other], "amount_minor": 9_900},
             {"charge_id": f"orphan-{right}", "amount_minor": 1},
+            {"charge_id": charges[named], "amount_minor": 10_000, "payment_id": payment_ids[named]},
         ],
     }
 
     first = await portal.api.post("/v1/settlements", settlement, role="billing")
-    assert first == (200, {"settlement_id": f"po-{right}", "lines": 3})
+    assert first == (200, {"settlement_id": f"po-{right}", "lines": 4})
     differs = await work(portal, "settlement-amount", other)
     await work(portal, "settlement-missing", lacking)
+    await work(portal, "settlement-missing", vouched_for)
     _, before = await portal.api.get("/v1/work", role="billing")
     second = await portal.api.post("/v1/settlements", settlement, role="billing")
     copy = await portal.api.post(
@@ -227,6 +236,7 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
     assert list(raised.values()) == ["settlement-repeated"]
     orphans = [one for one in after if one["kind"] == "settlement-orphan"]
     assert len(orphans) == 1
+    assert not [one for one in after if one["about"].get("account_number") == named]
     for _ in range(2):
         status, _told = await portal.api.post(f"/v1/work/{orphans[0]['work_id']}/settle", role="billing")
         assert status == 200

@@ -113,25 +113,28 @@ def import_settlement(
     if settlement.fingerprint == content:
         return Decision(settlement, (_imported(settlement),))
     if settlement.fingerprint is not None or settlement.repeats is not None:
-        after, told = _raise(settlement, "settlement-repeated", "", now, ())
-        return Decision(after, (refusal(command, "settlement_repeated"), told))
+        again = _work(settlement, "settlement-repeated", "", now, ())
+        told = work.tell(again, settlement.settlement_id)
+        return Decision(replace(settlement, raised=(again,)), (refusal(command, "settlement_repeated"), told))
+    amounts = _amounts(command)
+    orphans: list[Work] = []
+    owned: defaultdict[str, list[tuple[str, str, int]]] = defaultdict(list)
+    for charge_id, amount_minor in amounts.items():
+        owner = settlement.owners.get(charge_id)
+        if owner is None:
+            details = (("Charge", charge_id), ("Amount", f"{amount_minor} {command.currency} (minor units)"))
+            orphans.append(_work(settlement, "settlement-orphan", charge_id, now, details))
+        else:
+            owned[owner[1]].append((charge_id, owner[0], amount_minor))
     after = replace(
         settlement,
         fingerprint=content,
         imported_by=message.actor,
         imported_at=now,
         lines=len(command.lines),
+        raised=tuple(orphans),
     )
-    events, amounts = [_imported(after)], _amounts(command)
-    owned: defaultdict[str, list[tuple[str, str, int]]] = defaultdict(list)
-    for charge_id, amount_minor in amounts.items():
-        owner = settlement.owners.get(charge_id)
-        if owner is None:
-            details = (("Charge", charge_id), ("Amount", f"{amount_minor} {command.currency} (minor units)"))
-            after, told = _raise(after, "settlement-orphan", charge_id, now, details)
-            events.append(told)
-        else:
-            owned[owner[1]].append((charge_id, owner[0], amount_minor))
+    events = (_imported(after), *(work.tell(one, settlement.settlement_id) for one in orphans))
     lacking: defaultdict[str, list[str]] = defaultdict(list)
     for payment_id, number in settlement.missing:
         lacking[number].append(payment_id)
@@ -149,7 +152,7 @@ def import_settlement(
         for number in sorted({*owned, *lacking})
         for first in range(0, max(len(owned[number]), 1), _LINES_AT_ONCE)
     ]
-    return Decision(after, tuple(events), tuple(tasks))
+    return Decision(after, events, tuple(tasks))
 
 
 def compare(account: GuarantorAccount, task: CompareLines, now: datetime) -> Decision[GuarantorAccount]:
@@ -234,14 +237,14 @@ def _imported(settlement: Settlement) -> Event:
     return Event(told, "done")
 
 
-def _raise(
+def _work(
     settlement: Settlement,
     kind: Literal["settlement-orphan", "settlement-repeated"],
     about: str,
     now: datetime,
     details: tuple[tuple[str, str], ...],
-) -> tuple[Settlement, Event]:
-    raised = Work(
+) -> Work:
+    return Work(
         work.work_id(kind, settlement.settlement_id, about),
         kind,
         work.SUMMARIES[kind],
@@ -249,4 +252,3 @@ def _raise(
         now,
         (("Settlement", settlement.settlement_id), *details),
     )
-    return replace(settlement, raised=(*settlement.raised, raised)), work.tell(raised, settlement.settlement_id)
