@@ -8,11 +8,12 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
+import aiohttp
 from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
-from portal.calls import ServiceAwayError, ServiceProblem
+from portal.calls import TIMEOUT_S, ServiceAwayError, ServiceProblem
 from portal.commands import Outcome, new_id
 from portal.events import key
 from portal.guarding import FILES_BYTES_MAX, not_found, page_router
@@ -142,9 +143,12 @@ async def reply(thread_id: str, request: Request, person: Person) -> Response:
 
 async def passed_on(visitor: Any, path: str, **params: str) -> Response:
     """Return a file of the inbox while it comes; what cannot be opened yet is not found."""
+    # However long it takes as a whole: a large file on a slow line.
+    timeout = aiohttp.ClientTimeout(sock_read=TIMEOUT_S)
     async with AsyncExitStack() as stack:
         try:
-            source = await stack.enter_async_context(visitor.stream("GET", "inbox", path, params=params))
+            asked = visitor.stream("GET", "inbox", path, params=params, timeout=timeout)
+            source = await stack.enter_async_context(asked)
         except ServiceProblem:
             raise not_found() from None
         headers = {name: source.headers[name] for name in _PASSED_ON if name in source.headers}

@@ -1,5 +1,6 @@
 """The message pages: the guided way, sending, files, replies, and what is said when it is refused."""
 
+import asyncio
 import json
 import re
 from base64 import b64decode, b64encode
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from portal.messages.answers import Patient
 from portal.messages.writing import Path
-from tests.unit.portal.world import CSRF, World, form
+from tests.unit.portal.world import CSRF, World, form, portal
 
 MARIA = {"patient_id": "p-1", "name": "Maria Sandoval", "relationship": "self"}
 LEO = {"patient_id": "p-2", "name": "Leo Sandoval", "relationship": "proxy"}
@@ -322,3 +323,18 @@ async def test_who_wrote_is_told_in_the_readers_language(
         world.services.answer("GET", "/v1/threads/t-1", {**THREAD, "messages": [entry]})
         page = (await browser.get("/messages/t-1")).text
     assert f"<strong>{shown}</strong>" in page
+
+
+async def test_a_file_may_take_longer_than_a_call() -> None:
+    async def slowly(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"content-type": "image/png", "content-length": "50"})
+        await answer.prepare(request)
+        for _ in range(50):
+            await answer.write(b".")
+            await asyncio.sleep(0.05)  # as a slow line
+        return answer
+
+    async with portal(call_s=2.0) as world, world.person() as browser:
+        world.services.answer("GET", "/v1/attachments/a-1", slowly)
+        file = await browser.get("/messages/attachments/a-1")
+    assert file.content == b"." * 50

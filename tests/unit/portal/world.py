@@ -17,6 +17,7 @@ from itsdangerous import TimestampSigner
 
 from local.assets import unpacked
 from portal.app import create_app
+from portal.calls import TIMEOUT_S
 from portal.commands import Commands
 from portal.events import Events
 from portal.settings import PortalSettings
@@ -150,8 +151,8 @@ class World:
 
 
 @asynccontextmanager
-async def portal() -> AsyncIterator[World]:
-    """Run the portal in this process, with services at a real address."""
+async def portal(call_s: float = TIMEOUT_S) -> AsyncIterator[World]:
+    """Run the portal in this process, with services at a real address; a call may take so long."""
     services = Services()
     server = web.Application()
     server.router.add_route("*", "/{path:.*}", services.handle)
@@ -177,7 +178,7 @@ async def portal() -> AsyncIterator[World]:
         )
         events = Events(KafkaSettings(bootstrap_servers="nowhere:1"))
         producer = Producer(events)
-        async with aiohttp.ClientSession() as http:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=call_s)) as http:
             clock = Clock()
             app = create_app(settings, http, Commands(producer, events, clock, 0.2), events, clock)
             yield World(app, services, producer)
