@@ -1,9 +1,9 @@
 """Puts the portal together and runs it: its pages, its connection to Kafka, and its calls of the services."""
 
 import asyncio
-import signal
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -47,7 +47,7 @@ from shared.clock import Clock
 from shared.messaging import broker
 from shared.paths import Segments
 from shared.settings import ClockSettings, KafkaSettings, read
-from shared.waiting import when_there
+from shared.waiting import until_signal, when_there
 
 _PACKED_FROM_BYTES = 1024
 
@@ -113,11 +113,8 @@ def _origin(address: str) -> str:
 
 
 async def run(settings: PortalSettings) -> None:
-    """Run until a signal says to stop; then end what pages follow, and finish the requests under way."""
+    """Run until cancelled; then end what pages follow, and finish the requests under way."""
     kafka, made_up = read(KafkaSettings), read(ClockSettings)
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
     clock = Clock()
     async with AsyncExitStack() as stack:
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
@@ -130,19 +127,19 @@ async def run(settings: PortalSettings) -> None:
         commands = Commands(producer, events, clock, settings.outcome_wait_s)
         app = create_app(settings, calls, commands, events, clock)
         listener = http.listen("portal", settings.http_host, settings.http_port)
+        stack.push_async_callback(app.state.sessions.tell_ends)
         async with asyncio.TaskGroup() as group:
-            running = [
-                group.create_task(events.run()),
-                group.create_task(app.state.sessions.run()),
-                group.create_task(http.serve(app, listener)),
-            ]
             if made_up.url is not None:
-                running.append(group.create_task(clock.follow(made_up.url)))
-            await ended.wait()
-            events.close()
-            for task in running:
-                task.cancel()
-        await app.state.sessions.tell_ends()
+                await when_there("clock", partial(clock.catch_up, made_up.url))
+                group.create_task(clock.follow(made_up.url))
+            group.create_task(events.run())
+            group.create_task(app.state.sessions.run())
+            group.create_task(http.serve(app, listener))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # What pages follow has to end, or serving would wait for it.
+                events.close()
 
 
 def main() -> None:
@@ -150,6 +147,6 @@ def main() -> None:
     logs.configure("portal")
     settings = read(PortalSettings)
     try:
-        uvloop.run(run(settings))
+        uvloop.run(until_signal(run(settings)))
     except broker.RefusedError as error:
         sys.exit(f"portal does not start: {error}")

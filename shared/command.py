@@ -3,10 +3,7 @@
 One that migrates loads neither rules nor routes: at each start of everything, all others wait for it.
 """
 
-import asyncio
-import contextlib
 import gc
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module
@@ -18,7 +15,7 @@ import uvloop
 
 from shared import logs, migrations
 from shared.settings import DatabaseSettings, read
-from shared.waiting import when_there
+from shared.waiting import until_signal, when_there
 
 
 def main(package: str) -> None:
@@ -44,7 +41,7 @@ def do(package: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
     name = _name(package)
     logs.configure(name)
     try:
-        uvloop.run(_until_signal(step()))
+        uvloop.run(until_signal(step()))
     except migrations.SchemaError as error:
         sys.exit(f"{name} does not start: {error}")
     except asyncpg.InvalidAuthorizationSpecificationError as error:
@@ -56,15 +53,6 @@ async def _migrate(package: str) -> None:
     revisions = Path(import_module(package).__path__[0]) / "migrations"
     url = settings.database_url.get_secret_value()
     await when_there("database", lambda: migrations.upgrade(url, revisions))
-
-
-async def _until_signal(step: Coroutine[Any, Any, None]) -> None:
-    """Do what a process is for until SIGTERM or SIGINT cancels it, be it still waiting or well under way."""
-    doing = asyncio.create_task(step)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, doing.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await doing
 
 
 def _name(package: str) -> str:

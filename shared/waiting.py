@@ -1,6 +1,8 @@
-"""Waiting for what a process needs and what is not there yet."""
+"""Waiting for what a process needs and what is not there yet, and for the signal that ends it."""
 
 import asyncio
+import contextlib
+import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -31,3 +33,12 @@ async def when_there(
         except away as error:
             log.warning("waiting for what is not there yet", kind=what, error_type=type(error).__name__)
             await asyncio.sleep(_AGAIN_S)
+
+
+async def until_signal(step: Coroutine[Any, Any, None]) -> None:
+    """Do what a process is for until SIGTERM or SIGINT cancels it, be it still waiting or well under way."""
+    doing = asyncio.create_task(step)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, doing.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await doing
