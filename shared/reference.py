@@ -56,7 +56,7 @@ def asyncapi_page(document: Document, source: str) -> str:
         for name, channel in document.get("channels", {}).items()
     )
     operations = (
-        (name, f"{operation.get('action', '')} {operation.get('description', '')}", operation)
+        (name, f"{operation.get('action', '')} {operation.get('summary', '')}", operation)
         for name, operation in document.get("operations", {}).items()
     )
     return _page(document, source, {"Channels": channels, "Operations": operations})
@@ -65,7 +65,10 @@ def asyncapi_page(document: Document, source: str) -> str:
 def _page(document: Document, source: str, own: Mapping[str, Iterable[tuple[str, str, Any]]]) -> str:
     sections = [_section(title, "", entries) for title, entries in own.items()]
     for kind, components in document.get("components", {}).items():
-        entries = ((name, component.get("description", ""), component) for name, component in components.items())
+        entries = (
+            (name, component.get("summary") or component.get("description", ""), component)
+            for name, component in components.items()
+        )
         sections.append(_section(kind.capitalize(), f"{kind}/", entries))
     info = document["info"]
     return _PAGE.format(

@@ -15,11 +15,11 @@ from shared.events.notifications import Channel
 log = structlog.get_logger(__name__)
 
 _NEAREST_PATIENTS: Final = """
-    select time_zone, language from patient where person_id = $1
+    (select time_zone, language from patient where person_id = $1 order by patient_id limit 20)
     union all
     (select time_zone, language from patient
-        where proxies ? $1 and not exists (select from patient where person_id = $1))
-    limit 20
+        where proxies ? $1 and not exists (select from patient where person_id = $1)
+        order by patient_id limit 20)
 """
 _ALERT: Final = """
     select a.person_id, a.channel, a.attempt, a.created_at, c.address, c.status, d.stopped_at is not null,

@@ -124,7 +124,8 @@ class Deciding(Generic[S]):
             return
         assert header is not None and identity is not None  # noqa: S101, PT018  # that is answerable
         refusal = self._handlers.refusal(command_type=header.type, reason=fault.reason, detail=fault.detail)
-        self._tell(effects, header, identity, header.traceparent, [decision.Event(refusal, "refused")])
+        refused = [decision.Event(refusal, "refused")]
+        effects.rows += self._told(effects, header, identity, header.traceparent, refused)
         effects.results["refused"] += 1
 
     def _one(self, effects: Effects[S], arrival: Arrival, message: Message[Any], waiting: set[str]) -> None:
@@ -153,9 +154,10 @@ class Deciding(Generic[S]):
         # By name: asking pydantic's classes is slow.
         if (outcome is not None) != (message.type in self._commands):
             raise AssertionError(f"{message.type} ended in {outcome or 'no outcome'}")
-        self._tell(effects, message, identity, trace, decided.events)
+        rows = self._told(effects, message, identity, trace, decided.events)
         if decided.tasks:
-            self._do(effects, message, identity, trace, decided.tasks)
+            effects.tasks += self._tasks(effects, message, identity, trace, decided.tasks)
+        effects.rows += rows
         if decided.state is not None:
             effects.after[key] = decided.state
         if outcome is None:
@@ -173,36 +175,39 @@ class Deciding(Generic[S]):
                 telemetry.tell_outcome(outcome)
             return decided, trace
 
-    def _tell(
+    def _told(
         self,
         effects: Effects[S],
         cause: Message[Any] | Header,
         identity: bytes,
         trace: str | None,
         events: Sequence[decision.Event],
-    ) -> None:
-        """Add events; their ids follow from their cause, so that deciding again tells the same events."""
-        said = identity.hex()
+    ) -> list[outbox.Outgoing]:
+        """Return events as records; their ids follow from their cause, so that deciding again tells the same."""
+        said, told = identity.hex(), []
         for number, (data, outcome, key, chain) in enumerate(events):
             subject = key or cause.subject
             event_id = f"{said}-{number}"
             value = write_event(
                 event_id, self._source, effects.told_at, subject, cause, trace, outcome, chain, data
             )
-            effects.rows.append(outbox.outgoing(self._topic, subject.encode(), value))
+            told.append(outbox.outgoing(self._topic, subject.encode(), value))
+        return told
 
-    def _do(
+    def _tasks(
         self,
         effects: Effects[S],
         cause: Message[Any],
         identity: bytes,
         trace: str | None,
         wanted: Sequence[decision.Task],
-    ) -> None:
+    ) -> list[NewTask]:
+        tasks = []
         for data, due_at, name, chain in wanted:
             origin = Cause(cause.id, chain or cause.correlation, trace)
             row_id = digest(identity.hex(), f"{data.TYPE}\0{name}")
-            effects.tasks.append(new_task(row_id, data, cause.subject, due_at or effects.now, origin))
+            tasks.append(new_task(row_id, data, cause.subject, due_at or effects.now, origin))
+        return tasks
 
 
 def _outcome(decided: Decision[Any]) -> Outcome | None:

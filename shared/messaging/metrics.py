@@ -26,7 +26,8 @@ class Times(Collector):
         """Count each of `seconds` as so many; one before its time counts as none."""
         for one in seconds:
             self._counts[bisect_left(_SECONDS, one)] += each
-        self._sum_s += sum(seconds) * each
+            # A sum that sinks would look like a counter that began anew.
+            self._sum_s += max(one, 0.0) * each
 
     def collect(self) -> Iterable[Metric]:
         """Show the counts, each bucket with those below it."""

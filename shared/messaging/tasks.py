@@ -56,8 +56,10 @@ _RENEW = """
     from unnest($1::bytea[], $2::int[]) u(id, attempts) where t.id = u.id and t.attempts = u.attempts
 """
 _AGAIN = "update task set due_at = $3, leased_until = null where id = $1 and attempts = $2"
+# What was cut short is tried once more, not once less.
 _GIVE_BACK = """
-    update task t set leased_until = null from unnest($1::bytea[], $2::int[]) u(id, attempts)
+    update task t set leased_until = null, attempts = t.attempts - 1
+    from unnest($1::bytea[], $2::int[]) u(id, attempts)
     where t.id = u.id and t.attempts = u.attempts
 """
 _FINISH = """
@@ -198,15 +200,17 @@ class Worker:
     async def _claim(self) -> None:
         """Lease what is due and start it; kinds that this process does not know are left to those that do."""
         self._woken.clear()
-        room = max(min(_CLAIM_MAX, _UNDER_WAY_MAX - len(self._under_way)), 0)
-        wanted = dict.fromkeys([*self._timers, *self._results.own], room)
+        kinds = [*self._timers, *self._results.own, *self._performers]
+        room = max(min(_CLAIM_MAX, (_UNDER_WAY_MAX - len(self._under_way)) // len(kinds)), 0)
+        wanted = dict.fromkeys(kinds, room)
         for kind, (_, how) in self._performers.items():
             wanted[kind] = max(min(room, how.at_once_max - self._counts[kind]), 0)
         rows = await self._pool.fetch(_CLAIM, self._now(), _LEASE_S, list(wanted), list(wanted.values()))
         self._progress()
         for row in sorted(rows, key=lambda row: row["due_at"]):
-            cause = Cause(**from_json(row["cause"]))
-            self._start(Lease(row["id"], row["kind"], row["key"], row["data"], row["attempts"], cause))
+            self._start(
+                Lease(row["id"], row["kind"], row["key"], row["data"], row["attempts"], _cause(row["cause"]))
+            )
         metrics.TASKS_UNDER_WAY.set(len(self._under_way))
         if not rows:
             try:
@@ -302,6 +306,12 @@ def own_task(kind: str, key: str, due_at: datetime) -> NewTask:
 
 def _json(cause: Cause) -> str:
     return to_json(cause).decode()
+
+
+def _cause(kept: str) -> Cause:
+    """Return what `_json` kept, and maybe a newer release, whose other fields are left alone."""
+    told = from_json(kept)
+    return Cause(told["id"], told["correlation"], told["traceparent"])
 
 
 @cache

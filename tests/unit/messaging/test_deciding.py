@@ -190,6 +190,22 @@ def test_a_bug_in_the_rules_parks_the_message_under_its_name_and_adds_nothing() 
     assert effects.changes() == []
 
 
+def test_of_what_cannot_be_written_whole_nothing_is_told() -> None:
+    half = LEFT.model_copy(update={"visit_id": "\ud83d"})
+    nobody = ThankVisitor.model_construct(visit_id="\ud83d")
+    decisions = [
+        Decision(OVER, (Event(LEFT, "done"), Event(half))),
+        Decision(OVER, (Event(LEFT, "done"),), (Task(nobody),)),
+    ]
+
+    def decide(_: Visit | None, message: Message[Any], _now: datetime) -> Decision[Visit]:
+        return decisions[int(message.id)]
+
+    effects = decided(arrivals(leave("0", "visit-0"), leave("1")), made=the_handlers(decide=decide))
+    assert len(effects.parked) == 2
+    assert (effects.rows, effects.tasks, effects.changes()) == ([], [], [])
+
+
 @pytest.mark.parametrize("events", [(), (Event(LEFT),), (Event(LEFT, "done"), Event(LEFT, "done"))])
 def test_a_command_that_would_not_have_one_outcome_is_not_decided(events: tuple[Event, ...]) -> None:
     def decide(_: Visit | None, _message: Message[Any], _now: datetime) -> Decision[Visit]:

@@ -22,9 +22,17 @@ ASYNCAPI = {
     "asyncapi": "3.0.0",
     "info": {"title": "Payments", "version": "1", "description": "What is <said>."},
     "channels": {"payments.commands.v1": {"address": "payments.commands.v1", "description": "from gateways"}},
-    "operations": {"hear": {"action": "receive", "channel": {"$ref": "#/channels/payments.commands.v1"}}},
+    "operations": {
+        "hear": {
+            "action": "receive",
+            "channel": {"$ref": "#/channels/payments.commands.v1"},
+            "summary": "what <patients> do",
+        }
+    },
     "components": {
-        "messages": {"submit": {"payload": {"$ref": "#/components/schemas/SubmitPayment"}}},
+        "messages": {
+            "submit": {"summary": "Pay <now>.", "payload": {"$ref": "#/components/schemas/SubmitPayment"}}
+        },
         "schemas": {"SubmitPayment": {"type": "object", "description": "a <payment>"}},
     },
 }
