@@ -52,6 +52,13 @@ _message_row = attrgetter(*MESSAGE)
 _attachment_row = attrgetter(*ATTACHMENT)
 _provider_row = attrgetter(*PROVIDER_COLUMNS)
 
+# Batches of different partitions hear of the same providers, and the later one to commit may have the older news.
+_KEEP_NEWEST_PROVIDER: Final = insert_statement(
+    ProviderRow,
+    PROVIDER_COLUMNS,
+    "(provider_id) do update set name = excluded.name, affiliate = excluded.affiliate, told_at = excluded.told_at"
+    " where provider.told_at <= excluded.told_at",
+)
 _ADD_SHELLS: Final = "insert into patient (patient_id) select unnest($1::text[]) on conflict do nothing"
 _READ_PATIENTS: Final = f"select {', '.join(_PATIENT)} from patient where patient_id = any($1::text[])"
 _LOCK_PATIENTS: Final = f"{_READ_PATIENTS} order by patient_id for update"
@@ -313,9 +320,10 @@ async def _save_known(connection: Connection, rows: _Rows) -> None:
     await upsert(connection, PatientRow, _PATIENT, rows.patients)
     await upsert(connection, AppointmentRow, _APPOINTMENT, rows.appointments)
     await upsert(connection, DocumentRequestRow, _REQUEST, rows.requests)
-    # In one order for everybody: two batches may hear of the same providers.
-    providers = sorted(map(_provider_row, rows.providers.values()))
-    await upsert(connection, ProviderRow, PROVIDER_COLUMNS, providers)
+    if rows.providers:
+        # In one order for everybody, so that no two batches wait for each other.
+        providers = sorted(map(_provider_row, rows.providers.values()))
+        await connection.execute(_KEEP_NEWEST_PROVIDER, *arrays(providers))
     await upsert(connection, AttachmentRow, ATTACHMENT, [_attachment_row(one) for one in rows.attachments])
     for in_force, rules in rows.put:
         await connection.execute(_WITHDRAW, in_force, rules.version)

@@ -59,7 +59,7 @@ def act(desk: Desk, command: StaffCommand, cause: str, actor: str, now: datetime
     reason = _fault(item, command, actor, now)
     if reason is not None:
         return refuse(desk, command, reason, key=item.key)
-    changed = replace(item, version=item.version + 1, updated_at=now)
+    changed = item.changed(now)
     match command:
         case ClaimItem():
             decided = _claim(desk, changed, actor, now)
@@ -140,7 +140,7 @@ def _reply(desk: Desk, item: Item, command: ReplyToItem, cause: str, actor: str,
         author="staff",
         author_id=actor,
         body=command.body,
-        at=now,
+        at=item.updated_at,
         fingerprint=fingerprint(command.body),
         pool=item.pool,
         attachment_ids=command.attachment_ids,

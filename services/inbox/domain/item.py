@@ -111,6 +111,13 @@ class Item:
         """The key of the events about the item, wherever it is moved, so that they come in order."""
         return self.patient_id or key_of_work(self.raised_for or self.pool)
 
+    def changed(self, now: datetime) -> "Item":
+        """Return the next version, as changed now, and later than the one before.
+
+        The messages of a thread are in the order of their times, and those of one batch have one `now`.
+        """
+        return replace(self, version=self.version + 1, updated_at=max(now, self.updated_at + timedelta.resolution))
+
     def holder(self, now: datetime) -> str | None:
         """Return who holds the item, if anybody does."""
         held = self.lease_ends_at is not None and now < self.lease_ends_at

@@ -143,7 +143,7 @@ def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) ->
         why=routed.why,
     )
     item, limit = starts_to_wait(item, patient.rule_sets, now)
-    return _written(patient, item, _message(command, item, actor, now, item.why), (), (limit,))
+    return _written(patient, item, _message(command, item, actor, item.why), (), (limit,))
 
 
 def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: datetime) -> Decision[Patient]:
@@ -155,9 +155,7 @@ def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: d
     unanswered = item.urgent_words.split("\n") if item.due_at is not None else ()
     words = dict.fromkeys((*unanswered, *urgent_words(command.subject, command.body)))
     joined = replace(
-        item,
-        version=item.version + 1,
-        updated_at=now,
+        item.changed(now),
         urgent_words="\n".join(word for word in words if word),
         about=json.dumps(json.loads(item.about) | json.loads(_about(command) or "{}")),
     )
@@ -168,7 +166,7 @@ def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: d
         routed = _routed(patient, command, item.provider_id, rules, urgent=bool(joined.urgent_words))
         why = routed.why
         joined = replace(joined.free(), pool=routed.pool, rule_version=rules.version, why=why)
-    message = _message(command, joined, actor, now, why)
+    message = _message(command, joined, actor, why)
     waiting, limits = waits_on(joined, patient.rule_sets, now)
     reopened = ItemReopened(
         item_id=item.item_id, thread_id=item.thread_id, pool=joined.pool, message_id=command.message_id
@@ -204,7 +202,7 @@ def _written(
     return Decision(after, (_told(message), *events), tasks)
 
 
-def _message(command: SendMessage, item: Item, actor: str, now: datetime, why: str) -> ThreadMessage:
+def _message(command: SendMessage, item: Item, actor: str, why: str) -> ThreadMessage:
     assert item.thread_id is not None  # noqa: S101  # messages have one
     return ThreadMessage(
         message_id=command.message_id,
@@ -214,7 +212,7 @@ def _message(command: SendMessage, item: Item, actor: str, now: datetime, why: s
         author="patient",
         author_id=actor.partition(":")[2],
         body=command.body,
-        at=now,
+        at=item.updated_at,
         fingerprint=_fingerprint(command),
         pool=item.pool,
         rule_version=item.rule_version,

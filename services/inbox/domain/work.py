@@ -75,7 +75,7 @@ def hear_settled(desk: Desk, told: PaymentsWorkSettled | InsuranceWorkSettled, n
         service=service,
         why=_WHY,
     )
-    done = replace(stopped(item.free()), state="done", version=item.version + 1, updated_at=now)
+    done = replace(stopped(item.free().changed(now)), state="done")
     reason = f"Settled in {service}: {told.note}" if told.note else f"Settled in {service}"
     ended = ItemDone(item_id=done.item_id, pool=done.pool)
     return Decision(desk.with_item(done, "done", now, reason=reason), (Event(ended, key=done.key),))
@@ -125,7 +125,7 @@ def _queue(
 
 
 def _again(desk: Desk, known: Item, now: datetime) -> Decision[Desk]:
-    item, limit = starts_to_wait(replace(known, version=known.version + 1, updated_at=now), desk.rule_sets, now)
+    item, limit = starts_to_wait(known.changed(now), desk.rule_sets, now)
     told = Event(ItemReopened(item_id=item.item_id, pool=item.pool), key=item.key)
     return Decision(desk.with_item(item, "reopened", now, reason=_AGAIN), (told,), (limit,))
 

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.commands import EscalateItem, ReplyToItem
-from services.inbox.domain.patient import recipients
+from services.inbox.domain.item import Desk
+from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.routing import Delegation, PoolEntry, ProviderPools, Rule, RuleSet, When, pool_of, pools
 from shared.events.inbox import CommandRefused, MessageRouted, MessageUnroutable
 from shared.events.vocabulary import About
@@ -283,3 +284,20 @@ def test_an_item_opens_with_a_limit_of_business_time() -> None:
     assert calm.due_at == NOW + 2 * DAY
     assert urgent.due_at == NOW + 3600 * SECOND
     assert desk(when(patient(), send(body="I have chest pain"))).item is not None
+
+
+def test_what_is_written_at_one_moment_keeps_its_order_by_the_times_of_the_messages() -> None:
+    state = when(patient(), send("MSG-z")).state
+    assert isinstance(state, Patient)
+    (thread_id,) = state.items
+    for message_id in ("MSG-m", "MSG-a"):
+        state = when(state, send(message_id, thread_id=thread_id)).state
+    assert isinstance(state, Patient)
+    times = [state.messages[message_id].at for message_id in ("MSG-z", "MSG-m", "MSG-a")]
+    assert times[0] == NOW
+    assert times == sorted(set(times))
+
+    reply = ReplyToItem(item_id="-", version=3, body="Here.")
+    answered = when(Desk(state.items[thread_id]), reply, actor="staff:ann")
+    assert isinstance(answered.state, Desk)
+    assert answered.state.written[0].at > times[-1]
