@@ -88,7 +88,7 @@ class Uploader:
 
     caller: Caller
     pool: Pool
-    rules: Ask
+    ask: Ask
     kept: Intake
 
     @property
@@ -125,7 +125,7 @@ class Uploader:
             scan=self.kept.scan,
         )
         who = self.caller.on_behalf_of
-        told = await self.rules(command, patient_id, f"patient:{who}" if who else self.caller.staff_actor)
+        told = await self.ask(command, patient_id, f"patient:{who}" if who else self.caller.staff_actor)
         return Uploaded(**command.model_dump(include=set(Uploaded.model_fields)), state=_STATES[type(told)])
 
     async def scanned(self, uploaded: Uploaded) -> Uploaded:
@@ -148,8 +148,8 @@ class Uploader:
         return uploaded
 
 
-async def _uploader(caller: PersonOrStaff, pool: ThePool, rules: TheAsk, kept: TheIntake) -> Uploader:
-    return Uploader(caller, pool, rules, kept)
+async def _uploader(caller: PersonOrStaff, pool: ThePool, ask: TheAsk, kept: TheIntake) -> Uploader:
+    return Uploader(caller, pool, ask, kept)
 
 
 TheUploader = Annotated[Uploader, Depends(_uploader)]

@@ -186,13 +186,13 @@ class Acting:
         caller: Staff,
         version: SeenVersion,
         pool: ThePool,
-        rules: TheAsk,
+        ask: TheAsk,
         now: Now,
         response: Response,
     ) -> None:
         self.version = version
         self.supervisor = SUPERVISOR in caller.roles
-        self._caller, self._pool, self._rules, self._now, self._response = caller, pool, rules, now, response
+        self._caller, self._pool, self._ask, self._now, self._response = caller, pool, ask, now, response
 
     async def ask(self, command: ItemCommand) -> ItemDetail:
         """Have the rules decide, and show the item as it is then.
@@ -204,7 +204,7 @@ class Acting:
         if seen is None:
             raise not_found("item")
         who = self._caller.staff_actor
-        ended = await self._rules(command, seen.item.key, who)
+        ended = await self._ask(command, seen.item.key, who)
         shown = await show_item(self._pool, command.item_id, who, self._now)
         if isinstance(ended, CommandRefused):
             raise _problem(ended, shown, command.version, self._now)
