@@ -124,7 +124,8 @@ def resend(person: Person, message: Message[ResendCode], now: datetime) -> Decis
 def confirm(person: Person, message: Message[ConfirmContact], terms: Terms, now: datetime) -> Decision[Person]:
     """Believe that a contact is the person's, if the code is right.
 
-    A code that came too late, or after too many others, is `code_expired` whether it is right or not.
+    A code that came too late, or after too many others, is `code_expired` whether it is right or not; and so is
+    each that was sent before its contact was refused.
     """
     asked = message.data
     contact = _known(person, message.actor, asked.contact_id)
@@ -148,7 +149,8 @@ def _against_confirming(contact: Contact, right: bool, now: datetime) -> Refusal
     if contact.status == "stopped":
         return "texts_stopped"
     over = code.tries >= CODE_TRIES_MAX or now - code.sent_at >= CODE_LIFETIME
-    if over and contact.status != "verified":
+    # With another code a contact is no longer refused, but pending.
+    if contact.status == "refused" or (over and contact.status != "verified"):
         return "code_expired"
     return None if right else "code_wrong"
 

@@ -10,7 +10,7 @@ from services.notifications.domain.contacts import (
     CODES_OF_PERSON_MAX,
     CODES_OF_PREFIX_MAX,
 )
-from services.notifications.domain.messages import CodeAnswered, HearCodeReceipt, SendCode
+from services.notifications.domain.messages import CodeAnswered, ContactHarmed, HearCodeReceipt, SendCode
 from services.notifications.domain.person import Crowd, Person
 from shared.events.notifications import AddContact, CodeSent, ContactVerified
 from shared.messaging.decision import Decision
@@ -241,6 +241,31 @@ def test_a_contact_that_bounced_gets_no_alert_before_the_code_sent_since_is_brou
     assert names(when(account_of(person), statement())) == ["paper-statement-due"]
     done = when(person, confirm(TERMS.code(person.contacts[EMAIL].code.code_id))).state
     assert (done.contacts[EMAIL].status, done.contacts[EMAIL].version) == ("verified", 2)
+
+
+@pytest.mark.parametrize("reason", ["hard_bounce", "complained", "refused"])
+def test_a_contact_that_was_refused_is_not_verified_again_by_the_code_it_had_before(reason: str) -> None:
+    added = when(None, add())
+    person = when(added.state, confirm(code_of(added))).state
+    harm = {"person_id": WHO, "contact_id": EMAIL, "contact_version": 1, "reason": reason}
+    refused = when(person, ContactHarmed.model_validate(harm), at=NOON + MINUTE).state
+    for code in (code_of(added), wrong(code_of(added))):
+        again = when(refused, confirm(code), at=NOON + 2 * MINUTE)
+        assert (outcome(again), again.state) == (("refused", "code_expired"), refused)
+
+    newer = when(refused, resend(), at=NOON + 2 * MINUTE)
+    assert outcome(when(newer.state, confirm(code_of(added)), at=NOON + 2 * MINUTE)) == ("refused", "code_wrong")
+    done = when(newer.state, confirm(code_of(newer)), at=NOON + 2 * MINUTE)
+    assert names(done) == ["contact-verified"]
+
+
+def test_a_code_that_its_contact_refused_does_not_verify_it() -> None:
+    added = when(None, add())
+    (task,) = tasks(added)
+    assert isinstance(task, SendCode)
+    answered = CodeAnswered(person_id=WHO, contact_id=EMAIL, code_id=task.code_id, result="refused")
+    refused = when(added.state, answered).state
+    assert outcome(when(refused, confirm(code_of(added)))) == ("refused", "code_expired")
 
 
 def test_a_contact_confirmed_again_is_a_new_version() -> None:
