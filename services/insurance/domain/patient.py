@@ -62,13 +62,15 @@ class Content(Record):
 class Inquiry(Record):
     """What a payer is asked: is this person insured on this day?
 
-    `dependent` is the patient where somebody else holds the plan.
+    `dependent` is the patient where somebody else holds the plan; they are asked about `alone` where the payer
+    knows no dependents, as if they held it.
     """
 
     payer_id: Word
     member_id: Word
     subscriber: Subscriber
     dependent: Subscriber | None = None
+    alone: bool = False
     service_date: date
 
     @property

@@ -300,8 +300,7 @@ def take_over(patient: Patient, coverage_id: str, verification: Verification, no
 
 def _rejected(patient: Patient, asked: Verification, answer: PayerAnswered, now: datetime) -> Decision[Patient]:
     found = judge(answer.codes, dependent=asked.inquiry.dependent is not None)
-    relationship = patient.coverages[asked.coverage_id].content.relationship
-    if found.verdict == "needs-patient" and relationship != "self" and asked.inquiry.dependent is None:
+    if found.verdict == "needs-patient" and asked.inquiry.alone:
         # Found neither under the subscriber nor alone: nothing that the patient could mend.
         found = Rejection("needs-staff", found.reason)
     match found.verdict:
@@ -310,7 +309,7 @@ def _rejected(patient: Patient, asked: Verification, answer: PayerAnswered, now:
         case "as-subscriber":
             # Some payers know no dependents: each member is a subscriber to them.
             person = asked.inquiry.person
-            alone = asked.inquiry.model_copy(update={"subscriber": person, "dependent": None})
+            alone = asked.inquiry.model_copy(update={"subscriber": person, "dependent": None, "alone": True})
             due_at = now + NOT_AGAIN_BEFORE
             again = replace(asked, inquiry=alone, attempt=asked.attempt + 1, asked_at=due_at)
             return Decision(patient.with_verification(again), tasks=(_ask_later(patient, again, due_at),))

@@ -9,7 +9,13 @@ import pytest
 from services.insurance.domain.asking import AskPayer, PayerAnswered, Sealed
 from services.insurance.domain.rejection import REASONS
 from services.insurance.domain.settling import SettleWork
-from shared.events.insurance import CoverageNotVerified, CoverageVerified, VerificationSubmitted, WorkRaised
+from shared.events.insurance import (
+    CoverageChanges,
+    CoverageNotVerified,
+    CoverageVerified,
+    VerificationSubmitted,
+    WorkRaised,
+)
 from tests.unit.insurance.story import (
     ANA,
     PATIENT,
@@ -21,6 +27,7 @@ from tests.unit.insurance.story import (
     answer,
     booked,
     cancelled,
+    change,
     hospital,
     message,
     on_file,
@@ -182,6 +189,27 @@ def test_a_dependent_is_asked_about_once_more_as_a_subscriber_and_then_is_a_pers
     assert (first.subscriber, first.person.first_name) == (ANA, "Leo")
     assert (second.subscriber, second.dependent) == (first.dependent, None)
     assert world.coverage().status == "needs-staff"
+
+
+@pytest.mark.parametrize(
+    ("on_file", "changed", "said", "status"),
+    [
+        ("child", "self", (("71",),), "needs-patient"),
+        ("self", "child", (("71",),), "needs-patient"),
+        ("self", "child", (("67",), ("75",)), "needs-staff"),
+    ],
+)
+def test_an_answer_about_a_changed_relationship_is_judged_by_the_changed_one(
+    on_file: str, changed: str, said: tuple[tuple[str, ...], ...], status: str
+) -> None:
+    world = hospital(add(relationship=on_file, subscriber=ANA.model_copy(update={"first_name": "Eva"})))
+    world.payer = payer(*said)
+    changes = CoverageChanges.model_validate({"relationship": changed})
+    world.hear(change(changes=changes), session_ended("S-2"))
+    world.settle(timedelta(minutes=2))
+
+    told = world.said(CoverageNotVerified)[-1]
+    assert (told.change_id, told.status) == ("CHG-1", status)
 
 
 def test_what_is_heard_twice_or_late_changes_nothing() -> None:
