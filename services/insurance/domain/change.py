@@ -226,4 +226,5 @@ def _accept(
         now,
         key=(change.session_id,),
         session_id=change.session_id,
+        chain=change.correlationid,
     )

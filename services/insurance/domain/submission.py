@@ -74,6 +74,7 @@ def _submit(
         key=(session_id,),
         session_id=session_id,
         change=newest,
+        chain=(newest or coverage).correlationid,
     )
     if newest is None:
         return submitted

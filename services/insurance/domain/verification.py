@@ -87,6 +87,7 @@ def submit(  # a verification has as many attributes
     key: tuple[str, ...],
     session_id: str | None = None,
     change: ChangeRequest | None = None,
+    chain: str | None = None,
 ) -> Decision[Patient]:
     """Ask the payer about a coverage, or about what a requested change would make of it.
 
@@ -99,6 +100,7 @@ def submit(  # a verification has as many attributes
         key: what makes this question one of a kind, beside cause, coverage and version.
         session_id: the session that it belongs to.
         change: the request, when it is about one.
+        chain: of the command that waited for it, where another message brings it about.
     """
     change_id = change.change_id if change else None
     verification = Verification(
@@ -132,8 +134,6 @@ def submit(  # a verification has as many attributes
             coverage_id=coverage.coverage_id,
         )
     after = patient.with_verification(verification).noting(coverage, now, "verification-submitted", "service")
-    # What comes at a session's end belongs to the command that waited for it.
-    chain = (change or coverage).correlationid if session_id else None
     ask = _ask(patient, verification)._replace(correlationid=chain)
     return Decision(after, (_submitted(patient, verification, chain),), (ask,))
 

@@ -14,6 +14,7 @@ from shared.events.insurance import (
     CoverageVerified,
     VerificationSubmitted,
     WorkRaised,
+    WorkSettled,
 )
 from tests.unit.insurance.story import (
     ANA,
@@ -25,6 +26,7 @@ from tests.unit.insurance.story import (
     change,
     decision,
     hospital,
+    message,
     on_its_own,
     outcome,
     session_ended,
@@ -90,6 +92,15 @@ def test_a_change_that_is_accepted_before_its_session_ends_is_submitted_once_at_
 
     assert [one.session_id for one in world.said(VerificationSubmitted)] == ["S-1", "S-2"]
     assert on_its_own(world.coverage()) == ("ACTIVE-CHG-1", 2, "active")
+
+
+def test_what_is_asked_when_a_change_is_accepted_belongs_to_the_chain_of_who_asked_for_it() -> None:
+    world = active()
+    world.hear(message(change(), id="m-change"))
+    told = world.hear(decision(), actor=STAFF)
+
+    chains = {type(one.data): one.correlationid for one in told}
+    assert chains == {ChangeDecided: None, VerificationSubmitted: "m-change", WorkSettled: None}
 
 
 def test_a_change_accepted_while_the_payer_is_asked_takes_the_answer_over() -> None:
