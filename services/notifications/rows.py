@@ -16,14 +16,15 @@ Row: TypeAlias = tuple[Any, ...]
 
 CONTACT: Final = (
     *("person_id", "contact_id", "channel", "address", "destination_id"),
-    *("code_id", "code_sent_at", "code_tries", "status", "reason", "version", "verified_at", "refused_at"),
+    *("code_id", "code_sent_at", "code_tries", "code_correlationid"),
+    *("status", "reason", "version", "verified_at", "refused_at"),
 )
 _CONSENTED: Final = ("text_version", "text_sha256", "consented_at", "consented_by", "ended_at", "ended_reason")
 ENROLMENT: Final = ("person_id", "account_number", "email_contact_id", "text_contact_id", *_CONSENTED)
 CONSENT: Final = ("person_id", "account_number", *_CONSENTED)
 CODE: Final = ("code_id", "person_id", "contact_id", "destination_id", "prefix_id", "sent_at")
 ACCOUNT: Final = ("number", "persons", "told_at")
-STATEMENT: Final = ("account_number", "statement_id", "available_at", "paper_reason")
+STATEMENT: Final = ("account_number", "statement_id", "available_at", "paper_reason", "correlationid")
 ALERT: Final = (
     *("account_number", "alert_id", "statement_id", "person_id", "contact_id", "contact_version", "channel"),
     *("created_at", "status", "reason", "attempt", "failures", "queries", "provider_id", "updated_at"),
@@ -69,7 +70,7 @@ class Rows:
         if (after.persons, after.told_at) != (before.persons, before.told_at):
             self.accounts.append((after.number, json.dumps(after.persons), after.told_at))
         self.statements += [
-            (after.number, one.statement_id, one.available_at, one.paper_reason)
+            (after.number, one.statement_id, one.available_at, one.paper_reason, one.correlationid)
             for one in after.statements.values()
             if one is not before.statements.get(one.statement_id)
         ]
@@ -103,8 +104,8 @@ def neighbourhood(terms: Terms, channel: Channel, address: str) -> str:
 
 def to_contact(row: Sequence[Any]) -> Contact:
     """Return a contact from its row."""
-    _, contact_id, channel, address, destination_id, code_id, sent_at, tries, *rest = row
-    return Contact(contact_id, channel, address, destination_id, Code(code_id, sent_at, tries), *rest)
+    _, contact_id, channel, address, destination_id, code_id, sent_at, tries, chain, *rest = row
+    return Contact(contact_id, channel, address, destination_id, Code(code_id, sent_at, tries, chain), *rest)
 
 
 def contact_row(person_id: str, contact: Contact) -> Row:
@@ -112,7 +113,7 @@ def contact_row(person_id: str, contact: Contact) -> Row:
     code = contact.code
     return (
         *(person_id, contact.contact_id, contact.channel, contact.address, contact.destination_id),
-        *(code.code_id, code.sent_at, code.tries),
+        *(code.code_id, code.sent_at, code.tries, code.correlationid),
         *(contact.status, contact.reason, contact.version, contact.verified_at, contact.refused_at),
     )
 

@@ -45,6 +45,7 @@ class ContactRow(Table, table=True):
     code_id: str = Field(sa_column=columns.text())
     code_sent_at: datetime = Field(sa_column=columns.moment())
     code_tries: int = Field(sa_column=_number())
+    code_correlationid: str | None = Field(sa_column=columns.text(nullable=True))
     status: str = Field(sa_column=columns.text())
     reason: str | None = Field(sa_column=columns.text(nullable=True))
     version: int = Field(sa_column=_number())
@@ -134,6 +135,7 @@ class StatementRow(Table, table=True):
     statement_id: str = Field(sa_column=columns.key())
     available_at: datetime = Field(sa_column=columns.moment())
     paper_reason: str | None = Field(sa_column=columns.text(nullable=True))
+    correlationid: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class AlertRow(Table, table=True):

@@ -120,8 +120,8 @@ class Hospital(Around):
         known = "select exists (select from patient where person_id = $1)"
         await eventually(lambda: self.pool.fetchval(known, person.person_id), "the patient is known")
 
-    async def statement(self, account: str, statement_id: str, *persons: Person) -> None:
-        """Say as payments does that a statement can be read."""
+    async def statement(self, account: str, statement_id: str, *persons: Person) -> Json:
+        """Say as payments does that a statement can be read; return what was published."""
         data = {
             "account_number": account,
             "statement_id": statement_id,
@@ -130,7 +130,7 @@ class Hospital(Around):
             "due_on": "2026-03-26",
         }
         kind = "payments.statement-available.v1"
-        await self.tell(PAYMENTS_EVENTS.name, kind, account, "service:payments", data)
+        return await self.tell(PAYMENTS_EVENTS.name, kind, account, "service:payments", data)
 
     async def mails(self, person: Person, at_least: int = 0) -> list[Json]:
         """Return the mails that a person got, once there are so many."""

@@ -60,12 +60,15 @@ async def test_a_bounce_brings_paper_for_that_statement_and_later_ones_until_the
     await world.enrol(person, "email")
     await world.behave("mail", person.email, "bounce")
 
-    await world.statement(account, "S-1", person)
+    announced = await world.statement(account, "S-1", person)
 
-    assert (await world.said("alert-failed", person))["data"]["reason"] == "hard_bounce"
+    failed = await world.said("alert-failed", person)
+    assert failed["data"]["reason"] == "hard_bounce"
     due = await world.said("paper-statement-due", person, statement_id="S-1")
     assert due["data"] == {"account_number": account, "statement_id": "S-1", "reason": "hard_bounce"}
-    contact_id = (await world.said("contact-refused", person))["data"]["contact_id"]
+    refused = await world.said("contact-refused", person)
+    assert {one["correlationid"] for one in (failed, due, refused)} == {announced["id"]}
+    contact_id = refused["data"]["contact_id"]
     await world.statement(account, "S-2", person)
     assert (await world.said("paper-statement-due", person, statement_id="S-2"))["data"]["reason"] == (
         "contact_refused"
@@ -84,6 +87,14 @@ async def test_a_bounce_brings_paper_for_that_statement_and_later_ones_until_the
     await world.statement(account, "S-3", person)
     assert (await world.said("alert-delivered", person))["data"]["statement_id"] == "S-3"
     assert world.told("paperless-ended", person) == []
+
+
+async def test_a_code_that_bounces_is_told_to_who_asked_for_it(world: Hospital) -> None:
+    person = Person()
+    await world.behave("mail", person.email, "bounce")
+    sent = await world.command(person, "add-contact", contact_id="C-1", channel="email", address=person.email)
+    refused = await world.said("contact-refused", person)
+    assert (refused["data"]["reason"], refused["correlationid"]) == ("hard_bounce", sent["causationid"])
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def decide(terms: Terms, state: State | None, message: Message[Any], now: dateti
             return texting.hear_text(destination, heard, now)
         case GuarantorAccountOpened() | StatementAvailable() | AlertAnswered() | HearReceipt():
             account = state if isinstance(state, Account) else Account(heard.account_number)
-            return _about_account(account, heard, message.time, now)
+            return _about_account(account, message, now)
         case _:
             person = state if isinstance(state, Person) else Person(heard.person_id)
             return _about_person(terms, person, message, now)
@@ -101,12 +101,13 @@ def _hear_patient(state: State | None, fact: PatientRegistered, told_at: datetim
     return Decision(Patient(*about, told_at))
 
 
-def _about_account(account: Account, heard: AboutAccount, told_at: datetime, now: datetime) -> Decision[State]:
+def _about_account(account: Account, message: Message[Any], now: datetime) -> Decision[State]:
+    heard: AboutAccount = message.data
     match heard:
         case GuarantorAccountOpened():
-            return hear_account(account, heard, told_at, now)
+            return hear_account(account, heard, message.time, now)
         case StatementAvailable():
-            return alerts.announce(account, heard, now)
+            return alerts.announce(account, message, now)
         case AlertAnswered():
             return alerts.hear_answer(account, heard, now)
         case HearReceipt():

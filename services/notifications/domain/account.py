@@ -45,11 +45,15 @@ class Alert:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement that can be read; `paper_reason` is why it was asked for on paper, once it was."""
+    """A statement that can be read; `paper_reason` is why it was asked for on paper, once it was.
+
+    What becomes of its alerts belongs to the chain `correlationid`, in which it was told.
+    """
 
     statement_id: str
     available_at: datetime
     paper_reason: str | None = None
+    correlationid: str | None = None
 
 
 @dataclass(frozen=True)

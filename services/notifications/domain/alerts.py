@@ -14,6 +14,7 @@ from services.notifications.domain.messages import (
 )
 from services.notifications.domain.person import Contact
 from services.notifications.domain.quiet_hours import sendable_from
+from shared.events.envelope import Message
 from shared.events.notifications import (
     AlertDelivered,
     AlertFailed,
@@ -45,14 +46,15 @@ _BEFORE: Final[dict[AlertStatus, frozenset[AlertStatus]]] = {
 """Whence an alert moves forward: a receipt that comes late, or twice, finds it further on."""
 
 
-def announce(account: Account, statement: StatementAvailable, now: datetime) -> Decision[Account]:
+def announce(account: Account, message: Message[StatementAvailable], now: datetime) -> Decision[Account]:
     """Alert those who are enrolled; once the account was paperless, say so when the statement is to be printed.
 
     An account that never was paperless has its statements printed anyhow, and nothing is said.
     """
+    statement = message.data
     if statement.statement_id in account.statements:
         return Decision(account)
-    account = account.with_statement(Statement(statement.statement_id, now))
+    account = account.with_statement(Statement(statement.statement_id, now, correlationid=message.correlation))
     # Payments and we hear of who is on the account each in our own time: who is not for both reads nothing.
     readers = set(account.persons).intersection(statement.person_ids)
     in_force = [one for one in account.subscribers.values() if one.enrolment.in_force]
@@ -108,7 +110,11 @@ def hear_receipt(account: Account, receipt: HearReceipt, now: datetime) -> Decis
             decided = _harmed(account, alert, receipt.reason or "hard_bounce", "hard_bounce")
         case "complained" if alert.status != "failed":
             decided = _harmed(account, alert, "complained", "complained")
-    return decided._replace(events=(heard, *decided.events))
+    # A receipt comes by itself; what it tells of the alert belongs to its statement.
+    chain = account.statements[alert.statement_id].correlationid
+    events = (event._replace(correlationid=chain) for event in decided.events)
+    tasks = tuple(task._replace(correlationid=chain) for task in decided.tasks)
+    return Decision(decided.state, (heard, *events), tasks)
 
 
 # What an alert comes to

@@ -251,7 +251,8 @@ def _against_a_code(person: Person, contact: Contact, crowd: Crowd, now: datetim
 
 
 def _new_code(cause: Message[Data], now: datetime) -> Code:
-    return Code(str(uuid5(NAMESPACE_URL, f"code\0{cause.source}\0{cause.id}")), now)
+    code_id = str(uuid5(NAMESPACE_URL, f"code\0{cause.source}\0{cause.id}"))
+    return Code(code_id, now, correlationid=cause.correlation)
 
 
 def _send_code(person: Person, contact: Contact, now: datetime) -> Decision[Person]:
@@ -281,7 +282,8 @@ def _harm_of_code(
         return person, ()
     person, refused = _refused(person, contact, reason, now)
     person, ended = lapse(person, reason, now)
-    return person, (*refused, *ended)
+    chain = contact.code.correlationid
+    return person, tuple(event._replace(correlationid=chain) for event in (*refused, *ended))
 
 
 def _refused(person: Person, contact: Contact, reason: Harm, now: datetime) -> tuple[Person, tuple[Event, ...]]:

@@ -18,11 +18,15 @@ confirmed again, with another code. `stopped`: its number wants no texts."""
 
 @dataclass(frozen=True)
 class Code:
-    """A code that was sent: its id, from which it follows, and how often something else was typed."""
+    """A code that was sent: its id, from which it follows, and how often something else was typed.
+
+    What becomes of it belongs to the chain `correlationid`, of the command that had it sent.
+    """
 
     code_id: str
     sent_at: datetime
     tries: int = 0
+    correlationid: str | None = None
 
 
 @dataclass(frozen=True)

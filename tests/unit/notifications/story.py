@@ -69,6 +69,12 @@ def crowded(person: Person | None, data: Data, crowd: Crowd) -> Decision[Any]:
     return decide(TERMS, replace(person or Person(WHO), crowds={said.id: crowd}), said, NOON)
 
 
+def chains(decision: Decision[Any]) -> list[str | None]:
+    """Return the chains that what was told, and then what is to be done, belongs to; none is the message's own."""
+    told = [event.correlationid for event in decision.events]
+    return told + [task.correlationid for task in decision.tasks]
+
+
 def events(decision: Decision[Any]) -> list[Data]:
     return [event.data for event in decision.events]
 

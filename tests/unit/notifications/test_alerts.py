@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.notifications.domain import decide
 from services.notifications.domain.account import Account
 from services.notifications.domain.alerts import FAILURE_WAITS, QUERY_WAITS
 from services.notifications.domain.messages import (
@@ -23,6 +24,7 @@ from tests.unit.notifications.story import (
     BOUNCE,
     EMAIL,
     NOON,
+    TERMS,
     TEXT,
     UNSUBSCRIBE,
     VIEWER,
@@ -30,11 +32,13 @@ from tests.unit.notifications.story import (
     account_of,
     alerted,
     answer,
+    chains,
     confirmed,
     due,
     enrol,
     enrolled,
     events,
+    message,
     names,
     opened,
     paper,
@@ -303,6 +307,25 @@ def test_an_email_that_arrived_can_still_bounce_or_be_complained_about_but_not_g
         (task,) = tasks(decision)
         assert isinstance(task, ContactHarmed)
         assert task.reason == harm
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("delivered", ["receipt-heard", "alert-sent", "alert-delivered"]),
+        ("failed", ["receipt-heard", "alert-failed", "paper-statement-due"]),
+        ("bounced", ["receipt-heard", "alert-failed", "paper-statement-due"]),
+    ],
+)
+def test_what_a_receipt_brings_about_belongs_to_the_chain_of_the_statement(status: str, told: list[str]) -> None:
+    announced = message(statement()).model_copy(update={"correlationid": "the-run"})
+    account = decide(TERMS, account_of(enrolled()), announced, NOON).state
+    assert isinstance(account, Account)
+    decision = when(account, receipt(account, status))
+
+    assert names(decision) == told
+    assert chains(decision) == [None, "the-run", "the-run", *("the-run" for _ in decision.tasks)]
+    assert len(decision.tasks) == (status == "bounced")
 
 
 RANK = ["created", "unknown", "sent", "delivered", "failed"]

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.notifications.domain import decide
 from services.notifications.domain.contacts import (
     CODE_LIFETIME,
     CODE_TRIES_MAX,
@@ -24,12 +25,14 @@ from tests.unit.notifications.story import (
     WHO,
     account_of,
     add,
+    chains,
     code_of,
     confirm,
     confirmed,
     crowded,
     enrolled,
     events,
+    message,
     names,
     outcome,
     remove,
@@ -221,6 +224,15 @@ def test_a_bounce_of_the_code_refuses_the_contact_and_other_receipts_change_noth
 
     assert [heard(status) for status in ("sent", "delivered", "failed")] == [["receipt-heard"]] * 3
     assert heard("bounced") == ["receipt-heard", "contact-refused"]
+
+
+def test_what_becomes_of_a_code_belongs_to_the_chain_of_the_command_that_had_it_sent() -> None:
+    asked = message(add())
+    person = decide(TERMS, None, asked, NOON).state
+    assert isinstance(person, Person)
+    code_id = person.contacts[EMAIL].code.code_id
+    bounced = HearCodeReceipt(person_id=WHO, contact_id=EMAIL, code_id=code_id, status="bounced")
+    assert chains(when(person, bounced)) == [None, asked.id]
 
 
 def test_a_second_code_that_bounces_is_told_as_the_first_was_and_its_receipt_that_comes_twice_once() -> None:
