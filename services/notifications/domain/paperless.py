@@ -111,7 +111,7 @@ def unsubscribe(person: Person, asked: Unsubscribe, now: datetime) -> Decision[P
 
 
 def drop(person: Person, contact_id: str, reason: EndReason, now: datetime) -> tuple[Person, tuple[Event, ...]]:
-    """Return the person without alerts to a contact; an enrolment whose last alert that was has ended."""
+    """Return the person without alerts to a contact; an enrolment whose others get to nobody has ended."""
     events: list[Event] = []
     for enrolment in tuple(person.enrolments.values()):
         alerts = enrolment.alerts
@@ -121,7 +121,7 @@ def drop(person: Person, contact_id: str, reason: EndReason, now: datetime) -> t
             email=alerts.email if alerts.email != contact_id else None,
             text=alerts.text if alerts.text != contact_id else None,
         )
-        if left == Alerts():
+        if not (person.verified(left.email, "email") or person.verified(left.text, "text")):
             ended = replace(enrolment, ended_at=now, ended_reason=reason)
             person = person.with_enrolment(ended)
             events.append(_ended(person, ended, None))

@@ -117,9 +117,9 @@ class Person:
         """Whether the person has any contact that counts."""
         return any(contact.status == "verified" for contact in self.contacts.values())
 
-    def verified(self, contact_id: str, channel: Channel) -> bool:
-        """Tell whether alerts may go to a contact by this channel."""
-        contact = self.contacts.get(contact_id)
+    def verified(self, contact_id: str | None, channel: Channel) -> bool:
+        """Tell whether alerts may go to a contact, if one is named, by this channel."""
+        contact = self.contacts.get(contact_id or "")
         return contact is not None and contact.channel == channel and contact.status == "verified"
 
     def acts(self, actor: str) -> bool:

@@ -125,6 +125,30 @@ def test_the_end_of_the_last_alert_channel_ends_the_enrolment(heard: object, tol
     assert both.state.enrolments[ACCOUNT].alerts == Alerts(text=TEXT)
 
 
+@pytest.mark.parametrize(
+    ("heard", "told", "reason"),
+    [
+        (UNSUBSCRIBE, "contact-unsubscribed", "unsubscribed"),
+        (remove(), "contact-removed", "contact_removed"),
+        (harmed("complained"), "contact-refused", "complained"),
+    ],
+)
+def test_the_end_of_the_last_channel_that_works_ends_the_enrolment_though_another_was_chosen(
+    heard: Any, told: str, reason: str
+) -> None:
+    bounced = when(enrolled(EMAIL, TEXT), harmed("hard_bounce", TEXT)).state
+    decision = when(bounced, heard)
+    assert names(decision) == [told, "paperless-ended"]
+    assert events(decision)[1] == ended(reason)
+
+
+def test_the_end_of_a_channel_that_does_not_work_leaves_the_one_that_does() -> None:
+    bounced = when(enrolled(EMAIL, TEXT), harmed("hard_bounce", TEXT)).state
+    stopped = when(bounced, STOP)
+    assert names(stopped) == ["texts-stopped"]
+    assert stopped.state.enrolments[ACCOUNT].alerts == Alerts(email=EMAIL)
+
+
 def test_stop_ends_texts_and_start_brings_them_back_but_not_an_enrolment_that_ended() -> None:
     stopped = when(enrolled(None, TEXT), STOP)
     assert names(stopped) == ["texts-stopped", "paperless-ended"]
