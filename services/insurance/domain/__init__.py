@@ -111,7 +111,7 @@ def _obey(
             return change.request(directory, patient, message, now)
         case RemoveCoverage():
             return coverage.remove(patient, command, message.actor, now)
-        case _ if who(message.actor) != "staff":
+        case _ if who(patient, message.actor) != "staff":
             return refuse(patient, command, "not_allowed")
         case _:
             return _obey_staff(directory, patient, command, message, now)

@@ -58,7 +58,7 @@ def request(
         correlationid=message.correlation,
     )
     after = patient.with_change(change).noting(
-        coverage, now, "change-requested", who(actor) or "service", command.note
+        coverage, now, "change-requested", who(patient, actor) or "service", command.note
     )
     kept = Decision(after, (_requested(after, change),), (submission(patient, command.session_id, now),))
     return then(

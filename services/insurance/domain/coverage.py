@@ -126,7 +126,7 @@ def _take_on(
         correlationid=message.correlation,
     )
     added = Decision(
-        patient.with_coverage(coverage).noting(coverage, now, "added", who(message.actor) or "service"),
+        patient.with_coverage(coverage).noting(coverage, now, "added", who(patient, message.actor) or "service"),
         (_added(patient, coverage),),
     )
     if payer is None:
@@ -177,7 +177,9 @@ def remove(patient: Patient, command: RemoveCoverage, actor: str, now: datetime)
         check_at=None,
         updated_at=now,
     )
-    after = after.with_coverage(gone).noting(gone, now, "removed", who(actor) or "service", command.reason)
+    after = after.with_coverage(gone).noting(
+        gone, now, "removed", who(patient, actor) or "service", command.reason
+    )
     return Decision(_settle_primaries(after, now, action="removed", by=actor), told)
 
 

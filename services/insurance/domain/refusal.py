@@ -24,13 +24,16 @@ def refuse(
     return Decision(patient, (Event(refused, "refused"),))
 
 
-def who(actor: str) -> By | None:
-    """Return as what an actor gives a command; nothing for those who give insurance none."""
-    match actor.partition(":")[0]:
-        case "patient":
-            return "patient"
-        case "proxy":
-            return "proxy"
+def who(patient: Patient, actor: str) -> By | None:
+    """Return as what an actor gives a command about a patient; nothing for those who give insurance none.
+
+    Whether persons act for themselves or as proxies follows from whose login it is, not from what they say.
+    """
+    kind, _, person_id = actor.partition(":")
+    match kind:
+        case "patient" | "proxy":
+            own = patient.registered is not None and patient.registered.person_id == person_id
+            return "patient" if own else "proxy"
         case "staff":
             return "staff"
         case _:
@@ -39,7 +42,7 @@ def who(actor: str) -> By | None:
 
 def may_act(patient: Patient, actor: str) -> bool:
     """Tell whether an actor may act for a patient: themself, a proxy, or staff."""
-    by = who(actor)
+    by = who(patient, actor)
     if patient.registered is None or by is None:
         return False
     return by == "staff" or patient.registered.acts(actor.partition(":")[2])

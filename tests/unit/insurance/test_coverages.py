@@ -18,6 +18,7 @@ from tests.unit.insurance.story import (
     ANA,
     NOW,
     OTHER,
+    PERSON,
     PROXY,
     STAFF,
     Hospital,
@@ -38,6 +39,19 @@ from tests.unit.insurance.story import (
 @pytest.mark.parametrize("actor", [f"proxy:{PROXY}", STAFF])
 def test_a_proxy_and_staff_may_add_for_a_patient(actor: str) -> None:
     assert outcome(hospital().hear(add(), actor=actor)) == ("done", None)
+
+
+@pytest.mark.parametrize("said", ["patient", "proxy"])
+@pytest.mark.parametrize(("person_id", "by"), [(PERSON, "patient"), (PROXY, "proxy")])
+def test_the_history_says_patient_or_proxy_by_whose_login_it_is(said: str, person_id: str, by: str) -> None:
+    world, actor = active(), f"{said}:{person_id}"
+    for command, what in (
+        (add("COV-2"), "added"),
+        (change(), "change-requested"),
+        (remove("COV-2"), "removed"),
+    ):
+        assert outcome(world.hear(command, actor=actor)) == ("done", None)
+        assert [(one.what, one.by) for one in world.patient.history] == [(what, by)]
 
 
 @pytest.mark.parametrize("actor", [f"patient:{OTHER}", f"proxy:{OTHER}", "guest", "service:inbox"])
