@@ -116,8 +116,9 @@ _READ_APPOINTMENTS: Final = f"""
 """
 
 Row: TypeAlias = tuple[Any, ...]
-Part = TypeVar("Part")
 """A row's values in the order of its columns above."""
+
+Part = TypeVar("Part")
 
 _BENEFITS: Final = TypeAdapter[Benefits](Benefits)
 
