@@ -10,10 +10,10 @@ import pytest
 from local.infrastructure import Endpoints
 from shared.events.envelope import write
 from shared.events.insurance import CoverageChanges
-from shared.events.topics import INSURANCE_COMMANDS, PORTAL_SESSIONS
+from shared.events.topics import HOST_REGISTRATION, INSURANCE_COMMANDS, PORTAL_SESSIONS
 from tests.flow.insurance_world import Insurance, running
 from tests.flow.kit import eventually
-from tests.unit.insurance.story import add, change, message, remove, session_ended
+from tests.unit.insurance.story import add, change, message, on_file, remove, session_ended
 
 
 @pytest.fixture(scope="module", name="insurance")
@@ -126,6 +126,27 @@ async def test_each_kind_of_answer_ends_in_its_own_state(insurance: Insurance) -
     assert states[down] == ("active", None)
     assert states[notfound] == ("needs-patient", "member_not_found")
     assert len(insurance.all_said(timeout, "coverage-not-verified")) == 1
+
+
+async def test_a_coverage_on_file_for_two_patients_is_work_that_names_both(insurance: Insurance) -> None:
+    mine, _ = await insurance.patient(first_name="Mia")
+    theirs, _ = await insurance.patient(first_name="Leo")
+    cov = f"{mine}-COV"
+    await insurance.tell(HOST_REGISTRATION.name, on_file(coverage_id=cov, patient_id=mine))
+    known = "select exists (select from coverage where coverage_id = $1)"
+    await eventually(lambda: insurance.pool.fetchval(known, cov), f"{cov} is known")
+    await insurance.tell(HOST_REGISTRATION.name, on_file(coverage_id=cov, patient_id=theirs))
+
+    async def raised() -> list[str]:
+        _, work = await insurance.get("/v1/work", role="insurance")
+        return [one["work_id"] for one in work if one["about"] == {"patient_id": theirs, "coverage_id": cov}]
+
+    (work_id,) = await eventually(raised, "the work")
+    _, details = await insurance.get(f"/v1/work/{work_id}", role="insurance")
+    told = {one["label"]: one["value"].split()[0] for one in details["details"]}
+    assert told == {"Patient": "Leo", "Coverage of": "Mia"}
+    status, closed = await insurance.call("POST", f"/v1/work/{work_id}/close", {}, role="insurance")
+    assert (status, closed["status"]) == (200, "settled")
 
 
 async def test_a_change_waits_for_staff_who_see_what_was_sent_and_received(insurance: Insurance) -> None:

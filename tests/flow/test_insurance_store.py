@@ -204,6 +204,27 @@ async def test_an_id_that_another_patient_has_used_is_a_conflict(pool: Pool) -> 
     assert reasons == ["idempotency_conflict", "idempotency_conflict", "not_found", "not_found"]
 
 
+async def test_what_the_host_has_on_file_under_another_patients_id_is_work_and_the_coverage_stays(
+    pool: Pool,
+) -> None:
+    mine, theirs = ids(), ids()
+    cov = f"COV-{mine['session_id']}"
+    await handle(
+        pool, registered(patient_id=mine["patient_id"]), on_file(coverage_id=cov, patient_id=mine["patient_id"])
+    )
+    (told, _) = await handle(
+        pool,
+        on_file(coverage_id=cov, patient_id=theirs["patient_id"]),
+        registered(patient_id=theirs["patient_id"]),
+    )
+
+    assert [event.data.TYPE for event in told.events] == ["insurance.work-raised.v1"]
+    assert await reads.patient_of_coverage(pool, cov) == mine["patient_id"]
+    assert await reads.patients(pool, [theirs["patient_id"]])
+    (work,) = [one for one in await reads.work_list(pool, settled=False) if one.work.coverage_id == cov]
+    assert (work.patient_id, work.work.kind) == (theirs["patient_id"], "coverage-of-another")
+
+
 async def test_a_command_about_a_patient_nobody_has_heard_of_leaves_no_patient(pool: Pool) -> None:
     own = ids()
     (decided,) = await handle(pool, add(**own))

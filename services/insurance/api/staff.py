@@ -217,9 +217,8 @@ async def _details(pool: Pool, work_id: str) -> WorkDetails:
 async def _lines(pool: Pool, shown: ShownWork) -> AsyncIterator[tuple[str, str]]:
     """Give what has to be known to settle a piece of work: whose it is, what is on file, what went wrong."""
     work = shown.work
-    for patient in await reads.patients(pool, [shown.patient_id]):
-        known = patient.registered
-        yield "Patient", f"{known.first_name} {known.last_name}, born {known.birth_date}"
+    async for line in _patient_lines(pool, shown):
+        yield line
     for one in await reads.coverages(pool, [shown.patient_id]):
         if one.coverage.coverage_id == work.coverage_id:
             for line in _coverage_lines(one.coverage):
@@ -231,6 +230,16 @@ async def _lines(pool: Pool, shown: ShownWork) -> AsyncIterator[tuple[str, str]]
     for label, value in (("Settled by", work.settled_by), ("Note", work.note)):
         if value:
             yield label, value
+
+
+async def _patient_lines(pool: Pool, shown: ShownWork) -> AsyncIterator[tuple[str, str]]:
+    whose = {"Patient": shown.patient_id}
+    if shown.work.kind == "coverage-of-another":
+        whose["Coverage of"] = await reads.patient_of_coverage(pool, shown.work.coverage_id or "") or ""
+    for label, patient_id in whose.items():
+        for patient in await reads.patients(pool, [patient_id]):
+            known = patient.registered
+            yield label, f"{known.first_name} {known.last_name}, born {known.birth_date}"
 
 
 def _coverage_lines(coverage: Coverage) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ from shared.events.insurance import (
 )
 from shared.events.registration import CoverageOnFile
 from shared.frozen import replace
-from shared.messaging.decision import Decision, Event, Task, TryLaterError
+from shared.messaging.decision import Decision, Event, Task
 
 SESSION_GIVEN_UP_AFTER: Final = timedelta(minutes=30)
 """A closed tab ends no session: what waits for its end is submitted after this."""
@@ -186,9 +186,12 @@ def remove(patient: Patient, command: RemoveCoverage, actor: str, now: datetime)
 def put_on_file(
     directory: Directory, patient: Patient, fact: CoverageOnFile, told_at: datetime, now: datetime
 ) -> Decision[Patient]:
-    """Take over what the registration host has on file; only what it told before the last is ignored."""
+    """Take over what the registration host has on file; only what it told before the last is ignored.
+
+    An id stays with the patient who had it first: who is right, a person has to find out.
+    """
     if fact.coverage_id in patient.ids_elsewhere:
-        raise TryLaterError("coverage_of_another_patient")
+        return raise_work(patient, "coverage-of-another", now, coverage_id=fact.coverage_id)
     known = patient.coverages.get(fact.coverage_id)
     if known is not None and (not known.is_live or (known.told_at is not None and known.told_at > told_at)):
         return Decision(patient)

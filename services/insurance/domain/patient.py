@@ -23,7 +23,9 @@ VerificationStatus = Literal["asking", "retrying", "verified", "not-verified", "
 OPEN_VERIFICATIONS: Final[tuple[VerificationStatus, ...]] = ("asking", "retrying")
 Cause = Literal["session", "staff", "monthly", "appointment"]
 """Why a payer is asked."""
-WorkKind = Literal["unknown-payer", "change-request", "verification-failed", "two-primaries"]
+WorkKind = Literal[
+    "unknown-payer", "change-request", "verification-failed", "two-primaries", "coverage-of-another"
+]
 What = Literal[
     "added",
     "on-file",

@@ -28,6 +28,7 @@ ACTIONS: Final[dict[WorkKind, dict[Action, str]]] = {
         "close": "Close",
     },
     "two-primaries": {"close": "Close"},
+    "coverage-of-another": {"close": "Close"},
 }
 """What can be done about each kind of work, in words."""
 
@@ -90,10 +91,10 @@ def _do(
     cause_id: str,
     now: datetime,
 ) -> Decision[Patient] | Objection:
+    if command.action == "close":
+        return Decision(patient)
     coverage = patient.coverages[work.coverage_id or ""]
     match command.action:
-        case "close":
-            return Decision(patient)
         case "accept" | "decline":
             # Work about a change is settled with it, so while it is open the change waits too.
             change = patient.changes[work.change_id or ""]

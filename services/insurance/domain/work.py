@@ -15,6 +15,7 @@ SUMMARIES: Final[dict[WorkKind, str]] = {
     "change-request": "A patient asks for a change of a coverage.",
     "verification-failed": "A coverage could not be verified.",
     "two-primaries": "Two coverages of a patient are both to pay first.",
+    "coverage-of-another": "A coverage on file has the id of another patient's coverage.",
 }
 
 

@@ -1,5 +1,6 @@
 """What the host has on file: what it tells last wins, and what it corrects is asked about."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import permutations
 from typing import Any
@@ -9,10 +10,13 @@ import pytest
 from services.insurance.domain import decide
 from services.insurance.domain.patient import Patient
 from services.insurance.domain.payers import Directory, Payer
+from services.insurance.domain.settling import SettleWork
+from services.insurance.handlers import INSURANCE
 from shared.events.insurance import CoverageChanges, WorkRaised, WorkSettled
 from tests.unit.insurance.story import (
     ANA,
     NOW,
+    PATIENT,
     PROXY,
     STAFF,
     Hospital,
@@ -158,6 +162,22 @@ def test_a_payer_that_has_come_to_the_directory_is_asked_when_the_host_tells_the
     assert isinstance(after, Patient)
     coverage = after.coverages["COV-H"]
     assert (coverage.status, coverage.reason, coverage.version) == ("pending", None, 1)
+
+
+def test_a_coverage_on_file_under_the_id_of_another_patients_coverage_is_work_once_and_holds_nothing_up() -> None:
+    patient = replace(hospital().patient, ids_elsewhere=frozenset({"COV-H"}))
+    decided = INSURANCE.decide(patient, message(on_file()), NOW)
+    (raised,) = (event.data for event in decided.events)
+    assert isinstance(raised, WorkRaised)
+    assert (raised.about.patient_id, raised.about.coverage_id) == (PATIENT, "COV-H")
+    assert isinstance(decided.state, Patient)
+    assert not decided.state.coverages
+    again = INSURANCE.decide(decided.state, message(on_file()), NOW)
+    assert (again.state, again.events) == (decided.state, ())
+
+    close = SettleWork(work_id=raised.work_id, patient_id=PATIENT, action="close")
+    closed = INSURANCE.decide(decided.state, message(close, actor=STAFF), NOW)
+    assert outcome(closed.events) == ("done", None)
 
 
 def test_two_coverages_on_file_that_are_both_to_pay_first_are_work() -> None:
