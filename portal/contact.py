@@ -10,7 +10,7 @@ from portal.billing import Number, account_of
 from portal.commands import new_id
 from portal.guarding import page_router
 from portal.language import _
-from portal.notices import notice
+from portal.notices import tell
 from portal.refusals import refusal
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
@@ -62,11 +62,10 @@ async def send(
     outcome = await person.ask(command, subject=patient_id, own=own)
     if outcome.state == "refused":
         return await _page(request, person, number, typed, refusal("inbox", outcome.reason))
-    if outcome.state == "done":
-        notice(request, _("Your message is on its way to our billing office. You find the answer under Messages."))
-        return RedirectResponse(f"/messages/{segment(outcome.data['thread_id'])}", HTTPStatus.SEE_OTHER)
-    notice(request, _("Your message is still being sent. You find it under Messages in a moment."), "info")
-    return RedirectResponse("/messages", HTTPStatus.SEE_OTHER)
+    done = _("Your message is on its way to our billing office. You find the answer under Messages.")
+    tell(request, outcome, "inbox", done, message_id)
+    thread_id = outcome.data.get("thread_id")
+    return RedirectResponse(f"/messages/{segment(thread_id)}" if thread_id else "/messages", HTTPStatus.SEE_OTHER)
 
 
 async def _page(

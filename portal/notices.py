@@ -8,6 +8,7 @@ from fastapi import Request
 from portal.commands import Outcome
 from portal.language import _
 from portal.refusals import refusal
+from portal.visitors import unattended
 
 Tone = Literal["success", "info", "warning", "danger"]
 
@@ -16,11 +17,19 @@ _KEPT_MAX: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A command that had not ended when its page stopped waiting, and how it stands now."""
+    """A command that had not ended when its page stopped waiting, and how it stands now.
+
+    Attributes:
+        command_id: of the command.
+        text: how it stands, in words.
+        tone: of the sentence.
+        message_id: of a message that is not done: the browser keeps its text under this key.
+    """
 
     command_id: str
     text: str
     tone: Tone
+    message_id: str | None = None
 
 
 def notice(request: Request, text: str, tone: Tone = "success") -> None:
@@ -28,7 +37,7 @@ def notice(request: Request, text: str, tone: Tone = "success") -> None:
     request.session["notices"] = [*request.session.get("notices", []), {"text": text, "tone": tone}]
 
 
-def tell(request: Request, outcome: Outcome, service: str, done: str) -> None:
+def tell(request: Request, outcome: Outcome, service: str, done: str, message_id: str | None = None) -> None:
     """Tell how a command ended on the next page, or that it is still being worked on until that is known.
 
     Args:
@@ -36,6 +45,8 @@ def tell(request: Request, outcome: Outcome, service: str, done: str) -> None:
         outcome: what `ask` returned.
         service: whose command it is.
         done: the sentence for a command that is done.
+        message_id: of a message: the browser keeps its text under this key until the outcome is told
+            (`portal.js`), so that it can be written again.
     """
     match outcome.state:
         case "done":
@@ -43,25 +54,30 @@ def tell(request: Request, outcome: Outcome, service: str, done: str) -> None:
         case "refused":
             notice(request, refusal(service, outcome.reason), "danger")
         case "pending":
-            kept = [*request.session.get("awaited", []), [outcome.command_id, service, done]]
+            kept = [*request.session.get("awaited", []), [outcome.command_id, service, done, message_id]]
             request.session["awaited"] = kept[-_KEPT_MAX:]
 
 
 def awaited(request: Request) -> list[Awaited]:
-    """Return how the commands stand that this browser waits for; those that have ended are told once."""
+    """Return how the commands stand that this browser waits for.
+
+    Those that have ended are told once, and by a page that asks for itself until somebody's next click.
+    """
     kept = request.session.get("awaited", [])
     standing = [_standing(request, *one) for one in kept]
     open_ones = [one for one, now in zip(kept, standing, strict=True) if now.tone == "info"]
-    if open_ones != kept:
+    if open_ones != kept and not unattended(request):
         request.session["awaited"] = open_ones
     return standing
 
 
-def _standing(request: Request, command_id: str, service: str, done: str) -> Awaited:
+def _standing(
+    request: Request, command_id: str, service: str, done: str, message_id: str | None = None
+) -> Awaited:
     for heard in request.app.state.commands.chain(command_id):
         if heard.outcome == "done":
             return Awaited(command_id, done, "success")
         if heard.outcome == "refused":
-            return Awaited(command_id, refusal(service, str(heard.data.get("reason"))), "danger")
+            return Awaited(command_id, refusal(service, str(heard.data.get("reason"))), "danger", message_id)
     text = _("What you sent is still being worked on. We tell you here as soon as it is done.")
-    return Awaited(command_id, text, "info")
+    return Awaited(command_id, text, "info", message_id)

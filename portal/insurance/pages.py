@@ -20,7 +20,7 @@ from portal.insurance.forms import Typed, add_coverage, blank, caught_up, known_
 from portal.language import _
 from portal.messages.answers import Patient, Patients
 from portal.messages.files import File, upload_all
-from portal.notices import notice
+from portal.notices import tell
 from portal.refusals import refusal
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
@@ -101,7 +101,7 @@ async def add(request: Request, person: Person) -> Response:
     done = _("Your insurance is on file. It will be verified when you log out.")
     if outcome.state == "done" and await _needs_staff(person, typed["coverage_id"]):
         done = _("Your insurance is on file. Our staff will look up the payer.")
-    _tell(request, outcome, done)
+    tell(request, outcome, "insurance", done)
     return RedirectResponse("/insurance", HTTPStatus.SEE_OTHER)
 
 
@@ -158,9 +158,8 @@ async def change(coverage_id: str, request: Request, person: Person) -> Response
         typed = caught_up(typed, coverage)
     if outcome.state == "refused":
         return await _change_page(request, person, coverage, typed, problem=_trouble(outcome))
-    _tell(
-        request, outcome, _("Your request is with our staff. What is on file stays in force until it is decided.")
-    )
+    done = _("Your request is with our staff. What is on file stays in force until it is decided.")
+    tell(request, outcome, "insurance", done)
     return _to_details(coverage_id)
 
 
@@ -188,7 +187,7 @@ async def remove(coverage_id: str, request: Request, person: Person) -> Response
     if outcome.state == "refused":
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return render(request, "insurance/remove.html", status, coverage=coverage, problem=_trouble(outcome))
-    _tell(request, outcome, _("The insurance is removed. Its history stays."))
+    tell(request, outcome, "insurance", _("The insurance is removed. Its history stays."))
     return RedirectResponse("/insurance", HTTPStatus.SEE_OTHER)
 
 
@@ -283,13 +282,6 @@ async def _form_page(
         card_refused=card.refused,
         **shown,
     )
-
-
-def _tell(request: Request, outcome: Outcome, done: str) -> None:
-    if outcome.state == "done":
-        notice(request, done)
-    else:
-        notice(request, _("Sent. It is still being worked on; it will show here in a moment."), "info")
 
 
 def _trouble(outcome: Outcome) -> Trouble:

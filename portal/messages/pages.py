@@ -22,7 +22,7 @@ from portal.messages.answers import Patient, Patients, Recipients, Thread, Threa
 from portal.messages.files import File, upload_all
 from portal.messages.uploads import router as uploads
 from portal.messages.writing import CATEGORIES, Path, Text, faulty, message
-from portal.notices import notice
+from portal.notices import tell
 from portal.refusals import refusal
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage, unattended
@@ -91,7 +91,7 @@ async def send(request: Request, person: Person) -> Response:
     if outcome.state == "refused":
         problem = refusal("inbox", outcome.reason)
         return await _step_page(request, person, patients, path, text, files=files, problem=problem)
-    return _sent(request, outcome)
+    return _sent(request, outcome, text)
 
 
 @router.post("/urgency")
@@ -138,7 +138,7 @@ async def reply(thread_id: str, request: Request, person: Person) -> Response:
     outcome = await person.ask(command, subject=patient.patient_id, own=patient.own)
     if outcome.state == "refused":
         return _thread_page(request, there, text, files=files, problem=refusal("inbox", outcome.reason))
-    return _sent(request, outcome, thread_id)
+    return _sent(request, outcome, text, thread_id)
 
 
 async def passed_on(visitor: Any, path: str, **params: str) -> Response:
@@ -243,13 +243,10 @@ def _status(files: Sequence[File], faults: set[str] | frozenset[str], problem: s
     return HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
 
 
-def _sent(request: Request, outcome: Outcome, thread_id: str | None = None) -> Response:
-    """Say where a message went, and go to its thread."""
-    if outcome.state == "pending":
-        notice(request, _("Sent. It is still being worked on; it will show here in a moment."), "info")
-    else:
-        notice(request, went_to(outcome.data))
-        thread_id = str(outcome.data.get("thread_id") or thread_id or "")
+def _sent(request: Request, outcome: Outcome, text: Text, thread_id: str = "") -> Response:
+    """Say where a message went, or that it is under way, and go to its thread."""
+    tell(request, outcome, "inbox", went_to(outcome.data), text.message_id)
+    thread_id = str(outcome.data.get("thread_id") or thread_id)
     return RedirectResponse(f"/messages/{segment(thread_id)}" if thread_id else "/messages", HTTPStatus.SEE_OTHER)
 
 

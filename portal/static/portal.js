@@ -32,6 +32,38 @@ document.addEventListener("click", (event) => {
   if (link && !link.target && !event.ctrlKey && !event.metaKey && !event.shiftKey) leave();
 });
 
+// What a message says stays in this tab until a page neither waits for it any more nor tells that it was refused.
+const written = JSON.parse(sessionStorage.getItem("written") ?? "{}");
+
+function keep(form) {
+  const { message_id: key, subject, body } = form.elements;
+  written[key.value] = { at: form.dataset.writes, subject: subject.value, body: body.value };
+  sessionStorage.setItem("written", JSON.stringify(written));
+}
+
+function writeAgain() {
+  const kept = written[location.hash.slice(1)];
+  const { subject, body } = document.querySelector("form[data-writes]")?.elements ?? {};
+  if (!kept || !body) return;
+  subject.value ||= kept.subject;
+  body.value ||= kept.body;
+  body.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-written]");
+  const kept = written[link?.dataset.written];
+  if (!kept) return;
+  event.preventDefault();
+  location.assign(`${kept.at}#${link.dataset.written}`);
+});
+
+const awaited = [...document.querySelectorAll("a[data-written]")].map((link) => link.dataset.written);
+for (const key of Object.keys(written)) if (![...awaited, location.hash.slice(1)].includes(key)) delete written[key];
+sessionStorage.setItem("written", JSON.stringify(written));
+writeAgain();
+addEventListener("hashchange", writeAgain);
+
 // A form that is under way says so, and is not sent twice.
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -39,6 +71,7 @@ document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "yes";
+  if (form.dataset.writes) keep(form);
   leave();
   const button = event.submitter;
   if (button && button.dataset.sending) {

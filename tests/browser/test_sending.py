@@ -5,7 +5,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.looking import look
@@ -97,3 +97,36 @@ async def test_who_was_signed_out_in_another_tab_finds_the_text_and_comes_back_t
     await expect(login).to_have_url(form)
     await expect(login.locator("#subject")).to_be_visible()
     await expect(page.locator("#body")).to_have_value("It took long to write this.")
+
+
+async def test_a_message_that_is_refused_after_its_page_was_left_can_be_written_again(
+    open_page: OpenPage, subject: str
+) -> None:
+    page = await open_page("maria", WRITING)
+    await begin(page, subject, "It took long to write this.")
+    form = page.url
+    key = await page.locator("[name=message_id]").get_attribute("value")
+
+    async def refuse(route: Route) -> None:
+        answer = await route.fetch()
+        told = f'<main><a href="/messages/new" data-written="{key}">Write it again</a>'
+        await route.fulfill(response=answer, body=re.sub("<main[^>]*>", told, await answer.text()))
+
+    await page.route(re.compile("/messages/(new|[0-9a-f-]+)$"), refuse)
+    await page.get_by_role("button", name="Send").click()
+    await page.get_by_role("link", name="Write it again").click()
+
+    await expect(page).to_have_url(f"{form}#{key}")
+    await expect(page.locator("#subject")).to_have_value(subject)
+    await expect(page.locator("#body")).to_have_value("It took long to write this.")
+
+    # Also where the form is on the page that tells it.
+    await page.goto("/messages")
+    await page.locator(".thread-row").first.click()
+    key = await page.locator("[name=message_id]").get_attribute("value")
+    await page.fill("#body", "Something more")
+    await page.get_by_role("button", name="Send").click()
+    await page.get_by_role("link", name="Write it again").click()
+    await expect(page.locator("#body")).to_have_value("Something more")
+    await page.goto("/")
+    assert await page.evaluate("sessionStorage.getItem('written')") == "{}"

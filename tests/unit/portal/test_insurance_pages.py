@@ -207,6 +207,25 @@ async def test_without_an_outcome_in_time_the_page_says_that_it_is_being_worked_
         assert "still being worked on" in (await browser.get("/insurance")).text
 
 
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [("/insurance/add", ADD), ("/insurance/c-1/change", {"plan_name": "Silver"}), ("/insurance/c-1/remove", {})],
+)
+async def test_a_refusal_that_comes_late_is_told_on_whatever_page_is_open_then(
+    world: World, path: str, sent: dict[str, str]
+) -> None:
+    refused = ("refused", "insurance.command-refused.v1", {"reason": "stale_version"})
+    async with world.person() as browser:
+        given(world, coverage())
+        world.producer.outcome = None
+        await browser.post(path, data=form(change_id="x-1", base_version="3", **sent))
+        (command,) = world.producer.sent
+        world.producer.end("insurance.commands.v1", command, *refused)
+        told = [(await browser.get("/insurance")).text for _ in range(2)]
+    said = "Somebody changed this in the meantime. Please look at it again."
+    assert [said in page for page in told] == [True, False]
+
+
 async def test_a_change_names_what_differs_and_the_version_that_was_seen(world: World) -> None:
     async with world.person() as browser:
         given(world, coverage())

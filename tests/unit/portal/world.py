@@ -93,14 +93,17 @@ class Producer:
     async def send_and_wait(self, topic: str, value: bytes, key: bytes, headers: list[tuple[str, bytes]]) -> None:
         assert headers == [("content-type", b"application/cloudevents+json")]
         command = json.loads(value)
+        assert key.decode() == command["subject"]
         self.sent.append(command)
-        if self.outcome is None:
-            return
-        outcome, kind, data = self.outcome
+        if self.outcome is not None:
+            self.end(topic, command, *self.outcome)
+
+    def end(self, topic: str, command: dict[str, Any], outcome: str, kind: str, data: dict[str, Any]) -> None:
+        """Have a command end, at once or later."""
         event = {
             "id": f"outcome-of-{command['id']}",
             "type": kind,
-            "subject": key.decode(),
+            "subject": command["subject"],
             "causationid": command["id"],
             "correlationid": command["id"],
             "outcome": outcome,
