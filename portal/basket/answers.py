@@ -142,10 +142,11 @@ class Item(Answered):
 
 
 class Page(Answered):
-    """A part of a list, and where the next begins."""
+    """A part of a list, where the next begins, and whether the inbox understood what it was asked for."""
 
     items: tuple[Item, ...]
     next: str | None = None
+    understood: bool = True
 
 
 class Action(Answered):

@@ -74,7 +74,12 @@ async def page_of(staff: StaffAtPage, where: Where, after: str = "", rows: int =
         return Page(items=())
     page = Page(items=(), next=after)
     for asked in range(0, rows, PAGE_MAX):
-        more = await _page(staff, where, page.next or "", min(rows - asked, PAGE_MAX))
+        try:
+            more = await _page(staff, where, page.next or "", min(rows - asked, PAGE_MAX))
+        except ServiceProblem as problem:
+            if problem.status != HTTPStatus.BAD_REQUEST:
+                raise
+            return Page(items=(), understood=False)
         page = Page(items=page.items + more.items, next=more.next)
         if page.next is None:
             break
@@ -115,19 +120,13 @@ async def show_page(
     if not where and pools:
         first = next((pool for pool in pools if pool.open), pools[0])
         where = Where(item.pool if item else first.pool)
-    bad_search = False
-    try:
-        page = await page_of(staff, where, after)
-    except ServiceProblem as problem:
-        if problem.status != HTTPStatus.BAD_REQUEST:
-            raise
-        page, bad_search = Page(items=()), True
+    page = await page_of(staff, where, after)
     shown = (
         _item(request, staff, item, *await _owned(staff, item))
         if item
         else common(request, staff) | {"item": None}
     )
-    values = {"where": where, "after": after, "page": page, "bad_search": bad_search, "pools": pools}
+    values = {"where": where, "after": after, "page": page, "pools": pools}
     return render(request, "basket/page.html", _status(more), **values | shown | more)
 
 

@@ -129,12 +129,17 @@ async def test_a_file_that_has_been_scanned_meanwhile_can_be_opened_from_the_ope
     assert "held until it is scanned" not in news
 
 
-async def test_a_search_that_cannot_be_understood_says_so(world: World) -> None:
+async def test_a_search_that_cannot_be_understood_says_so_also_when_its_list_is_renewed(world: World) -> None:
     given(world)
     world.services.answer("GET", "/v1/search", {"reason": "bad_query", "detail": "-"}, 400)
     async with world.staff() as browser:
-        answer = await browser.get("/basket", params={"q": '"half'})
-    assert "This cannot be searched for." in answer.text
+        answers = [
+            await browser.get("/basket", params={"q": '"half'}, headers=headers)
+            for headers in ({}, PANE | {"hx-target": "items"})
+        ]
+    for answer in answers:
+        assert answer.status_code == 200
+        assert "This cannot be searched for." in answer.text
 
 
 async def test_the_stream_is_passed_on_from_where_the_browser_was(world: World) -> None:
