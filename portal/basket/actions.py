@@ -15,13 +15,11 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from portal.basket.answers import Item, Newer, called
-from portal.basket.panes import Where, item_of, pane, show_item
+from portal.basket.panes import Where, gone, item_of, moved, pane, show_item
 from portal.calls import ServiceProblem
 from portal.guarding import not_found, page_router
 from portal.language import _
-from portal.notices import notice
 from portal.refusals import refusal
-from portal.rendering import render
 from portal.visitors import Staff, StaffAtPage
 from shared.paths import segment
 
@@ -35,13 +33,13 @@ HOURS: Final = (1, 4, 24, 72, 168)
 @router.post("/work")
 async def work(item_id: str, request: Request, staff: Staff, action: Annotated[str, Form()]) -> Response:
     """Ask the owner of work to settle it, and with it the item."""
-    item = await item_of(staff, item_id)
-    if item.owner is None or item.work_id is None:
-        raise not_found()
     form = await request.form()
     told = {name: str(form[name]).strip() for name in ("note", "payer_id", "status") if form.get(name)}
-    path = f"/v1/work/{segment(item.work_id)}/{segment(action)}"
     try:
+        item = await item_of(staff, item_id)
+        if item.owner is None or item.work_id is None:
+            raise not_found()
+        path = f"/v1/work/{segment(item.work_id)}/{segment(action)}"
         settled = (await staff.post(item.owner, path, told))["status"] == "settled"
     except ServiceProblem as problem:
         return await _again(request, staff, item_id, problem, told)
@@ -98,19 +96,11 @@ async def _change(
 async def _shown(request: Request, staff: StaffAtPage, item_id: str) -> Response:
     """Show the item as it is now, or that it is with others; a browser without scripts goes there."""
     where = Where.of(request)
-    scripted = pane(request) is not None
     try:
         item = await item_of(staff, item_id)
     except ServiceProblem as problem:
-        if problem.status != HTTPStatus.NOT_FOUND:
-            raise
-        notice(request, _("It is in a pool now that is not yours to see."))
-        if not scripted:
-            return RedirectResponse(where.list(), HTTPStatus.SEE_OTHER)
-        left = render(request, "basket/left.html")
-        left.headers["hx-push-url"] = where.list()
-        return left
-    if not scripted:
+        return gone(request, problem, where)
+    if pane(request) is None:
         return RedirectResponse(where.item(item_id), HTTPStatus.SEE_OTHER)
     return await show_item(request, staff, where, item)
 
@@ -119,9 +109,12 @@ async def _again(
     request: Request, staff: StaffAtPage, item_id: str, problem: ServiceProblem, draft: dict[str, str]
 ) -> Response:
     """Show the item as it is now, why the change did not go through, and what was typed."""
-    if problem.status in {HTTPStatus.NOT_FOUND, HTTPStatus.UNAUTHORIZED}:
+    if problem.status == HTTPStatus.UNAUTHORIZED:
         raise problem
-    item = await item_of(staff, item_id)
+    try:
+        item = await item_of(staff, item_id)
+    except ServiceProblem as unseen:
+        return moved(request, unseen)
     newer = Newer.model_validate(problem.document["newer_reply"]) if problem.document.get("newer_reply") else None
     said = _said(problem, item, newer)
     return await show_item(request, staff, Where.of(request), item, problem=said, draft=draft, conflict=newer)

@@ -8,7 +8,20 @@ import aiohttp
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
-from portal.basket.panes import ROWS, Where, common, item_of, page_of, pane, pools_of, show_item, show_page
+from portal.basket.panes import (
+    ROWS,
+    Where,
+    common,
+    gone,
+    item_of,
+    moved,
+    page_of,
+    pane,
+    pools_of,
+    show_item,
+    show_page,
+)
+from portal.calls import ServiceProblem
 from portal.guarding import page_router
 from portal.messages.pages import passed_on
 from portal.rendering import render
@@ -42,7 +55,14 @@ async def lists(request: Request, staff: Staff, after: str = "", limit: int = RO
 @router.get("/items/{item_id}")
 async def item(item_id: str, request: Request, staff: Staff) -> Response:
     """Open an item."""
-    return await show_item(request, staff, Where.of(request), await item_of(staff, item_id))
+    where = Where.of(request)
+    try:
+        opened = await item_of(staff, item_id)
+    except ServiceProblem as problem:
+        if pane(request) is None:
+            raise
+        return gone(request, problem, where)
+    return await show_item(request, staff, where, opened)
 
 
 @router.get("/items/{item_id}/news")
@@ -51,7 +71,10 @@ async def news(item_id: str, request: Request, staff: Staff, seen: str = "") -> 
 
     A reply keeps the version that its writer has seen while somebody else has written: sending it then asks first.
     """
-    opened = await item_of(staff, item_id)
+    try:
+        opened = await item_of(staff, item_id)
+    except ServiceProblem as problem:
+        return moved(request, problem)
     last = opened.messages[-1] if opened.messages else None
     newer = last if last is not None and last.message_id != seen else None
     return await show_item(request, staff, Where.of(request), opened, "basket/news.html", newer=newer)

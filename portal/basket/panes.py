@@ -10,11 +10,13 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from portal.basket.answers import Item, Page, Pool, Pools, Work, short
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.insurance.answers import Payer, Payers
+from portal.language import _
+from portal.notices import notice
 from portal.rendering import render
 from portal.visitors import StaffAtPage
 from shared.paths import segment
@@ -99,6 +101,36 @@ async def _page(staff: StaffAtPage, where: Where, after: str, rows: int) -> Page
 async def item_of(staff: StaffAtPage, item_id: str) -> Item:
     """Return an item with its thread."""
     return Item.model_validate(await staff.get("inbox", f"/v1/items/{segment(item_id)}"))
+
+
+def gone(request: Request, problem: ServiceProblem, where: Where) -> Response:
+    """Say above the list that an item is in a pool of others now, and empty its pane.
+
+    Raises:
+        ServiceProblem: it is another problem.
+    """
+    if problem.status != HTTPStatus.NOT_FOUND:
+        raise problem
+    notice(request, _("It is in a pool now that is not yours to see."))
+    if pane(request) is None:
+        return RedirectResponse(where.list(), HTTPStatus.SEE_OTHER)
+    left = render(request, "basket/left.html")
+    left.headers["hx-push-url"] = where.list()
+    return left
+
+
+def moved(request: Request, problem: ServiceProblem) -> Response:
+    """Say at an open item that it is in a pool of others now; what is typed there stays to be read.
+
+    Raises:
+        ServiceProblem: it is another problem, or a browser without scripts asks, whose page shows what was typed.
+    """
+    if problem.status != HTTPStatus.NOT_FOUND or pane(request) is None:
+        raise problem
+    status = HTTPStatus.OK if request.method == "GET" else HTTPStatus.UNPROCESSABLE_ENTITY
+    said = render(request, "basket/moved.html", status)
+    said.headers["hx-reswap"] = "none"
+    return said
 
 
 async def show_item(

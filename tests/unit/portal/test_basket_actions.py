@@ -8,6 +8,8 @@ import pytest
 from tests.unit.portal.basket import BILLING, CRM, PANE, given, item
 from tests.unit.portal.world import World, form
 
+MOVED = "It is in a pool now that is not yours to see."
+
 
 async def test_a_change_names_the_version_that_its_author_saw(world: World) -> None:
     given(world, item())
@@ -104,7 +106,7 @@ async def test_what_went_to_a_pool_of_others_leaves_the_page(world: World) -> No
     assert answer.headers["hx-push-url"] == "/basket?pool=billing&state=open"
     above_the_list, empty, nothing = answer.text.partition('<div class="basket-empty">')
     assert 'id="notices" aria-live="polite" hx-swap-oob="true"' in above_the_list
-    assert "It is in a pool now that is not yours to see." in above_the_list
+    assert MOVED in above_the_list
     assert empty
     assert "Choose an item to read it." in nothing
 
@@ -118,8 +120,7 @@ async def test_without_scripts_too_what_went_to_a_pool_of_others_leads_to_the_li
         page = await browser.get(answer.headers["location"])
     assert answer.headers["location"] == "/basket?pool=billing&state=open"
     above, _, below = page.text.partition('id="items"')
-    said = "It is in a pool now that is not yours to see."
-    assert (said in above.partition('id="notices"')[2], said in below) == (True, False)
+    assert (MOVED in above.partition('id="notices"')[2], MOVED in below) == (True, False)
 
 
 WORK = {
@@ -168,6 +169,37 @@ async def test_work_can_be_read_while_its_owner_is_away(world: World) -> None:
         answer = await browser.get("/basket/items/i-1", headers=PANE)
     assert answer.status_code == 200
     assert "Charged twice" in answer.text
+
+
+@pytest.mark.parametrize("sent", [None, "reply", "claim", "work"])
+async def test_an_item_that_a_colleague_moves_to_others_says_so_and_what_is_typed_stays(
+    world: World, sent: str | None
+) -> None:
+    given(world)
+    async with world.staff() as browser:
+        if sent is None:
+            answer = await browser.get("/basket/items/i-1/news?seen=m-1", headers=PANE)
+        else:
+            typed = {"version": "4", "body": "A long answer", "action": "accept"}
+            answer = await browser.post(f"/basket/items/i-1/{sent}", data=typed, headers=PANE)
+        list_after = (await browser.get("/basket")).text
+    assert answer.status_code == (422 if sent else 200)
+    assert answer.headers["hx-reswap"] == "none"
+    assert MOVED in answer.text.partition('id="item-banner" aria-live="polite" hx-swap-oob="true"')[2]
+    assert "<form" not in answer.text
+    assert MOVED not in list_after
+
+
+async def test_an_item_that_is_still_in_the_list_though_it_went_to_others_says_so_when_it_is_opened(
+    world: World,
+) -> None:
+    given(world)
+    async with world.staff() as browser:
+        answer = await browser.get("/basket/items/i-1?pool=billing", headers=PANE)
+        whole = await browser.get("/basket/items/i-1?pool=billing")
+    assert MOVED in answer.text
+    assert answer.headers["hx-push-url"] == "/basket?pool=billing&state=open"
+    assert whole.status_code == 404
 
 
 @pytest.mark.parametrize("pool", ["billing", "unroutable", "closed"])
