@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,21 @@ async def test_a_change_names_the_version_that_its_author_saw(world: World) -> N
     (claim,) = world.services.calls("POST", "/v1/items/i-1/claim")
     assert claim.headers["If-Match"] == '"4"'
     assert claim.body is None
+
+
+@pytest.mark.parametrize("kind", ["message", "work"])
+async def test_what_is_asked_for_twice_by_mistake_is_nothing_else_the_second_time(world: World, kind: str) -> None:
+    async def buttons(**fields: Any) -> list[tuple[bool, str]]:
+        given(world, item(kind=kind, **fields))
+        async with world.staff() as browser:
+            pane = (await browser.get("/basket/items/i-1", headers=PANE)).text
+        shown = pane.partition('id="item-buttons"')[2].partition("</header>")[0]
+        told = re.findall(r"<(?:button|a) ([^>]*)>([A-Z]\w+)", shown)
+        return [("disabled" in marks, label) for marks, label in told]
+
+    free, held = await buttons(), await buttons(holder="staff:ann")
+    assert free[0] == (False, "Claim")
+    assert held == [(True, "Claim"), *free[1:], (False, "Release")]
 
 
 async def test_a_claim_that_a_colleague_won_names_the_colleague(world: World) -> None:
