@@ -32,7 +32,9 @@
     const { target, xhr, requestConfig: { elt } } = event.detail;
     if (target !== detail()) return;
     const { item } = elt.dataset;
-    if (elt.matches(".basket-reply") && xhr.status === 200) drafts.delete(item);
+    if (elt.matches("form") && xhr.status === 200) for (const { id } of elt.elements) drafts.get(item)?.delete(id);
+    const panel = elt.closest(".basket-panel") || item !== opened() ? null : document.querySelector(".basket-panel[open]");
+    keptOpen = panel?.id;
     if (elt.matches(".basket-item") ? opening?.xhr !== xhr : item !== wanted()) event.detail.shouldSwap = false;
   });
 
@@ -99,28 +101,51 @@
 
   // --- the list shows which item is open; on a phone one of the two is seen ---
 
-  document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target !== detail() && event.detail.target.id !== "items") return;
+  const mark = () => {
     for (const [at, item] of [...document.querySelectorAll("#items .basket-item")].entries()) {
       if (item.dataset.item === opened()) {
         item.setAttribute("aria-current", "true");
         place = at;
       } else item.removeAttribute("aria-current");
     }
+  };
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target !== detail() && event.detail.target.id !== "items") return;
+    mark();
     if (event.detail.target !== detail()) return;
     basket().dataset.shows = opened() ? "item" : "list";
     detail().scrollTop = 0;
     // What is said above the list is about the item before.
     if (opened()) document.getElementById("notices").replaceChildren();
     else if (getComputedStyle(detail()).display === "none") scrollTo(0, 0);
-    const body = document.getElementById("body");
-    if (body && !body.value) body.value = drafts.get(opened()) ?? "";
+    fill();
+    const panel = document.getElementById(keptOpen);
+    if (panel) panel.open = true;
   });
 
-  // A draft stays with its item while others are looked at, in this page and nowhere else.
+  // What is typed stays with its item while others are looked at, in this page and nowhere else, until it is sent.
   const drafts = new Map();
+  let keptOpen;
   document.addEventListener("input", (event) => {
-    if (event.target.id === "body") drafts.set(opened(), event.target.value);
+    const { id, value } = event.target;
+    if (!detail()?.contains(event.target)) return;
+    if (!drafts.has(opened())) drafts.set(opened(), new Map());
+    drafts.get(opened()).set(id, value);
+  });
+  const fill = () => {
+    for (const [id, value] of drafts.get(opened()) ?? []) {
+      const field = document.getElementById(id);
+      if (field) field.value = value;
+    }
+  };
+
+  // Back brings the whole page anew.
+  document.addEventListener("htmx:historyRestore", () => {
+    if (!basket()) return;
+    mark();
+    fill();
+    showLive();
   });
 
   // A list that is renewed stays as long as it was.
@@ -131,8 +156,16 @@
 
   // --- news ---
 
+  let connected;
+  const showLive = (now = connected) => {
+    connected = now;
+    const live = document.getElementById("live");
+    if (!connected) return;
+    live.dataset.live = connected;
+    live.textContent = live.dataset[connected];
+  };
+
   if (!basket()?.dataset.stream) return;
-  const live = document.getElementById("live");
   const due = new Set();
 
   // Many news in a short time are one look.
@@ -159,15 +192,13 @@
     });
     source.addEventListener("resync", renewAll);
     source.addEventListener("open", () => {
-      live.dataset.live = "yes";
-      live.textContent = live.dataset.yes;
+      showLive("yes");
       // What happened before this stream began; after an interruption it goes on where it was.
       if (first) renewAll();
       first = false;
     });
     source.addEventListener("error", () => {
-      live.dataset.live = "no";
-      live.textContent = live.dataset.no;
+      showLive("no");
       // The browser comes back by itself after an interruption, but not after a refusal.
       if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
     });

@@ -1,24 +1,25 @@
 // What the pages do beyond HTML. Everything works without it, but for typing in a card and proving to be no robot.
 "use strict";
 
-const toasts = document.getElementById("toasts");
+// Looked up each time: a page that comes back from the history has another.
+const toasts = () => document.getElementById("toasts");
 
 function toast(text, tone) {
   const shown = document.createElement("div");
   shown.className = `alert alert-${tone}`;
   shown.textContent = text;
-  toasts.replaceChildren(shown);
+  toasts().replaceChildren(shown);
   return setTimeout(() => shown.remove(), 8000);
 }
 
 // Signing in has a page of its own, so that what is being typed on this one stays to be copied.
 function signedOut() {
-  clearTimeout(toast(`${toasts.dataset.signedOut} `, "warning"));
+  clearTimeout(toast(`${toasts().dataset.signedOut} `, "warning"));
   const link = document.createElement("a");
   link.href = `/login?${new URLSearchParams({ next: location.pathname + location.search })}`;
   link.target = "_blank";
-  link.textContent = toasts.dataset.signIn;
-  toasts.firstElementChild.append(link);
+  link.textContent = toasts().dataset.signIn;
+  toasts().firstElementChild.append(link);
 }
 
 // A page that answers a form cannot be come back to: once it is left, the page that the form was on takes its place.
@@ -108,9 +109,9 @@ document.addEventListener("htmx:configRequest", (event) => {
 
 document.addEventListener("htmx:responseError", (event) => {
   if ([401, 403].includes(event.detail.xhr.status)) signedOut();
-  else toast(toasts.dataset.failed, "danger");
+  else toast(toasts().dataset.failed, "danger");
 });
-document.addEventListener("htmx:sendError", () => toast(toasts.dataset.offline, "warning"));
+document.addEventListener("htmx:sendError", () => toast(toasts().dataset.offline, "warning"));
 
 // Menus close by Escape, and by a click elsewhere.
 document.addEventListener("keydown", (event) => {
@@ -162,7 +163,7 @@ for (const form of document.querySelectorAll("[data-tokenise]")) {
     event.preventDefault();
     event.stopImmediatePropagation();
     frame.contentWindow.postMessage("tokenise", address.origin);
-    answered = setTimeout(() => toast(toasts.dataset.failed, "danger"), 8000);
+    answered = setTimeout(() => toast(toasts().dataset.failed, "danger"), 8000);
   }, true);
   addEventListener("message", (event) => {
     if (event.origin !== address.origin || !frame || event.source !== frame.contentWindow) return;

@@ -114,6 +114,17 @@ async def test_putting_off_is_counted_by_the_business_clock(world: World) -> Non
     assert timedelta(hours=23, minutes=59) < until - now <= timedelta(hours=24)
 
 
+async def test_how_long_an_item_was_to_be_put_off_stays_chosen_when_that_fails(world: World) -> None:
+    given(world, item())
+    world.services.answer("POST", "/v1/items/i-1/postpone", {"reason": "taken", "detail": "-"}, 409)
+    sent = {"version": "4", "panel": "postpone", "hours": "72"}
+    async with world.staff() as browser:
+        answer = await browser.post("/basket/items/i-1/postpone", data=sent, headers=PANE)
+        fresh = await browser.get("/basket/items/i-1", headers=PANE)
+    chosen = [re.findall(r'value="(\d+)" selected', page.text) for page in (answer, fresh)]
+    assert chosen == [["72"], ["24"]]
+
+
 async def test_what_went_to_a_pool_of_others_leaves_the_page(world: World) -> None:
     world.services.answer("POST", "/v1/items/i-1/reassign", item(pool="crm"))
     sent = {"version": "4", "pool": "crm", "reason": "-"}
