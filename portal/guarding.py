@@ -16,6 +16,8 @@ from portal import language
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "x-csrf-token"
+FILES_MAX: Final = 10
+"""How many files a form takes: as many as the inbox takes with a message."""
 FILES_BYTES_MAX: Final = 64 * 1024 * 1024
 """How long the body of a form with files may be: the inbox takes 50 MB with a message."""
 # Browsers leave out tabs and line breaks, and read a backslash as a slash.

@@ -1,7 +1,7 @@
 """Pages from templates: what every template knows, and the answer to a browser.
 
-A template finds `_()`, `ngettext`, `money`, `currency_sign`, `day`, `moment`, `listing`, `asset` and `live`, and
-of the request `path`, `visitor` (who is logged in), `csrf`, `theme` and `language`.
+A template finds `_()`, `ngettext`, `money`, `currency_sign`, `day`, `moment`, `listing`, `files_max`, `asset` and
+`live`, and of the request `path`, `visitor` (who is logged in), `csrf`, `theme` and `language`.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from portal import language
-from portal.guarding import asked_path, csrf_token
+from portal.guarding import FILES_MAX, asked_path, csrf_token
 from portal.live import channel
 from portal.notices import awaited
 from shared.paths import segment
@@ -41,6 +41,7 @@ def _environment() -> Environment:
         "moment": _moment,
         "languages": language.LANGUAGES,
         "listing": language.listing,
+        "files_max": FILES_MAX,
         "asset": _asset,
         "live": _live,
     }

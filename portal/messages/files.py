@@ -11,6 +11,7 @@ import aiohttp
 from starlette.datastructures import FormData, UploadFile
 
 from portal.calls import ServiceProblem
+from portal.guarding import FILES_MAX
 from portal.visitors import PersonAtPage, StaffAtPage
 
 UPLOAD_TIMEOUT_S: Final = 300.0
@@ -55,7 +56,9 @@ async def upload_all(
     """Return the files of a form, those uploaded before included, and those that were refused."""
     before = [_before(str(told)) for told in form.getlist(IDS_FIELD)]
     offered = [part for part in form.getlist(field) if isinstance(part, UploadFile) and part.filename]
-    now = [await upload(visitor, patient_id, part) for part in offered]
+    room = max(FILES_MAX - len(before), 0)
+    now = [await upload(visitor, patient_id, part) for part in offered[:room]]
+    now += [File(part.filename or "", "refused", size=part.size, reason="too_many") for part in offered[room:]]
     return [*before, *(f for f in now if f.state != "refused")], [f for f in now if f.state == "refused"]
 
 

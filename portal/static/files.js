@@ -106,7 +106,11 @@
       input.value = "";
       const buttons = form.querySelectorAll("button:not([type=button])");
       buttons.forEach((button) => { button.disabled = true; });
-      for (const file of chosen) await upload(box, form, file);
+      for (const file of chosen) {
+        const full = box.querySelectorAll("[name=attachment_ids]").length >= Number(box.dataset.max);
+        if (full) box.querySelector(".files").append(row(file.name, box.dataset.full));
+        else await upload(box, form, file);
+      }
       buttons.forEach((button) => { button.disabled = false; });
     });
   }

@@ -13,7 +13,8 @@ from portal.static_files import OWN
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
 PAGE = """<!doctype html><body hx-headers='{"x-csrf-token": "token"}'><form>
 <input type="hidden" name="patient_id" value="p-1">
-<div data-files data-url="/uploads" data-sending="Sending" data-waiting="Waiting" data-failed="Failed">
+<div data-files data-url="/uploads" data-sending="Sending" data-waiting="Waiting" data-failed="Failed"
+data-max="2" data-full="Too many">
 <input type="file" id="files" multiple><ul class="files"></ul></div><button>Send</button>
 </form><script src="/static/files.js"></script>"""
 CONTENT = bytes(range(256)) * 6000
@@ -106,4 +107,22 @@ async def test_a_refused_file_shows_its_row_and_nothing_of_it_is_sent(
 
     await expect(page.get_by_text("Too large")).to_be_visible(timeout=SHORT_MS)
     assert uploads.offsets == []
+    await page.close()
+
+
+async def test_more_files_than_a_form_takes_are_refused_where_they_are_chosen(
+    browser: Browser, uploads: Uploads, tmp_path: Path
+) -> None:
+    uploads.rows = ['<li><input type="hidden" name="attachment_ids">Attached</li>'] * 3
+    files = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for file in files:
+        file.write_bytes(CONTENT)
+    page = await browser.new_page()
+    await page.goto(str(uploads.server.make_url("/")))
+
+    await page.set_input_files("#files", files)
+
+    await expect(page.locator("li", has_text="2.jpg")).to_contain_text("Too many", timeout=SHORT_MS)
+    await expect(page.get_by_text("Attached")).to_have_count(2)
+    assert len(uploads.rows) == 1
     await page.close()

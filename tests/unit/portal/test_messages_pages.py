@@ -235,6 +235,25 @@ async def test_files_of_a_form_without_scripts_are_uploaded_first_and_a_refused_
     assert world.producer.sent[0]["data"]["attachment_ids"] == ["a-9"]
 
 
+async def test_of_too_many_files_those_that_a_message_cannot_carry_are_named_before_it_is_sent(
+    world: World,
+) -> None:
+    async with world.person() as browser:
+        given(world, MARIA)
+        told = {"attachment_id": "a-new", "name": "10.pdf", "size": 3, "state": "clean"}
+        world.services.answer("POST", "/v1/attachments", told, 201)
+        sent = form(kind="non-medical", category="billing-question", **WRITTEN)
+        before = [f"a-{number} clean {number}.pdf" for number in range(1, 10)]
+        more = [("files", (f"{number}.pdf", b"abc", "application/pdf")) for number in (10, 11)]
+        answer = await browser.post("/messages/new", data=sent | {"attachment_ids": before}, files=more)
+    assert world.producer.sent == []
+    assert len(world.services.calls("POST", "/v1/attachments")) == 1
+    assert answer.status_code == 422
+    assert "Up to 10 files" in answer.text
+    assert (answer.text.count('name="attachment_ids"'), 'data-max="10"' in answer.text) == (10, True)
+    assert "Not more than 10 files can be sent at once." in answer.text.partition(">11.pdf</span>")[2]
+
+
 async def test_a_script_uploads_in_parts_and_gets_the_files_row_at_its_end(world: World) -> None:
     said: list[tuple[str, str, bytes]] = []
 
