@@ -25,7 +25,7 @@ function signedOut() {
 // A page that answers a form cannot be come back to: once it is left, the page that the form was on takes its place.
 function leave() {
   const answer = "answer" in document.documentElement.dataset;
-  if (answer && document.referrer.startsWith(`${location.origin}/`)) history.replaceState(null, "", document.referrer);
+  if (answer && document.referrer.startsWith(`${location.origin}/`)) history.replaceState(history.state, "", document.referrer);
 }
 
 document.addEventListener("click", (event) => {
@@ -44,11 +44,28 @@ function keep(form) {
 
 function writeAgain() {
   const kept = written[location.hash.slice(1)];
-  const { subject, body } = document.querySelector("form[data-writes]")?.elements ?? {};
-  if (!kept || !body) return;
-  subject.value ||= kept.subject;
-  body.value ||= kept.body;
-  body.focus();
+  if (!kept || !writing) return;
+  fill(kept);
+  writing.elements.body.focus();
+}
+
+// Back brings what was being written, in the same session: not every browser does that for each field.
+const writing = document.querySelector("form[data-writes]");
+const session = document.body.getAttribute("hx-headers");
+
+function remember() {
+  const { subject, body } = writing.elements;
+  history.replaceState({ session, subject: subject.value, body: body.value }, "");
+}
+
+function fill(kept) {
+  for (const name of ["subject", "body"]) writing.elements[name].value ||= kept[name];
+  remember();
+}
+
+if (writing) {
+  fill(history.state?.session === session ? history.state : { subject: "", body: "" });
+  writing.addEventListener("input", remember);
 }
 
 document.addEventListener("click", (event) => {

@@ -58,6 +58,22 @@ async def test_back_leads_to_a_form_that_was_left_after_an_error(open_page: Open
     await expect(page.locator("#subject")).to_be_visible()
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+async def test_back_brings_all_that_was_being_written(open_page: OpenPage, subject: str, *, wrong: bool) -> None:
+    page = await open_page("maria", WRITING)
+    await begin(page, subject, " " if wrong else "Why twice?")
+    if wrong:
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.get_by_text("Please write something")).to_be_visible()
+    await page.get_by_role("link", name="Bills").click()
+    await expect(page.get_by_role("heading", name="Billing summary")).to_be_visible()
+
+    await page.go_back()
+
+    await expect(page.locator("#subject")).to_have_value(subject)
+    await expect(page.locator("#body")).to_have_value("" if wrong else "Why twice?")
+
+
 async def test_back_leads_from_a_payment_to_its_first_step(open_page: OpenPage) -> None:
     page = await open_page("james", "/pay/SBX-1002")
     await page.fill("[name=amount]", "1.00")
