@@ -1,9 +1,9 @@
 """Pages that follow what becomes of things: server-sent events that say only that something is new.
 
 A template names what it shows (`data-live="{{ live("payments:" ~ account_number) }}"`); the address is signed, so
-that only the server decides what a browser may follow, and it starts where the page was rendered, so that nothing
-falls between the page and its news. What is new the page asks for again (`hx-trigger="live from:body"`): it is
-rendered in one place.
+that only the server decides what a browser may follow, and good for this browser's session alone. It starts where
+the page was rendered, so that nothing falls between the page and its news. What is new the page asks for again
+(`hx-trigger="live from:body"`): it is rendered in one place.
 """
 
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sse_starlette import EventSourceResponse
 
 from portal.events import Events
-from portal.guarding import not_found, page_router
+from portal.guarding import csrf_token, not_found, page_router
 
 AGE_S_MAX: Final = 24 * 3600
 PING_S: Final = 15
@@ -26,7 +26,7 @@ router = page_router()
 def channel(request: Request, keys: tuple[str, ...]) -> str:
     """Return the address of the news about these keys, from now on."""
     events: Events = request.app.state.events
-    signed = _signer(request).dumps([events.boot, events.number, list(keys)])
+    signed = _signer(request).dumps([events.boot, events.number, list(keys)], salt=_salt(request))
     return f"/live/{signed.decode() if isinstance(signed, bytes) else signed}"
 
 
@@ -34,7 +34,7 @@ def channel(request: Request, keys: tuple[str, ...]) -> str:
 async def live(signed: str, request: Request) -> Response:
     """Tell a page what is new: an event with the type of each message, numbered."""
     try:
-        boot, number, keys = _signer(request).loads(signed, max_age=AGE_S_MAX)
+        boot, number, keys = _signer(request).loads(signed, max_age=AGE_S_MAX, salt=_salt(request))
     except BadSignature:
         raise not_found() from None
     events: Events = request.app.state.events
@@ -52,6 +52,11 @@ async def _news(events: Events, boot: str, number: int, keys: list[str]) -> Asyn
         yield {"id": f"{events.boot}:{number}", "data": "again"}
     async for heard in events.follow(keys, number):
         yield {"id": f"{events.boot}:{heard.number}", "data": heard.type}
+
+
+def _salt(request: Request) -> str:
+    """Return what only this browser's session has: the address is good for nobody else, and for no longer."""
+    return f"live:{csrf_token(request)}"
 
 
 def _signer(request: Request) -> URLSafeTimedSerializer:

@@ -102,7 +102,7 @@ STAFF: Final = {
 }
 SUPERVISOR: Final = {"GET /basket/figures"}
 SIGNED: Final = {"GET /live/{signed}"}
-"""For who was given the address by a page: nobody invents one."""
+"""For who was given the address by a page, in the same session: nobody invents one."""
 
 WITH_FILES: Final = {
     "POST /insurance/add",

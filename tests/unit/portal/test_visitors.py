@@ -1,6 +1,7 @@
 """Who is at a page, where they come from, and for how long they are."""
 
 import asyncio
+import re
 import time
 from itertools import count
 from typing import Any
@@ -11,7 +12,7 @@ from aiokafka.errors import KafkaError
 from portal import sessions
 from portal.sessions import Sessions
 from portal.settings import PortalSettings
-from tests.unit.portal.world import PROXY, World, form
+from tests.unit.portal.world import PROXY, World, form, portal
 
 CHALLENGE = "/v1/guest/challenge"
 
@@ -120,3 +121,20 @@ async def test_what_an_open_page_asks_for_by_itself_keeps_no_session_alive(
     assert world.services.asked
     assert "set-cookie" not in unattended.headers
     assert "set-cookie" in clicked.headers
+
+
+async def test_the_news_of_a_page_are_for_the_session_that_opened_it() -> None:
+    async with portal() as one:
+        cookie = person()
+        one.services.answer("GET", "/v1/patients", [])
+        one.services.answer("GET", "/v1/threads", [])
+        async with one.visitor(cookie=cookie) as browser:
+            told = re.search('data-live="([^"]+)"', (await browser.get("/messages")).text)
+            assert told
+            one.app.state.events.close()
+            assert (await browser.get(told[1])).status_code == 200
+            await browser.post("/logout", data=form())
+            assert (await browser.get(told[1])).status_code == 404
+        for other in (cookie | {"csrf": "of a later login"}, {"csrf": "of somebody else"}):
+            async with one.visitor(cookie=other) as browser:
+                assert (await browser.get(told[1])).status_code == 404
