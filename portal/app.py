@@ -81,6 +81,7 @@ def create_app(
     state.identity = IdentityProvider(settings, http_out)
     state.services = Services(settings, state.identity, http_out)
     state.sessions = Sessions(commands, settings.idle_s)
+    events.on_sign_out = state.sessions.over
     state.static = StaticFiles([settings.assets_dir, OWN])
     state.signer = URLSafeTimedSerializer(secret, salt="live")
     state.cookie_box = CookieBox(secret)
@@ -123,7 +124,7 @@ async def run(settings: PortalSettings) -> None:
         producer = new_producer(kafka)
         await when_there("Kafka", producer.start, (KafkaConnectionError,))
         stack.push_async_callback(producer.stop)
-        events = Events(kafka)
+        events = Events(kafka, settings.idle_s)
         commands = Commands(producer, events, clock, settings.outcome_wait_s)
         app = create_app(settings, calls, commands, events, clock)
         listener = http.listen("portal", settings.http_host, settings.http_port)

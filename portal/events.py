@@ -1,14 +1,16 @@
 """What the services say: every event is heard once by this process and given to whoever waits for it here.
 
 The consumer has no group and starts at the end of the topics: the portal keeps nothing, it only follows. Somebody
-waits for the outcome of a command that a page has just sent; open pages follow what concerns them.
+waits for the outcome of a command that a page has just sent; open pages follow what concerns them. Who has
+signed out is heard too, from as long ago as a cookie is good for: this process may not have been there then.
 """
 
 import asyncio
 import json
+import time
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +19,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from shared.events.topics import SERVICES
+from shared.events.portal import SessionEnded
+from shared.events.topics import PORTAL_SESSIONS, SERVICES
 from shared.settings import KafkaSettings
 
 RECENT_MAX: Final = 10_000
@@ -48,11 +51,13 @@ def key(service: str, subject: str) -> str:
 class Events:
     """Hears all events topics; gives outcomes to those who wait, and news to those who follow."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, cookie_s: int) -> None:
         self.boot = uuid.uuid4().hex  # noqa: TID251  # tells this process from the one before it
         self.hearing = False
         self.number = 0
+        self.on_sign_out: Callable[[str], None] = lambda _session_id: None
         self._settings = settings
+        self._cookie_s = cookie_s
         self._recent: deque[Heard] = deque(maxlen=RECENT_MAX)
         self._waiting: dict[str, asyncio.Future[Heard]] = {}
         self._chains: OrderedDict[str, list[Heard]] = OrderedDict()
@@ -71,6 +76,7 @@ class Events:
     async def _hear(self) -> None:
         consumer = AIOKafkaConsumer(
             *(service.events.name for service in SERVICES.values()),
+            PORTAL_SESSIONS.name,
             group_id=None,
             auto_offset_reset="latest",
             enable_auto_commit=False,
@@ -79,6 +85,11 @@ class Events:
         try:
             await consumer.start()
             await consumer.seek_to_end()
+            since_ms = int(1000 * (time.time() - self._cookie_s))
+            sessions = [one for one in consumer.assignment() if one.topic == PORTAL_SESSIONS.name]
+            for partition, first in (await consumer.offsets_for_times(dict.fromkeys(sessions, since_ms))).items():
+                if first is not None:
+                    consumer.seek(partition, first.offset)
             self.hearing = True
             async for record in consumer:
                 self.take(record.topic, record.value)
@@ -89,6 +100,9 @@ class Events:
         """Give one record of an events topic to all who wait for it or follow what it is about."""
         try:
             told = json.loads(value or b"")
+            if topic == PORTAL_SESSIONS.name:
+                self._session_told(told)
+                return
             correlation = told.get("correlationid") or told["id"]
             keys = (key(topic.partition(".")[0], told["subject"]), correlation)
             self.number += 1
@@ -106,6 +120,11 @@ class Events:
         for one in keys:
             for queue in self._followers.get(one, ()):
                 _put(queue, heard)
+
+    def _session_told(self, told: dict[str, Any]) -> None:
+        # Who has gone on at another process is told as away by the one before: only a sign-out is meant for all.
+        if told["type"] == SessionEnded.TYPE and told["data"]["reason"] == "logout":
+            self.on_sign_out(str(told["data"]["session_id"]))
 
     def expect(self, command_id: str) -> "asyncio.Future[Heard]":
         """Remember what is said because of a command that is about to be sent; return its outcome to come."""

@@ -16,6 +16,7 @@ from portal.guarding import local_path, page_router
 from portal.identity import IdentityProvider, NotLoggedInError
 from portal.language import _
 from portal.notices import notice
+from portal.sessions import Sessions
 
 router = page_router()
 
@@ -50,6 +51,7 @@ async def logged_in(request: Request, state: str = "", code: str = "") -> Respon
         "name": claims.get("name", ""),
         "roles": claims.get("roles", []),
         "token": request.app.state.cookie_box.close(token),
+        "session": new_id("session"),
     }
     return RedirectResponse(onward if onward.startswith("/basket") else "/basket", HTTPStatus.SEE_OTHER)
 
@@ -65,11 +67,14 @@ async def log_out(request: Request) -> Response:
 
 def _leave(request: Request) -> bool:
     """End this browser's session; return whether it was a person's."""
-    told = request.session.get("person")
+    person, staff = request.session.get("person"), request.session.get("staff")
     request.session.clear()
-    if told:
-        request.app.state.sessions.end(told["session"], told["id"], "logout")
-    return bool(told)
+    sessions: Sessions = request.app.state.sessions
+    if person:
+        sessions.end(person["session"], person["id"], "logout")
+    if staff and "session" in staff:
+        sessions.over(staff["session"])
+    return bool(person)
 
 
 def _provider(request: Request) -> IdentityProvider:

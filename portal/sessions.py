@@ -2,7 +2,8 @@
 
 The browser holds a signed cookie with who it is; this process remembers when each session was last used, and says
 on `portal.sessions.v1` that it started and ended. A browser stays with one process of the portal (sticky
-sessions); after a restart a session goes on with its next click.
+sessions); after a restart a session goes on with its next click. All processes hear who has signed out
+(`portal.events`), so that a cookie that somebody kept is good nowhere; of staff only the process where they did.
 """
 
 import asyncio
@@ -44,19 +45,23 @@ class Sessions:
         """Note a click."""
         self._used_at[session_id] = (person_id, time.monotonic())
 
-    def ended(self, session_id: str) -> bool:
-        """Return whether a session is over, whoever kept its cookie."""
-        return session_id in self._ended
+    def ended(self, session_id: str | None) -> bool:
+        """Return whether a session is over, whoever kept its cookie; one that a cookie does not name is."""
+        return session_id is None or session_id in self._ended
 
     def end(self, session_id: str, person_id: str, reason: Literal["logout", "timeout"]) -> None:
         """End a session at once; `tell_ends` says so, whether or not Kafka is there now."""
         if session_id in self._ended:
             return
+        self.over(session_id)
+        self._untold.append(SessionEnded(session_id=session_id, person_id=person_id, reason=reason))
+
+    def over(self, session_id: str) -> None:
+        """Note that a session has ended, of which nobody has to be told: staff's, or as another process told."""
         self._used_at.pop(session_id, None)
         self._ended[session_id] = None
         if len(self._ended) > ENDED_MAX:
             del self._ended[next(iter(self._ended))]
-        self._untold.append(SessionEnded(session_id=session_id, person_id=person_id, reason=reason))
 
     async def tell_ends(self) -> None:
         """Say which sessions have ended; where Kafka does not answer, the rest is left for the next time."""

@@ -145,9 +145,10 @@ async def _person_if_any(request: Request) -> PersonAtPage | None:
 
 
 async def _staff(request: Request) -> StaffAtPage:
-    told = request.session.get("staff")
-    token = request.app.state.cookie_box.open(told["token"]) if told else None
-    if not told or token is None or _too_old(request):
+    told = request.session.get("staff", {})
+    sessions: Sessions = request.app.state.sessions
+    token = request.app.state.cookie_box.open(told.get("token", ""))
+    if token is None or _too_old(request) or sessions.ended(told.get("session")):
         request.session.pop("staff", None)
         raise LoginNeededError
     if _clicked(request):

@@ -78,7 +78,7 @@ async def test_what_a_hanging_kafka_may_have_is_told_so_and_nothing_is_sent_once
     await topics.create(settings.connection(), [PORTAL_SESSIONS])
     producer = new_producer(settings)
     await producer.start()
-    publishing = Commands(producer, Events(settings), Clock(), wait_s=1)
+    publishing = Commands(producer, Events(settings, 900), Clock(), wait_s=1)
 
     async def tell(session: str) -> None:
         fact = SessionStarted(session_id=session, person_id="person-1")

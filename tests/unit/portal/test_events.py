@@ -14,7 +14,7 @@ TOPIC = "payments.events.v1"
 
 @pytest.fixture
 def events() -> Events:
-    return Events(KafkaSettings(bootstrap_servers="127.0.0.1:9"))
+    return Events(KafkaSettings(bootstrap_servers="127.0.0.1:9"), 900)
 
 
 def told(number: int, subject: str = "ACC-1", **more: Any) -> bytes:

@@ -1,6 +1,7 @@
 """Who is at a page, where they come from, and for how long they are."""
 
 import asyncio
+import json
 import re
 import time
 from itertools import count
@@ -81,6 +82,31 @@ async def test_who_signs_out_is_signed_out_though_kafka_is_away_and_it_is_told_o
     await world.app.state.sessions.tell_ends()
     await world.app.state.sessions.tell_ends()
     assert ends(world, cookie["person"]["session"]) == ["logout"]
+
+
+async def test_a_cookie_that_somebody_kept_is_good_no_more_after_the_sign_out_of_staff(world: World) -> None:
+    cookie = world.of_staff("zoe")
+    async with world.visitor(cookie=cookie) as browser:
+        assert (await browser.get("/basket/attachments/a-1")).status_code == 404
+        await browser.post("/logout", data=form())
+    async with world.visitor(cookie=cookie) as browser:
+        kept = await browser.get("/basket/attachments/a-1")
+    assert kept.headers["location"].startswith("/login?next=")
+    assert world.producer.sent == []
+
+
+async def test_who_signed_out_at_another_process_is_signed_out_here_too_and_who_left_it_goes_on(
+    world: World,
+) -> None:
+    cookie = person()
+    for kind, reason, status in (("started", "", 404), ("ended", "timeout", 404), ("ended", "logout", 303)):
+        ended = {"session_id": cookie["person"]["session"], "person_id": "person-1", "reason": reason}
+        fact = {"id": "f-1", "type": f"portal.session-{kind}.v1", "subject": "person-1", "data": ended}
+        world.app.state.events.take("portal.sessions.v1", json.dumps(fact).encode())
+        async with world.visitor(cookie=cookie) as browser:
+            assert (await browser.get("/messages/attachments/a-1")).status_code == status
+    await world.app.state.sessions.tell_ends()
+    assert world.producer.sent == []
 
 
 async def test_a_session_that_nobody_uses_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import aiohttp
@@ -27,6 +28,7 @@ from shared.settings import KafkaSettings
 SECRET = "a secret of at least thirty-two letters"
 CSRF = "csrf-of-the-test"
 PROXY = "10.0.0.7"
+NUMBERS = count()
 
 Given = Callable[[web.Request], Any]
 
@@ -148,9 +150,10 @@ class World:
         return self.visitor(cookie=self.of_staff(name, *roles))
 
     def of_staff(self, name: str, *roles: str) -> dict[str, Any]:
-        """Return the cookie of a member of staff."""
+        """Return the cookie of a member of staff, of a session of its own."""
         token = self.app.state.cookie_box.close(f"token-of-{name}")
-        return {"staff": {"id": name, "name": name.title(), "roles": list(roles or ("billing",)), "token": token}}
+        told = {"id": name, "name": name.title(), "roles": list(roles or ("billing",))}
+        return {"staff": {**told, "token": token, "session": f"session-{next(NUMBERS)}"}}
 
 
 @asynccontextmanager
@@ -179,7 +182,7 @@ async def portal(call_s: float = TIMEOUT_S) -> AsyncIterator[World]:
             assets_dir=unpacked(),
             outcome_wait_s=0.2,
         )
-        events = Events(KafkaSettings(bootstrap_servers="nowhere:1"))
+        events = Events(KafkaSettings(bootstrap_servers="nowhere:1"), 900)
         producer = Producer(events)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=call_s)) as http:
             clock = Clock()
