@@ -81,10 +81,8 @@ def post(
     )
     after, saved = method.keep_now(after, posted.payment_id)
     events: tuple[Event, ...] = (Event(told, key=account.number), *balance, *saved)
-    if posted.plan_id:
-        after, instalments = collecting.paid(after, posted)
-        events = (*events, *instalments)
-    return Decision(_known(after, payment, now), events)
+    after, instalments, tasks = collecting.paid(after, posted, now)
+    return Decision(_known(after, payment, now), (*events, *instalments), tasks)
 
 
 def fail(account: GuarantorAccount, payment: Payment, reason: str, now: datetime) -> Decision[GuarantorAccount]:

@@ -100,12 +100,17 @@ def out_of_grace(account: GuarantorAccount, timer: GraceTimer, now: datetime) ->
     return Decision(after, (Event(told, key=account.number), work))
 
 
-def paid(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount, tuple[Event, ...]]:
-    """Count a payment towards its plan, also one that ended meanwhile: its own instalment, then the oldest."""
+def paid(account: GuarantorAccount, payment: Payment, now: datetime) -> Step:
+    """Count a payment towards its plan, also one that ended meanwhile: its own instalment, then the oldest.
+
+    Where a part of its own instalment came back while it was under way, that part is left to be paid by hand.
+    """
     plan = account.plans.get(payment.plan_id or "")
     if plan is None:
-        return account, ()
-    left_minor, events, instalments = payment.amount_minor, [], {one.number: one for one in plan.instalments}
+        return account, (), ()
+    left_minor, instalments = payment.amount_minor, {one.number: one for one in plan.instalments}
+    events: list[Event] = []
+    tasks: list[Task] = []
     for one in sorted(plan.instalments, key=lambda one: (one.payment_id != payment.payment_id, one.number)):
         ours = one.payment_id == payment.payment_id or one.status != "processing"
         part_minor = min(left_minor, one.left_minor) if ours else 0
@@ -117,14 +122,15 @@ def paid(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount,
             counted = replace(counted, status="paid")
             events.append(_told(account, plan, counted, InstalmentPaid))
         elif one.status == "processing":
-            counted = replace(counted, status="due")
+            counted = replace(counted, status="failed")
+            tasks.append(grace_timer(account, plan, counted, now + NOTICE))
         instalments[one.number] = counted
     plan = replace(plan, instalments=tuple(instalments[number] for number in sorted(instalments)))
     account = _counted(account.with_plan(plan), plan, payment.allocation, -1)
     if plan.is_open and _is_over(account, plan):
         account, completed = _complete(account, plan)
         events += completed
-    return account, tuple(events)
+    return account, tuple(events), tuple(tasks) if plan.is_open else ()
 
 
 def complete_settled(account: GuarantorAccount) -> tuple[GuarantorAccount, tuple[Event, ...]]:
@@ -177,7 +183,7 @@ def returned(account: GuarantorAccount, payment: Payment, back: Allocation, reas
     tasks: tuple[Task, ...] = ()
     for _, one in sorted(reopened.items()):
         plan = account.plans[plan.plan_id]
-        if one.status == "failed":
+        if one.status != "scheduled":
             account, told, timers = _missed(account, plan, one, payment, reason, now)
             events, tasks = (*events, *told), (*tasks, *timers)
     if any(one.status == "scheduled" for one in reopened.values()):
@@ -234,11 +240,15 @@ def _following(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> tu
 def _missed(
     account: GuarantorAccount, plan: Plan, one: PlanInstalment, payment: Payment, reason: str, now: datetime
 ) -> Step:
-    """Try again if the reason allows it, else leave some days to pay by hand; an ended plan does neither."""
+    """Try again if the reason allows it, else leave some days to pay by hand; an ended plan does neither.
+
+    While another payment of the instalment is under way, what becomes of it is known when that ends.
+    """
     if (reason in REVOKING or reason == DISPUTE_LOST) and made_with_its_method(plan, payment):
         plan = by_hand(plan)
-    missed = replace(one, status="failed")
-    own = payment.instalment is not None and plan.autopay and plan.method is not None
+    goes_on = one.status == "processing" and one.payment_id != payment.payment_id
+    missed = one if goes_on else replace(one, status="failed")
+    own = not goes_on and payment.instalment is not None and plan.autopay and plan.method is not None
     again = own and reason in TRIED_AGAIN and one.attempts < ATTEMPTS_MAX and plan.status == "active"
     retry_on = None
     if again:
@@ -247,7 +257,7 @@ def _missed(
     after = _with(account, plan, missed)
     said = {"payment_id": payment.payment_id, "reason": reason, "retry_on": retry_on}
     told = _told(account, plan, missed, InstalmentFailed, **said)
-    if not plan.is_open:
+    if not plan.is_open or goes_on:
         return after, (told,), ()
     timer = (
         instalment_timer(after, plan, missed, moment(retry_on))
