@@ -47,6 +47,9 @@ REVOKING: Final = frozenset({"R02", "R03", "R04", "R05", "R07", "R10", "R11", "R
 DISPUTE_LOST: Final = "dispute_lost"
 """The card holder got the money back: nothing is taken from the card again."""
 
+_UNPAID: Final = ("due", "failed")
+"""An instalment that fell due and is neither paid nor being paid."""
+
 Step = tuple[GuarantorAccount, tuple[Event, ...], tuple[Task, ...]]
 
 
@@ -59,8 +62,10 @@ def fall_due(
     if plan is None:
         return Decision(account)
     one = plan.instalment(timer.number)
-    if one.status in ("paid", "processing"):
-        return Decision(account, tasks=next_timer(account, plan))
+    again = one.status in _UNPAID if timer.again is None else timer.again
+    if one.status not in (_UNPAID if again else ("scheduled",)):
+        passes_over = one.status == "paid" and not again
+        return Decision(account, tasks=next_timer(account, plan) if passes_over else ())
     if _is_over(account, plan):
         after, events = _complete(account, plan)
         return Decision(after, events)
@@ -73,18 +78,17 @@ def fall_due(
     by_itself = plan.autopay and plan.method is not None and one.attempts < ATTEMPTS_MAX
     # A part may have been paid before its day.
     said = {"amount_minor": one.left_minor, "payment_id": None, "autopay": by_itself}
-    due = (_told(account, plan, one, InstalmentDue, **said),) if one.status == "scheduled" else ()
+    due = () if again else (_told(account, plan, one, InstalmentDue, **said),)
     if by_itself:
         return _charge(account, plan, one, due, message.correlation, now)
     after = _with(account, plan, replace(one, status="due"))
-    tasks = (grace_timer(after, plan, one, now + NOTICE), *next_timer(after, after.plans[plan.plan_id]))
-    return Decision(after, due, tasks)
+    return Decision(after, due, (grace_timer(after, plan, one, now + NOTICE), *_following(after, plan, one)))
 
 
 def out_of_grace(account: GuarantorAccount, timer: GraceTimer, now: datetime) -> Decision[GuarantorAccount]:
     """End a plan of which an instalment stayed unpaid; while a payment of it is under way, not yet."""
     plan = _current(account, timer)
-    if plan is None or plan.instalment(timer.number).status not in ("due", "failed"):
+    if plan is None or plan.instalment(timer.number).status not in _UNPAID:
         return Decision(account)
     if _is_over(account, plan):
         after, events = _complete(account, plan)
@@ -171,6 +175,10 @@ def returned(account: GuarantorAccount, payment: Payment, back: Allocation, reas
     reopened = _reopened(plan, payment, sum(share.amount_minor for share in back), now)
     if not reopened:
         return account, (), ()
+    # The timer of its day is not set, or does nothing any more, for what was paid before.
+    passed_over = any(
+        one.status == "paid" and one.number in reopened and _ahead(payment, one) for one in plan.instalments
+    )
     goes_on = plan.status == "completed"
     if goes_on:
         plan = replace(plan if may_go_on(account, plan) else by_hand(plan), status="active")
@@ -186,7 +194,7 @@ def returned(account: GuarantorAccount, payment: Payment, back: Allocation, reas
         if one.status != "scheduled":
             account, told, timers = _missed(account, plan, one, payment, reason, now)
             events, tasks = (*events, *told), (*tasks, *timers)
-    if any(one.status == "scheduled" for one in reopened.values()):
+    if passed_over:
         tasks = (*tasks, *next_timer(account, account.plans[plan.plan_id]))
     return account, events, tasks
 
@@ -270,19 +278,24 @@ def _missed(
 def _reopened(plan: Plan, payment: Payment, left_minor: int, now: datetime) -> dict[int, PlanInstalment]:
     """Return the instalments without what came back of a payment: its own first, then the newest.
 
-    One that was paid by hand before its day is still to come, one under way goes on; all others have failed.
+    One that was paid ahead may still be to come, and one under way goes on; all others have failed.
     """
     reopened = {}
     for one in sorted(plan.instalments, key=lambda one: (one.payment_id != payment.payment_id, -one.number)):
         part_minor = min(left_minor, one.paid_minor)
         if part_minor > 0:
             left_minor -= part_minor
-            early = payment.instalment is None and one.due_on > now.date()
-            status: InstalmentStatus = "scheduled" if early else "failed"
-            if one.status == "processing":
+            to_come = _ahead(payment, one) and moment(one.due_on) > now
+            status: InstalmentStatus = "scheduled" if to_come else "failed"
+            if one.status in ("processing", "scheduled"):
                 status = one.status
             reopened[one.number] = replace(one, paid_minor=one.paid_minor - part_minor, status=status)
     return reopened
+
+
+def _ahead(payment: Payment, one: PlanInstalment) -> bool:
+    """Tell whether a payment was made before an instalment fell due."""
+    return payment.created_at < moment(one.due_on)
 
 
 def _paid_by(plan: Plan, payment: Payment) -> PlanInstalment | None:

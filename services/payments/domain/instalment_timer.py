@@ -1,4 +1,4 @@
-"""The timers of a plan: one for its next instalment, and one for each that waits to be paid by hand."""
+"""The timers of a plan: one for its next instalment, and one for each that is tried again, or waits to be paid."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar
@@ -18,13 +18,17 @@ Revision = Annotated[int, Field(ge=0)]
 
 
 class InstalmentTimer(Fact):
-    """An instalment falls due, or is tried again; of an earlier revision of the plan, it does nothing."""
+    """An instalment falls due, or is tried `again`; of an earlier revision of the plan, it does nothing.
+
+    One that falls due sets the timer of the next one. Timers of earlier releases do not say which they are.
+    """
 
     TYPE: ClassVar[str] = "payments.instalment-timer.v1"
     plan_id: Id
     account_number: Id
     number: Position
     revision: Revision
+    again: bool | None = None
 
 
 class GraceTimer(Fact):
@@ -46,7 +50,11 @@ def next_timer(account: GuarantorAccount, plan: Plan) -> tuple[Task, ...]:
 def instalment_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment, at: datetime) -> Task:
     """Return the timer that has an instalment fall due, or tried again."""
     timer = InstalmentTimer(
-        plan_id=plan.plan_id, account_number=account.number, number=one.number, revision=plan.revision
+        plan_id=plan.plan_id,
+        account_number=account.number,
+        number=one.number,
+        revision=plan.revision,
+        again=one.status != "scheduled",
     )
     return Task(timer, at, f"{plan.plan_id} {one.number} {one.attempts}")
 

@@ -66,10 +66,12 @@ def host(account: GuarantorAccount, *told: Data) -> GuarantorAccount:
     return account
 
 
-def pay(account: GuarantorAccount, amount_minor: int, payment_id: str, **asked: Any) -> GuarantorAccount:
-    paying = when(account, submit(amount_minor, payment_id, **asked))
+def pay(
+    account: GuarantorAccount, amount_minor: int, payment_id: str, *, at: datetime = NOW, **asked: Any
+) -> GuarantorAccount:
+    paying = when(account, submit(amount_minor, payment_id, **asked), at=at)
     assert outcome(paying) == ("done", None)
-    return when(paying.state, answer("succeeded", payment_id=payment_id)).state
+    return when(paying.state, answer("succeeded", payment_id=payment_id), at=at).state
 
 
 def declined(account: GuarantorAccount, reason: str) -> Decision[GuarantorAccount]:

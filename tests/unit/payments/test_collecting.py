@@ -357,8 +357,9 @@ def test_a_completed_plan_stays_so_when_its_visits_are_in_another_plan_by_now() 
 
 def test_each_instalment_that_a_returned_payment_had_paid_is_told_and_waits_for_itself() -> None:
     account = due(due(started(autopay=False, method=None)).state, 2).state
-    account = pay(account, 3_000, "pay-1", plan_id="plan-1", method=BANK)
-    account = pay(account, 7_000, "pay-2", plan_id="plan-1", method=BANK)
+    later = NOW + timedelta(days=61)
+    account = pay(account, 3_000, "pay-1", at=later, plan_id="plan-1", method=BANK)
+    account = pay(account, 7_000, "pay-2", at=later, plan_id="plan-1", method=BANK)
     came_back = partial(answer, "succeeded", query=None, stands="returned", reason="R01")
 
     first = when(account, came_back(payment_id="pay-2"), at=NOW + timedelta(days=65))

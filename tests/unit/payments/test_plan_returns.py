@@ -1,13 +1,13 @@
 """What comes back of a plan's payments while it goes on, and what becomes of what they had paid."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.instalment_timer import GraceTimer
+from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from shared.events.payments import BalanceChanged, PaymentReturned, PaymentSucceeded, WorkRaised
 from shared.events.plans import InstalmentFailed, InstalmentPaid, PlanDefaulted
-from tests.unit.payments.plan_story import BANK, due, paid_by, pay, plan_of, started, timers
+from tests.unit.payments.plan_story import BANK, PLAN, due, paid_by, pay, plan_of, started, timers
 from tests.unit.payments.story import answer, charge_tasks, events, outcome, submit, when
 
 DAY = datetime(2025, 3, 31, 12, tzinfo=UTC)
@@ -56,3 +56,45 @@ def test_what_comes_back_while_an_instalment_is_charged_in_vain_is_tried_again_w
     ((again, at),) = timers(failed)
     assert at
     assert [asked.amount_minor for asked in charge_tasks(when(failed.state, again, at=at))] == [5_000]
+
+
+def test_the_next_instalment_falls_due_also_after_one_that_came_back_before_its_own_timer_came() -> None:
+    account = pay(started(), 5_000, "pay-1", plan_id="plan-1", method=BANK)
+    an_hour = timedelta(hours=1)
+
+    early = when(account, came_back(), at=DAY - an_hour)
+    late = when(account, came_back(), at=DAY + an_hour)
+
+    assert plan_of(early.state).instalment(1).status == "scheduled"
+    assert charge_tasks(due(early.state))
+    assert plan_of(late.state).instalment(1).status == "failed"
+    (_, (following, at)) = timers(late)
+    assert isinstance(following, InstalmentTimer)
+    assert (following.number, at and at.date()) == (2, date(2025, 4, 30))
+    own = InstalmentTimer(**PLAN, number=1, revision=0, again=False)
+    assert when(late.state, own, at=DAY + 2 * an_hour).tasks == ()
+
+
+def test_timers_that_come_twice_for_an_instalment_try_it_once() -> None:
+    first = InstalmentTimer(**PLAN, number=1, revision=0, again=False)
+    account = when(started(), first, at=DAY).state
+    declined = when(account, answer("declined", payment_id=paid_by(account), reason="card_declined"), at=DAY)
+    ((again, at),) = timers(declined)
+    assert at
+
+    assert when(declined.state, first, at=DAY).tasks == ()
+    paid = pay(declined.state, 5_000, "pay-1", plan_id="plan-1")
+    assert when(paid, again, at=at).tasks == ()
+    ((following, _),) = timers(when(pay(started(), 5_000, "pay-1", plan_id="plan-1"), first, at=DAY))
+    assert isinstance(following, InstalmentTimer)
+    assert following.number == 2
+
+
+def test_timers_of_a_release_that_did_not_say_which_they_are_do_both() -> None:
+    account = due(started()).state
+    declined = when(account, answer("declined", payment_id=paid_by(account), reason="card_declined"), at=DAY).state
+
+    assert charge_tasks(when(declined, InstalmentTimer(**PLAN, number=1, revision=0)))
+    assert timers(
+        when(pay(started(), 5_000, "pay-1", plan_id="plan-1"), InstalmentTimer(**PLAN, number=1, revision=0))
+    )
