@@ -18,7 +18,7 @@ from services.payments.domain.payment import saved_method
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.refusal import refuse
-from services.payments.domain.respreading import by_bank, moved, spread_anew, unpaid_minor, untried
+from services.payments.domain.respreading import by_bank, dated_anew, moved, spread_anew, unpaid_minor, untried
 from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import (
     banking_day,
@@ -265,7 +265,7 @@ def _change(
         reason = _misfit(max(left_minor, rules.instalment_min_minor), changed.monthly_amount_minor, rules)
     if reason:
         return refuse(account, command, reason)
-    instalments = spread_anew(changed, left_minor, now, rules) if redated else moved(changed, now)
+    instalments = spread_anew(plan, changed, left_minor, now, rules) if redated else moved(changed, now)
     if given and autopay and not (by_bank(changed) and same_method(method, plan.method)):
         instalments = untried(instalments)
     changed = replace(changed, instalments=instalments)
@@ -302,26 +302,15 @@ def _pause(account: GuarantorAccount, plan: Plan, command: PausePlan) -> Decisio
 def _resume(
     account: GuarantorAccount, plan: Plan, command: ResumePlan, now: datetime
 ) -> Decision[GuarantorAccount]:
-    """Go on: what is not paid is dated anew, in the amounts that it had. Said again, it goes on as it does.
-
-    A card is tried anew; a bank was asked for the same debit as often as it was.
-    """
+    """Go on: what is not paid is dated anew, in the amounts that it had. Said again, it goes on as it does."""
     if plan.status == "active":
         if not plan.resumed:
             return refuse(account, command, "plan_not_paused")
         return Decision(account, (_goes_on(account, plan),))
-    kept = tuple(one for one in plan.instalments if one.status in ("paid", "processing"))
-    rest = tuple(one for one in plan.instalments if one not in kept)
-    bank = by_bank(plan)
-    dates = schedule([one.left_minor for one in rest], now.date(), plan.day_of_month, bank=bank)
-    dated = tuple(
-        replace(one, due_on=on.due_on, status="scheduled", attempts=one.attempts if bank else 0)
-        for one, on in zip(rest, dates, strict=True)
-    )
     resumed = replace(
         plan,
         status="active",
-        instalments=(*kept, *dated),
+        instalments=dated_anew(plan, now),
         revision=plan.revision + 1,
         reason=None,
         resumed=True,

@@ -1,11 +1,14 @@
-"""How a change spreads, dates and tries the instalments of a plan anew; what is paid or under way stays."""
+"""How a plan's instalments are spread, dated and tried anew, when it is changed or goes on.
+
+What is paid or under way stays.
+"""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.rules import Rules
-from services.payments.domain.schedule import by_amount, charging_day, schedule
+from services.payments.domain.schedule import NOTICE, Month, by_amount, charging_day, month_of, schedule
 from shared.frozen import replace
 
 
@@ -14,18 +17,45 @@ def unpaid_minor(instalments: Iterable[PlanInstalment]) -> int:
     return sum(one.left_minor for one in instalments if not _stays(one))
 
 
-def spread_anew(plan: Plan, left_minor: int, now: datetime, rules: Rules) -> tuple[PlanInstalment, ...]:
-    """Return the instalments with what is left spread and dated by the plan's terms."""
+def spread_anew(
+    before: Plan, plan: Plan, left_minor: int, now: datetime, rules: Rules
+) -> tuple[PlanInstalment, ...]:
+    """Return the instalments of a plan as it was before, with what is left spread and dated by its terms now."""
     kept = tuple(
         one if _stays(one) else replace(one, amount_minor=one.paid_minor, status="paid")
-        for one in plan.instalments
+        for one in before.instalments
         if _stays(one) or one.paid_minor
     )
     amounts = by_amount(left_minor, plan.monthly_amount_minor, rules.instalment_min_minor)
-    fresh = schedule(amounts, now.date(), plan.day_of_month, bank=by_bank(plan))
+    fresh = schedule(amounts, now.date(), plan.day_of_month, bank=by_bank(plan), taken=_taken(before))
     if by_bank(plan):
-        fresh = _as_often_tried(fresh, plan.instalments)
-    return _renumbered((*kept, *fresh))
+        fresh = _as_often_tried(fresh, before.instalments)
+    return _in_order((*kept, *fresh))
+
+
+def dated_anew(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
+    """Return the instalments with what is neither paid nor under way to come anew, in the amounts that it had.
+
+    Nothing falls due in an earlier month than before. A card is tried anew; a bank was asked for the same debit
+    as often as it was.
+    """
+    bank, rest = by_bank(plan), [one for one in plan.instalments if not _stays(one)]
+    if not rest:
+        return plan.instalments
+    year, month = month_of(rest[0].due_on, plan.day_of_month)
+    start = max(now.date(), date(year, month, 1) - NOTICE)
+    amounts = [one.left_minor for one in rest]
+    dates = schedule(amounts, start, plan.day_of_month, bank=bank, taken=_taken(plan))
+    dated = (
+        replace(one, due_on=on.due_on, status="scheduled", attempts=one.attempts if bank else 0)
+        for one, on in zip(rest, dates, strict=True)
+    )
+    return _in_order((*(one for one in plan.instalments if _stays(one)), *dated))
+
+
+def _taken(plan: Plan) -> set[Month]:
+    """Return the months that need no other instalment, also those to come that were paid ahead."""
+    return {month_of(one.due_on, plan.day_of_month) for one in plan.instalments if _stays(one)}
 
 
 def _as_often_tried(
@@ -47,7 +77,7 @@ def _as_often_tried(
 def moved(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
     """Return the instalments with those to come on the days of what pays them now."""
     day, today, bank = plan.day_of_month, now.date(), by_bank(plan)
-    return tuple(
+    return _in_order(
         replace(one, due_on=charging_day(one.due_on, day, today, bank=bank)) if one.status == "scheduled" else one
         for one in plan.instalments
     )
@@ -66,8 +96,9 @@ def by_bank(plan: Plan) -> bool:
     return plan.method is not None and plan.method.kind == "bank_account"
 
 
-def _renumbered(instalments: tuple[PlanInstalment, ...]) -> tuple[PlanInstalment, ...]:
-    return tuple(replace(one, number=number) for number, one in enumerate(instalments, 1))
+def _in_order(instalments: Iterable[PlanInstalment]) -> tuple[PlanInstalment, ...]:
+    by_date = sorted(instalments, key=lambda one: one.due_on)
+    return tuple(replace(one, number=number) for number, one in enumerate(by_date, 1))
 
 
 def _stays(one: PlanInstalment) -> bool:

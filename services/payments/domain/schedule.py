@@ -1,7 +1,7 @@
 """When the instalments of a plan fall due, and how much each is."""
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count, islice
 from typing import Final
@@ -22,6 +22,9 @@ _DUE_AT: Final = time(12, tzinfo=UTC)
 
 _BANK_HOLIDAYS: Final = FederalReserve()  # type: ignore[no-untyped-call]  # holidays' own gap
 _SATURDAY: Final = 6
+
+Month = tuple[int, int]
+"""A year and one of its months."""
 
 
 def by_amount(total_minor: int, monthly_minor: int, least_minor: int) -> tuple[int, ...]:
@@ -47,17 +50,27 @@ def months_taken(total_minor: int, monthly_minor: int, least_minor: int) -> int:
     return full + (rest >= max(least_minor, full)) if full else min(rest, 1)
 
 
-def due_dates(start: date, day_of_month: int, number: int, *, bank: bool) -> tuple[date, ...]:
+def due_dates(
+    start: date, day_of_month: int, number: int, *, bank: bool, taken: Container[Month] = ()
+) -> tuple[date, ...]:
     """Return so many due dates: each month's chosen day or its last, the first at least ten days after the start.
 
     A bank debit on a day without banking moves to the next banking day; each month starts again from the
-    chosen day.
+    chosen day. Months that are `taken` have their instalment.
     """
     earliest = start + NOTICE
     months = (divmod(earliest.year * 12 + earliest.month - 1 + ahead, 12) for ahead in count())
-    anchored = (_anchored(year, month + 1, day_of_month) for year, month in months)
+    free = ((year, month + 1) for year, month in months if (year, month + 1) not in taken)
+    anchored = (_anchored(year, month, day_of_month) for year, month in free)
     days = islice((day for day in anchored if day >= earliest), number)
     return tuple(banking_day(day) if bank else day for day in days)
+
+
+def month_of(due_on: date, day_of_month: int) -> Month:
+    """Return the month that a due date is of: a banking day may be the first one after that."""
+    last = due_on.replace(day=1) - timedelta(days=1)
+    moved = banking_day(_anchored(last.year, last.month, day_of_month)) == due_on
+    return (last.year, last.month) if moved else (due_on.year, due_on.month)
 
 
 def charging_day(due_on: date, day_of_month: int, earliest: date, *, bank: bool) -> date:
@@ -74,9 +87,11 @@ def charging_day(due_on: date, day_of_month: int, earliest: date, *, bank: bool)
     return banking_day(day) if bank else day
 
 
-def schedule(amounts: Sequence[int], start: date, day_of_month: int, *, bank: bool) -> tuple[PlanInstalment, ...]:
+def schedule(
+    amounts: Sequence[int], start: date, day_of_month: int, *, bank: bool, taken: Container[Month] = ()
+) -> tuple[PlanInstalment, ...]:
     """Return the instalments of these amounts, numbered from one."""
-    days = due_dates(start, day_of_month, len(amounts), bank=bank)
+    days = due_dates(start, day_of_month, len(amounts), bank=bank, taken=taken)
     return tuple(
         PlanInstalment(number, due_on, amount_minor)
         for number, (due_on, amount_minor) in enumerate(zip(days, amounts, strict=True), 1)

@@ -29,6 +29,7 @@ from tests.unit.payments.plan_story import (
     due_on,
     failed_three_times,
     paid_by,
+    pay,
     plan_of,
     returned,
     started,
@@ -271,3 +272,62 @@ def test_a_bank_that_was_asked_three_times_is_not_asked_again_for_as_much_on_ano
     assert attempts(monthly_amount_minor=6_000) == [0, 0]
     assert attempts(day_of_month=15, method=CARD) == [0, 0, 0]
     assert attempts(day_of_month=15, autopay=False) == [0, 0, 0]
+
+
+def ahead(instalments: int) -> GuarantorAccount:
+    """Return an account whose plan of ten instalments is paid ahead by so many."""
+    started_on_20th = started(50_000, 5_000, day_of_month=20)
+    return pay(started_on_20th, instalments * 5_000, "pay-1", plan_id="plan-1")
+
+
+def test_another_day_leaves_the_months_that_were_paid_ahead() -> None:
+    account = ahead(6)
+    assert due_on(account)[5:7] == [date(2025, 8, 20), date(2025, 9, 20)]
+
+    changed = when(account, ChangePlan(**PLAN, day_of_month=21))
+    dearer = when(changed.state, ChangePlan(**PLAN, monthly_amount_minor=10_000))
+
+    assert due_on(changed.state)[5:] == [date(2025, 8, 20), *(date(2025, month, 21) for month in (9, 10, 11, 12))]
+    assert due_on(dearer.state)[5:] == [date(2025, 8, 20), date(2025, 9, 21), date(2025, 10, 21)]
+    assert [at and at.date() for _, at in timers(changed)] == [date(2025, 9, 21)]
+
+
+def test_a_plan_that_goes_on_leaves_the_months_that_were_paid_ahead() -> None:
+    account = ahead(6)
+    before = due_on(account)
+
+    resumed = when(when(account, PausePlan(**PLAN)).state, ResumePlan(**PLAN))
+
+    assert due_on(resumed.state) == before
+
+
+def test_what_a_bank_pays_after_the_end_of_a_month_is_of_that_month() -> None:
+    account = pay(started(20_000, 5_000, method=BANK), 15_000, "pay-1", plan_id="plan-1")
+    assert due_on(account)[2:] == [date(2025, 6, 2), date(2025, 6, 30)]
+
+    changed = when(account, ChangePlan(**PLAN, day_of_month=15)).state
+    resumed = when(when(account, PausePlan(**PLAN)).state, ResumePlan(**PLAN)).state
+
+    assert due_on(changed)[2:] == [date(2025, 6, 2), date(2025, 6, 16)]
+    assert due_on(resumed) == due_on(account)
+
+
+def test_a_plan_that_goes_on_tells_its_instalments_in_order_and_one_a_month() -> None:
+    account = pay(started(15_000, 5_000), 5_000, "pay-1", plan_id="plan-1", method=BANK)
+    account = pay(account, 5_000, "pay-2", plan_id="plan-1")
+    account = when(account, answer("succeeded", query=None, stands="returned", reason="R01")).state
+    paused = when(account, PausePlan(**PLAN)).state
+
+    early = plan_of(when(paused, ResumePlan(**PLAN)).state)
+    late = plan_of(when(paused, ResumePlan(**PLAN), at=NOW + timedelta(days=25)).state)
+
+    assert [(one.number, one.due_on, one.status) for one in early.instalments] == [
+        (1, date(2025, 3, 31), "scheduled"),
+        (2, date(2025, 4, 30), "paid"),
+        (3, date(2025, 5, 31), "scheduled"),
+    ]
+    assert [(one.number, one.due_on, one.status) for one in late.instalments] == [
+        (1, date(2025, 4, 30), "paid"),
+        (2, date(2025, 5, 31), "scheduled"),
+        (3, date(2025, 6, 30), "scheduled"),
+    ]

@@ -1,6 +1,6 @@
 """Whatever happens to a plan, it waits for something that will come, until it is paid or ends unpaid."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -13,7 +13,7 @@ from services.payments.domain.schedule import moment
 from shared.events.envelope import Data
 from shared.events.plans import ChangePlan, PausePlan, ResumePlan
 from shared.events.vocabulary import Method
-from tests.unit.payments.plan_story import BANK, PLAN, plan_of
+from tests.unit.payments.plan_story import BANK, PLAN, due_on, plan_of
 from tests.unit.payments.story import CARD, NOW, answer, charge_tasks, owing, start_plan, submit, when
 
 DAY = timedelta(days=1)
@@ -57,6 +57,11 @@ class Life:
     def payments(self, *statuses: str) -> list[str]:
         return [one.payment_id for one in self.account.payments.values() if one.status in statuses]
 
+    def months_to_come(self) -> list[date]:
+        """Return the months of what is unpaid; a banking day may be one of the first three of the month after."""
+        unpaid = (one for one in plan_of(self.account).instalments if one.status not in ("paid", "processing"))
+        return [(one.due_on - 3 * DAY).replace(day=1) for one in unpaid]
+
     def do(self, what: str, much: int) -> None:
         """Let something happen, where it can."""
         number = len(self.account.payments)
@@ -89,12 +94,16 @@ class Life:
             case "pause":
                 self.hear(PausePlan(**PLAN))
             case "resume":
+                before = self.months_to_come()
                 self.hear(ResumePlan(**PLAN))
+                assert self.months_to_come() >= before, "earlier than it was"
         self.check()
 
     def check(self) -> None:
         """Hold that each instalment of an active plan that is not paid waits for something that will come."""
         plan = plan_of(self.account)
+        assert [one.number for one in plan.instalments] == list(range(1, len(plan.instalments) + 1))
+        assert due_on(self.account) == sorted(due_on(self.account))
         if plan.status != "active":
             return
         waiting = [(at, timer) for at, timer in self.timers if timer.revision == plan.revision]
