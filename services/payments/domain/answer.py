@@ -149,8 +149,9 @@ def _returned(
         after, reopened, tasks = collecting.returned(after, back, back.allocation, code, now)
         events = (*events, *reopened)
     if code in collecting.REVOKING:
-        after, changed = autopay.stop_for(_without_token(after, back), back)
-        events = (*events, *changed)
+        after, removed = method.forget(after, back)
+        after, changed = autopay.stop_for(after, back)
+        events = (*events, *removed, *changed)
     if code not in _KNOWN_CODES:
         after, work = about_payment(after, "return-unknown-code", back, now)
         events = (*events, work)
@@ -220,14 +221,6 @@ def _known(account: GuarantorAccount, before: Payment, now: datetime) -> Guarant
 def _over(account: GuarantorAccount, before: Payment, now: datetime) -> GuarantorAccount:
     """End the work about a dispute; one that was over when it was first heard of is no work."""
     return account if before.dispute_status is None else settle_itself(account, "dispute", before.payment_id, now)
-
-
-def _without_token(account: GuarantorAccount, payment: Payment) -> GuarantorAccount:
-    """Forget a saved bank account that nothing can be taken from, as far as it is at hand."""
-    for saved in account.methods.values():
-        if saved.token and saved.shown() == payment.method:
-            account = account.with_method(replace(saved, token=None))
-    return account
 
 
 def _tell(cls: type[_Told], account: GuarantorAccount, payment: Payment, **said: object) -> Event:

@@ -5,7 +5,7 @@ from datetime import datetime
 from services.payments.domain import autopay
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.payer import is_staff, person_of
-from services.payments.domain.records import SavedMethod
+from services.payments.domain.records import Payment, SavedMethod
 from services.payments.domain.refusal import refuse
 from shared.events.payments import MethodRemoved, MethodSaved, RemoveMethod, SaveMethod
 from shared.events.vocabulary import Method
@@ -54,10 +54,20 @@ def remove(account: GuarantorAccount, command: RemoveMethod, actor: str) -> Deci
     known = account.methods.get(command.method_id)
     if known is None or (known.person_id != person_of(account, actor) and not is_staff(actor)):
         return refuse(account, command, "not_found")
-    told = MethodRemoved(account_number=account.number, method_id=known.method_id)
     after = account.with_method(replace(known, token=None)) if known.token else account
     after, changed = autopay.stop(after, lambda plan: plan.method_id == known.method_id)
-    return Decision(after, (Event(told, "done", account.number), *changed))
+    return Decision(after, (_removed(account, known, done=True), *changed))
+
+
+def forget(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccount, tuple[Event, ...]]:
+    """Forget a saved bank account that nothing can be taken from, since what it paid came back."""
+    events = []
+    for known in account.methods.values():
+        if known.token and known.shown() == payment.method:
+            account = account.with_method(replace(known, token=None))
+            if known.is_kept:
+                events.append(_removed(account, known))
+    return account, tuple(events)
 
 
 def _of(method_id: str, method: Method, person: str, now: datetime) -> SavedMethod:
@@ -75,4 +85,9 @@ def _same(known: SavedMethod, method: Method, person: str) -> bool:
 
 def _saved(account: GuarantorAccount, method: SavedMethod, *, done: bool = False) -> Event:
     told = MethodSaved(account_number=account.number, method_id=method.method_id, method=method.shown())
+    return Event(told, "done" if done else None, account.number)
+
+
+def _removed(account: GuarantorAccount, method: SavedMethod, *, done: bool = False) -> Event:
+    told = MethodRemoved(account_number=account.number, method_id=method.method_id)
     return Event(told, "done" if done else None, account.number)

@@ -7,7 +7,7 @@ import pytest
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from shared.events.billing import Guarantor
-from shared.events.payments import PaymentReturned, RemoveMethod, SaveMethod
+from shared.events.payments import MethodRemoved, PaymentReturned, RemoveMethod, SaveMethod
 from shared.events.plans import ChangePlan, InstalmentDue, PausePlan, PlanChanged
 from shared.messaging.decision import Decision
 from tests.unit.payments.plan_story import BANK, PLAN, due, host, paid_by, pay, plan_of, started, timers
@@ -21,6 +21,7 @@ from tests.unit.payments.story import (
     opened,
     owing,
     start_plan,
+    submit,
     when,
 )
 
@@ -149,3 +150,21 @@ def test_a_plan_goes_on_while_who_pays_it_may_act_for_the_account() -> None:
     for account, viewers in ((started(), ()), (by_staff, ()), (taken_over, ("P-2", "P-3"))):
         assert plan_of(host(account, opened(viewers=viewers))).autopay is True
     assert plan_of(host(taken_over, opened(viewers=()))).autopay is False
+
+
+@pytest.mark.parametrize(("code", "removed"), [("R29", ["m-1"]), ("R01", [])])
+def test_a_saved_account_that_a_bank_revoked_is_told_to_be_forgotten(code: str, removed: list[str]) -> None:
+    other = BANK.model_copy(update={"last4": "1111"})
+    account = owing(V1=13_000)
+    for method_id, method in (("m-1", BANK), ("m-2", other), ("m-3", CARD)):
+        account = when(account, SaveMethod(account_number=NUMBER, method_id=method_id, method=method)).state
+    waiting = when(account, submit(300, "pay-2", method=BANK, save_method=True)).state
+
+    decision = came_back(pay(waiting, 700, "pay-1", method=BANK), stands="returned", reason=code)
+
+    told = [event for event in decision.events if isinstance(event.data, MethodRemoved)]
+    assert [(event.data, event.outcome) for event in told] == [
+        (MethodRemoved(account_number=NUMBER, method_id=method_id), None) for method_id in removed
+    ]
+    assert came_back(decision.state, stands="returned", reason=code).events == ()
+    assert (decision.state.methods["pay-2"].token is None) is bool(removed)
