@@ -272,7 +272,7 @@ def _make(account: GuarantorAccount, payment: Payment, refund: Refund, now: date
         key=refund.processor_key,
         send_before=now + SEND_WITHIN,
     )
-    return Task(make)
+    return Task(make, correlationid=refund.correlationid)
 
 
 def _ask_again(

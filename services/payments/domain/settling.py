@@ -35,7 +35,8 @@ def settle_work(
     about = account.refunds.get(work.about.refund_id or "") or account.payments.get(work.about.payment_id or "")
     chain = about.correlationid if about else None
     events = tuple(event._replace(outcome=None, correlationid=chain) for event in effect.events)
-    return Decision(effect.state, (*events, _told(account, command)), effect.tasks)
+    tasks = tuple(task._replace(correlationid=chain) for task in effect.tasks)
+    return Decision(effect.state, (*events, _told(account, command)), tasks)
 
 
 def _effect(

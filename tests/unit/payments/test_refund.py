@@ -185,6 +185,10 @@ def test_who_settles_an_approval_stays_known_with_what_they_did_and_why(action: 
     named = {**NAMED, "note": "As agreed"}
     by_topic = when(asked, ApproveRefund(**named) if action == "approve" else DeclineRefund(**named), actor=BOB)
     assert by_topic.state.settled == settled.state.settled
+    chain = asked.refunds["r-1"].correlationid
+    assert chain is not None
+    assert {event.correlationid for event in settled.events} == {chain, None}
+    assert {task.correlationid for task in (*settled.tasks, *by_topic.tasks)} <= {chain}
 
 
 def test_who_says_that_an_unknown_refund_was_made_stays_known() -> None:
