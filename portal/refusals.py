@@ -38,6 +38,7 @@ _PAYMENTS: Final = {
     "plan_too_long": N_("The plan would take too long. Please choose a larger monthly amount."),
     "authorization_missing": N_("Please tick the box that lets us take the money from your bank account."),
     "refund_exceeds_payment": N_("This is more than what is left of the payment."),
+    "payment_disputed": N_("The card holder disputes this payment. It can be refunded only once that is over."),
     "refund_decided": N_("This refund has been decided already."),
     "guest_expired": N_("Too much time has passed. Please look your bill up again."),
     "too_many_attempts": N_("This did not work too often. Please try again tomorrow, or call us."),

@@ -128,7 +128,7 @@ def decide_request(
         return refuse(account, command, "second_person_required")
     payment = account.payments[refund.payment_id]
     if approves and not _refundable(payment):
-        return refuse(account, command, "refund_exceeds_payment")
+        return refuse(account, command, "payment_disputed" if _disputed(payment) else "refund_exceeds_payment")
     decided = replace(refund, status="declined", decided_by=actor)
     if approves:
         decided = replace(decided, status="processing", sent_at=now)
@@ -218,6 +218,8 @@ def _misfit(account: GuarantorAccount, payment: Payment | None, command: Request
         return "currency_mismatch"
     if command.amount_minor <= 0:
         return "amount_not_positive"
+    if _disputed(payment):
+        return "payment_disputed"
     left_minor = sum(_left(account, payment).values()) if _refundable(payment) else 0
     return "refund_exceeds_payment" if command.amount_minor > left_minor else None
 
@@ -226,6 +228,10 @@ def _refundable(payment: Payment) -> bool:
     """Tell whether the money of a payment is there to be given back: not while its holder disputes it."""
     kept = payment.status == "succeeded" and payment.dispute_status in (None, "won")
     return kept and payment.charge_id is not None
+
+
+def _disputed(payment: Payment) -> bool:
+    return payment.dispute_status in ("needs_response", "under_review")
 
 
 def _left(account: GuarantorAccount, payment: Payment) -> Counter[str]:
