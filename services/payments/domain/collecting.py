@@ -88,14 +88,14 @@ def fall_due(
 def out_of_grace(account: GuarantorAccount, timer: GraceTimer, now: datetime) -> Decision[GuarantorAccount]:
     """End a plan of which an instalment stayed unpaid; while a payment of it is under way, not yet."""
     plan = _current(account, timer)
-    if plan is None or plan.instalment(timer.number).status not in _UNPAID:
+    one = plan.instalment(timer.number) if plan else None
+    if plan is None or one is None or one.status not in _UNPAID or timer.attempts not in (None, one.attempts):
         return Decision(account)
     if _is_over(account, plan):
         after, events = _complete(account, plan)
         return Decision(after, events)
     if _under_way(account, plan):
-        again = grace_timer(account, plan, plan.instalment(timer.number), _next_day(now))
-        return Decision(account, tasks=(again,))
+        return Decision(account, tasks=(grace_timer(account, plan, one, _next_day(now)),))
     reason = f"Instalment {timer.number} was not paid."
     defaulted = ended(account, replace(plan, status="defaulted", reason=reason))
     told = PlanDefaulted(plan_id=plan.plan_id, account_number=account.number, reason=reason)

@@ -32,13 +32,14 @@ class InstalmentTimer(Fact):
 
 
 class GraceTimer(Fact):
-    """The time is up for paying an instalment by hand."""
+    """The time is up for paying an instalment by hand; one that was tried since has another."""
 
     TYPE: ClassVar[str] = "payments.grace-timer.v1"
     plan_id: Id
     account_number: Id
     number: Position
     revision: Revision
+    attempts: Annotated[int, Field(ge=0)] | None = None
 
 
 def next_timer(account: GuarantorAccount, plan: Plan) -> tuple[Task, ...]:
@@ -62,7 +63,11 @@ def instalment_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment,
 def grace_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment, at: datetime) -> Task:
     """Return the timer that ends the plan if the instalment is not paid by hand by then."""
     timer = GraceTimer(
-        plan_id=plan.plan_id, account_number=account.number, number=one.number, revision=plan.revision
+        plan_id=plan.plan_id,
+        account_number=account.number,
+        number=one.number,
+        revision=plan.revision,
+        attempts=one.attempts,
     )
     return Task(timer, at, f"{plan.plan_id} {one.number}")
 

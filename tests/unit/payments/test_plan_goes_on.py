@@ -114,7 +114,10 @@ class Life:
             assert any(at <= day for at in coming), scheduled[0]
         for one in plan.instalments:
             if one.status in ("due", "failed"):
-                assert any(timer.number == one.number for _, timer in waiting), one
+                mine = [timer for _, timer in waiting if timer.number == one.number]
+                assert any(
+                    isinstance(timer, InstalmentTimer) or timer.attempts == one.attempts for timer in mine
+                ), one
             if one.status == "processing":
                 assert one.payment_id in self.payments("processing", "unknown"), one
 

@@ -98,3 +98,25 @@ def test_timers_of_a_release_that_did_not_say_which_they_are_do_both() -> None:
     assert timers(
         when(pay(started(), 5_000, "pay-1", plan_id="plan-1"), InstalmentTimer(**PLAN, number=1, revision=0))
     )
+
+
+def test_the_days_of_grace_begin_when_the_last_attempt_has_failed() -> None:
+    account = due(pay(started(), 2_000, "pay-1", plan_id="plan-1", method=BANK)).state
+    decline = partial(answer, "declined", reason="card_declined")
+    declined = when(account, decline(payment_id=paid_by(account)), at=DAY)
+    ((again, at),) = timers(declined)
+    back = when(declined.state, came_back(), at=DAY + timedelta(days=1))
+    ((early, ends_early),) = timers(back)
+    assert isinstance(early, GraceTimer)
+    account = back.state
+    for _ in range(2):
+        assert at
+        account = when(account, again, at=at).state
+        declined = when(account, decline(payment_id=paid_by(account)), at=at)
+        account, ((again, at),) = declined.state, timers(declined)
+
+    assert ends_early
+    assert when(account, early, at=ends_early).state is account
+    assert at
+    assert at > ends_early
+    assert [type(event) for event in events(when(account, again, at=at))] == [PlanDefaulted, WorkRaised]
