@@ -8,7 +8,7 @@ import pytest
 
 from local.infrastructure import Endpoints
 from shared.events.envelope import write
-from shared.events.payments import RequestRefund
+from shared.events.payments import RequestRefund, SaveMethod
 from shared.events.topics import HOST_BILLING
 from shared.events.vocabulary import Method
 from tests.flow.kit import eventually
@@ -49,6 +49,9 @@ async def work(portal: Portal, kind: str, number: str) -> str:
 async def test_a_bank_return_days_later_comes_by_webhook_and_counts_once(portal: Portal) -> None:
     number = await portal.account(10_000)
     payment_id = await paid(portal, number, "tok_bank_return_R10")
+    bank = Method(kind="bank_account", token="tok_bank_return_R10", last4="6789")
+    save = SaveMethod(account_number=number, method_id=(method_id := f"{number}-bank"), method=bank)
+    await portal.outcome(await portal.command(number, save))
 
     await portal.advance(timedelta(days=6))
     event = await portal.webhook("charge.returned", payment_id, copies=2)
@@ -57,6 +60,7 @@ async def test_a_bank_return_days_later_comes_by_webhook_and_counts_once(portal:
     assert (returned["data"]["reason"], returned["data"]["amount_minor"]) == ("R10", 10_000)
     accepted = await portal.said(number, "payments.payment-accepted.v1")
     assert returned["correlationid"] == accepted["correlationid"] == accepted["causationid"]
+    await portal.said_of(number, "payments.method-removed.v1", method_id=method_id)
     assert await portal.send_webhook(event) == 204
     assert await portal.send_webhook(event, "another secret") == 400
     await portal.said_of(number, "payments.balance-changed.v1", balance_minor=10_000, version=3)
@@ -114,7 +118,9 @@ async def test_a_large_refund_is_approved_by_a_second_person_and_raises_the_bala
     assert (details["Settled by"], details["How"], details["Note"]) == ("staff:bob", "approve", "As agreed")
     refunded = await portal.said(number, "payments.payment-refunded.v1")
     assert refunded["data"]["amount_minor"] == 60_000
-    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=60_000)
+    balance = await portal.said_of(number, "payments.balance-changed.v1", balance_minor=60_000)
+    asked = await portal.said(number, "payments.refund-requested.v1")
+    assert refunded["correlationid"] == balance["correlationid"] == asked["correlationid"]
     _, payment = await portal.api.get(f"/v1/payments/{payment_id}", person="P-1")
     assert (payment["status"], payment["refunded_minor"]) == ("succeeded", 60_000)
 
