@@ -186,13 +186,16 @@ class Reader:
 
 
 def _header(raw: bytes) -> Header | ValidationError:
-    """Read an envelope whatever its data is, also half a character, as JavaScript writes of a cut emoji."""
+    """Read an envelope whatever its data is, also half a character, as JavaScript writes of a cut emoji.
+
+    As UTF-8 alone: a message that is in nothing else could not be looked through by who screens its bytes.
+    """
     try:
         return Header.model_validate_json(raw)
     except ValidationError as error:
         fault = error
     try:
-        told = json.loads(raw)
+        told = json.loads(raw.decode("utf-8-sig", "surrogatepass"))
         return Header.model_validate_json(json.dumps({**told, "data": None}))
     except (ValueError, TypeError, RecursionError):
         return fault

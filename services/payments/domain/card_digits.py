@@ -26,7 +26,7 @@ _ISSUED: Final = re.compile(
 
 _FIRST_DIGITS: Final = "23456"
 
-_BETWEEN: Final = b" \t\n\r\v\f._/,-"
+_BETWEEN: Final = b"\0 \t\n\r\v\f._/,-"
 """What may stand between groups of digits; beside these any other blank or dash, and what has no width."""
 
 # What is left of a text: a 0 for each digit, nothing for what may stand between them, an x for all else.
@@ -64,16 +64,20 @@ class Found(Enum):
 def card_number_in(raw: bytes) -> Found:
     """Tell whether and where a field of a message, known or not, or the name of one, holds a card number.
 
-    What is no message is looked through as a whole.
+    What is no message is looked through as a whole, also in an encoding of two or four bytes a character, which
+    looks like ASCII with NULs: no message can show its digits, but a dead letter would.
     """
-    plain = raw.isascii() and b"\\" not in raw
+    plain = raw.isascii() and b"\\" not in raw and b"\0" not in raw
     if plain and _SUSPECT not in raw.translate(_OUTLINE, _BETWEEN):
         return Found.NOWHERE
     try:
         # Objects as their pairs: of a name that comes twice, both values count.
         message = json.loads(raw, object_pairs_hook=tuple)
     except (ValueError, RecursionError):
-        message = raw.decode("utf-8", "replace")
+        message = [
+            raw.decode(json.detect_encoding(raw), "replace"),
+            raw.replace(b"\0", b"").decode("utf-8", "replace"),
+        ]
     if isinstance(message, tuple):
         message = [
             (name, value)

@@ -181,6 +181,14 @@ def test_half_a_character_in_the_data_leaves_the_envelope_to_answer_to() -> None
         READER.read(json.dumps({**sample(SubmitPayment), "subject": "\ud83d"}).encode())
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_a_message_in_any_encoding_but_utf_8_is_unreadable(encoding: str) -> None:
+    raw = payment().decode().encode(encoding)
+    with pytest.raises(UnreadableError):
+        READER.read(raw)
+    assert READER.header(raw) is None
+
+
 def test_another_version_of_the_envelope_is_unreadable() -> None:
     with pytest.raises(UnreadableError, match=r"^no envelope: specversion$"):
         READER.read(json.dumps({**sample(SubmitPayment), "specversion": "2.0"}).encode())

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from services.payments.domain.card_digits import Found, card_number_in
 from services.payments.handlers import screen
+from shared.events.topics import SERVICES
+from shared.messaging.records import Reading
+from tests.unit.messaging.given import record
 from tests.unit.payments.story import message, submit
 
 CARD = "4111111111111111"
@@ -214,6 +217,37 @@ def test_times_and_traces_hold_no_card_number() -> None:
 )
 def test_what_is_no_message_is_looked_through_as_a_whole(raw: bytes) -> None:
     assert holds_card_number(raw)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("number", [CARD, "4111 1111 1111 1111", "4111\u20131111\u20131111\u20131111"])
+@pytest.mark.parametrize("told", ['{{"id": "{}"}}', '{{"data": {{"note": "{}"}}}}', "my card is {}"])
+def test_an_encoding_of_more_bytes_a_character_hides_no_card_number(encoding: str, number: str, told: str) -> None:
+    assert holds_card_number(told.format(number).encode(encoding))
+
+
+@pytest.mark.parametrize(
+    "raw", [b"4\x001\x00" + b"1\x00" * 14, b'{"data": {"note": "4' + b"\\u00001" * 15 + b'"}}']
+)
+def test_nor_do_nuls_between_its_digits(raw: bytes) -> None:
+    assert holds_card_number(raw)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("attribute", ["id", "note"])
+def test_of_a_command_in_such_an_encoding_no_digits_are_kept(encoding: str, attribute: str) -> None:
+    told = message(submit()).model_dump(mode="json")
+    told[attribute] = CARD
+    service = SERVICES["payments"]
+    topic = next(heard.topic.name for heard in service.reads if "commands" in heard.topic.name)
+
+    arrival = Reading(service, screen).read(record(json.dumps(told).encode(encoding), topic))
+
+    assert arrival.header is None
+    assert arrival.record is not None
+    assert arrival.record.value is None
+    assert arrival.fault is not None
+    assert arrival.fault.reason == "card_number_refused"
 
 
 def test_a_usual_command_passes_and_a_fault_repeats_no_digits() -> None:
