@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
+from prometheus_client import Counter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 WITHHELD: Final = "[withheld]"
@@ -52,12 +53,26 @@ _WITH_ARGUMENTS = frozenset({"aiokafka", "uvicorn"})
 log = structlog.get_logger()
 
 
+DROPPED: Final = Counter("log_lines_dropped_total", "Lines of the log that could not be written")
+
+
 class _Printer(structlog.PrintLogger):
-    """Prints the lines of one module, if it said its name to `get_logger`."""
+    """Prints the lines of one module, if it said its name to `get_logger`.
+
+    A line that cannot be written, as on a full disk, is dropped: what was to be logged goes on.
+    """
 
     def __init__(self, stream: TextIO, module: str | None = None) -> None:
         super().__init__(stream)
         self.of = {} if module is None else {"logger": module}
+
+    def msg(self, message: str) -> None:
+        try:
+            super().msg(message)
+        except OSError:
+            DROPPED.inc()
+
+    debug = info = warning = error = critical = msg
 
 
 def configure(service: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:

@@ -1,8 +1,10 @@
 import ast
 import asyncio
+import errno
 import io
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
+from prometheus_client import REGISTRY
 from pydantic import BaseModel, ValidationError
 
 from shared import logs
@@ -189,6 +192,36 @@ def test_a_terminal_gets_lines_for_the_eye_through_the_same_gate() -> None:
     assert "payment refused" in terminal.getvalue()
     assert not terminal.getvalue().startswith("{")
     assert CARD not in terminal.getvalue()
+
+
+class FullDisk(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.usefixtures("stream")
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "exception", "critical"])
+def test_a_line_that_cannot_be_written_is_dropped_and_counted(level: str) -> None:
+    logs.configure("payments", stream=FullDisk(), level="DEBUG")
+    dropped = REGISTRY.get_sample_value("log_lines_dropped_total") or 0
+    getattr(structlog.get_logger(), level)("partition assigned")
+    logging.getLogger("aiokafka").warning("no connection")
+    assert REGISTRY.get_sample_value("log_lines_dropped_total") == dropped + 2
+
+
+def test_a_process_goes_on_when_nobody_reads_its_log_any_more() -> None:
+    program = """
+from shared import logs
+logs.configure("payments")
+for _ in range(100):
+    logs.log.info("partition assigned")
+print("done")
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=writer, check=False)  # noqa: S603
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (0, b"done\n")
 
 
 def test_an_error_that_ends_the_process_is_logged_like_any_other() -> None:
