@@ -146,7 +146,7 @@ def given(infrastructure: Endpoints) -> dict[str, str]:
         "PAYMENTS_DATABASE_URL": infrastructure.databases["payments"],
         "PAYMENTS_HTTP_PORT": "0",
         "PAYMENTS_PROCESSOR_URL": "http://127.0.0.1:1",
-        "PAYMENTS_PROCESSOR_SECRET": "a secret",
+        "PAYMENTS_PROCESSOR_SECRET": "a secret, long enough",
         "PAYMENTS_SECRET": "another secret, and longer",
         "AUTH_ISSUER": "http://127.0.0.1:1",
         "AUTH_JWKS_URL": "http://127.0.0.1:1/keys",
