@@ -30,6 +30,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.problems import Problem
+from shared.settings import WebAddress
 
 StaffRole = Literal["billing", "crm", "insurance", "clinical", "clinical-support", "supervisor", "ops"]
 GATEWAY: Final = "gateway"
@@ -51,7 +52,7 @@ class AuthSettings(BaseSettings):
 
     issuer: str = Field(min_length=1)
     audience: str = Field(default="patient-portal", min_length=1)
-    jwks_url: str = Field(pattern="^https?://")
+    jwks_url: WebAddress
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,9 @@ def do(package: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         sys.exit(f"{name} does not start: {error}")
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         sys.exit(f"{name} does not start: the database does not let us in: {type(error).__name__}")
+    except asyncpg.ClientConfigurationError as error:
+        sys.stderr.write(f"{name.upper()}_DATABASE_URL, or a variable PG… beside it: {error.args[0]}\n")
+        sys.exit(2)
 
 
 async def _migrate(package: str) -> None:

@@ -54,7 +54,7 @@ class Application(Generic[Own]):
         settings = read(self.settings)
         kafka, believed, made_up = read(KafkaSettings), read(auth.AuthSettings), read(ClockSettings)
         telemetry.configure(self.service.name)
-        for name in unknown(KafkaSettings, "KAFKA_"):
+        for name in (*unknown(KafkaSettings), *unknown(auth.AuthSettings), *unknown(ClockSettings)):
             log.warning("a variable of the environment is no setting", kind=name)
         url = settings.database_url.get_secret_value()
         async with AsyncExitStack() as stack:

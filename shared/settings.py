@@ -13,13 +13,32 @@ import ssl
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 T = TypeVar("T", bound=BaseSettings)
 
-WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
+_PORT_MAX: Final = 65535
+
+
+def of_a_port(address: str) -> str:
+    """Return an address whose port, if it names one, can be a server's.
+
+    Raises:
+        ValueError: it cannot; the message repeats nothing of the address, which may hold a password.
+    """
+    try:
+        good = urlsplit(address).port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"its host must be a name or an address, and its port 1 to {_PORT_MAX}")
+    return address
+
+
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(of_a_port)]
 
 SECRETS: Final = Path("/run/secrets")
 
@@ -27,11 +46,12 @@ SECRETS: Final = Path("/run/secrets")
 _SERVICE_LINK = re.compile(r"^\w+_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
 
 
-_HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
+_HOST = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
 
 
 def _hosts(value: str) -> str:
-    if not all(_HOST.fullmatch(host) for host in value.split(",")):
+    found = [_HOST.fullmatch(host) for host in value.split(",")]
+    if not all(host and 0 < int(host[1]) <= _PORT_MAX for host in found):
         raise ValueError("must be host:port, several with commas between them")
     return value
 
@@ -44,9 +64,23 @@ def _certificates(value: Path) -> Path:
     return value
 
 
+_PLACE = re.compile(r"(?:[^:@\[\]]*|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?")
+_SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
 def _postgresql(value: SecretStr) -> SecretStr:
-    if not re.match(r"postgres(ql)?://\S+", value.get_secret_value()):
+    """Refuse what asyncpg takes for an address that is away, or fails at without a name."""
+    try:
+        url = urlsplit(value.get_secret_value())
+        told = parse_qs(url.query, strict_parsing=True) if url.query else {}
+        places = [_PLACE.fullmatch(place) for place in url.netloc[url.netloc.find("@") + 1 :].split(",")]
+    except ValueError:
+        told, places = {}, [None]
+    good = all(place and 0 < int(place[1] or _PORT_MAX) <= _PORT_MAX for place in places)
+    if not good or not re.match(r"postgres(ql)?://\S+", value.get_secret_value()):
         raise ValueError("must be postgresql://user:password@host:port/database")
+    if told.get("sslmode", ["prefer"])[-1] not in _SSL_MODES:
+        raise ValueError(f"its sslmode must be one of {', '.join(_SSL_MODES)}")
     return value
 
 
@@ -115,7 +149,7 @@ class DatabaseSettings(BaseSettings):
 class ServiceSettings(DatabaseSettings):
     """What every service needs; a service adds its own under the same prefix."""
 
-    http_host: str = "127.0.0.1"
+    http_host: str = Field(default="127.0.0.1", min_length=1)
     http_port: int = Field(default=8080, ge=0, le=65535)
 
 
@@ -127,8 +161,9 @@ class ClockSettings(BaseSettings):
     url: WebAddress | None = None
 
 
-def unknown(settings: type[BaseSettings], prefix: str) -> list[str]:
-    """Return the variables of the environment that begin with a prefix and are no settings of its class."""
+def unknown(settings: type[BaseSettings]) -> list[str]:
+    """Return the variables of the environment that begin with a class's prefix and are no settings of it."""
+    prefix = settings.model_config.get("env_prefix", "")
     names = {f"{prefix}{name}".upper() for name in settings.model_fields}
     return sorted(
         name
@@ -145,7 +180,7 @@ def read(settings: type[T], secrets: Path = SECRETS, prefix: str | None = None) 
     prefix = prefix or settings.model_config.get("env_prefix", "")
     # The other prefixes may be somebody else's too, as those of Kafka's own programs are.
     own = issubclass(settings, ServiceSettings)
-    faults = [f"{name} is no setting" for name in (unknown(settings, prefix) if own else ())]
+    faults = [f"{name} is no setting" for name in (unknown(settings) if own else ())]
     try:
         found = settings(_env_prefix=prefix, _secrets_dir=secrets if secrets.is_dir() else None)
     except ValidationError as error:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from shared.database import AWAY
+from shared.database import AWAY, is_misuse
 
 T = TypeVar("T")
 
@@ -31,6 +31,8 @@ async def when_there(
         try:
             return await step()
         except away as error:
+            if is_misuse(error):
+                raise
             log.warning("waiting for what is not there yet", kind=what, error_type=type(error).__name__)
             await asyncio.sleep(_AGAIN_S)
 

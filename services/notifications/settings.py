@@ -10,12 +10,12 @@ from pydantic_settings import SettingsConfigDict
 from services.notifications.domain.terms import Terms
 from services.notifications.links import Links
 from services.notifications.wording import current_hashes
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, of_a_port
 
 _KEY_MIN: Final = 16
 Key = Annotated[SecretStr, Field(min_length=_KEY_MIN)]
 SmsUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["http", "https", "smpp", "smpps"], host_required=True)]
-SmtpUrl = Annotated[str, Field(pattern=r"^smtps?://\S+:\d{1,5}/?$")]
+SmtpUrl = Annotated[str, Field(pattern=r"^smtps?://\S+:\d{1,5}/?$"), AfterValidator(of_a_port)]
 
 
 def _mailbox(value: str) -> str:
@@ -37,7 +37,7 @@ class Settings(ServiceSettings):
 
     smtp_url: SmtpUrl
     mail_from: Annotated[str, AfterValidator(_mailbox)] = "statements@portal.example"
-    mail_from_name: str = "Patient Portal"
+    mail_from_name: str = Field(default="Patient Portal", pattern=r"^[^\x00-\x1f\x7f]*$")
     email_secret: Key
     sms_url: SmsUrl
     sms_secret: SecretStr

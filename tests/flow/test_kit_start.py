@@ -91,6 +91,15 @@ async def test_settings_that_lose_messages_and_names_that_are_none_stop_the_star
         assert sorted(line.replace(":", " ").split()[0] for line in ended.said) == sorted(environment)
 
 
+@pytest.mark.parametrize("command", [(), ("migrate",)])
+async def test_a_variable_of_postgresql_that_is_wrong_stops_the_start(
+    command: tuple[str, ...], infrastructure: Endpoints
+) -> None:
+    ended = await payments({**given(infrastructure), "PGSSLMODE": "banana"}, *command)
+    assert ended.status == 2
+    assert ended.said[-1].startswith("PAYMENTS_DATABASE_URL, or a variable PG… beside it: `sslmode` parameter")
+
+
 async def test_a_wrong_password_of_the_database_is_told_in_a_line(infrastructure: Endpoints) -> None:
     url = urlsplit(infrastructure.databases["payments"])
     wrong = urlunsplit(url._replace(netloc=f"{url.username}:wrong@{url.hostname}:{url.port}"))

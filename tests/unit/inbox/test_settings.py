@@ -1,5 +1,7 @@
 """Settings of the inbox that cannot work end the process before it starts, with one line."""
 
+from pathlib import Path
+
 import pytest
 
 from services.inbox.settings import Settings
@@ -18,6 +20,9 @@ GOOD = {
         ("INBOX_ATTACHMENTS_URL", "ftp://files"),
         ("INBOX_ATTACHMENTS_URL", "memory:///"),
         ("INBOX_ATTACHMENTS_URL", "files"),
+        ("INBOX_ATTACHMENTS_URL", "s3://"),
+        ("INBOX_ATTACHMENTS_URL", "file://relative"),
+        ("INBOX_ATTACHMENTS_URL", "file:///proc/files"),
         ("INBOX_CLAMD_URL", "http://clamd:3310"),
         ("INBOX_CLAMD_URL", "tcp://"),
     ],
@@ -35,9 +40,15 @@ def test_an_address_of_a_kind_that_nobody_can_use_stops_the_start(
     assert line.startswith(f"{name}: ")
 
 
-@pytest.mark.parametrize("url", ["file:///var/files", "gs://files", "az://files", "abfss://files@account/folder"])
-def test_files_are_kept_in_any_store_that_there_is(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "store", ["file://{}/files", "gs://files", "az://files", "abfss://files@account.dfs.core.windows.net/folder"]
+)
+def test_files_are_kept_in_any_store_that_there_is(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for given, right in GOOD.items():
         monkeypatch.setenv(given, right)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    url = store.format(tmp_path)
     monkeypatch.setenv("INBOX_ATTACHMENTS_URL", url)
     assert str(read(Settings).attachments_url) == url

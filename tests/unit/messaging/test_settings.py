@@ -8,6 +8,7 @@ import pytest
 from faststream.kafka.security import parse_security
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.auth import AuthSettings
 from shared.messaging.security import security
 from shared.settings import ClockSettings, DatabaseSettings, KafkaSettings, ServiceSettings, read, unknown
 from shared.telemetry import TelemetrySettings
@@ -67,6 +68,8 @@ def refusal(
         ("KAFKA_BOOTSTRAP_SERVERS", "kafka"),
         ("KAFKA_BOOTSTRAP_SERVERS", "kafka:port"),
         ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092,"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:99999"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092,kafka:0"),
         ("KAFKA_SECURITY_PROTOCOL", "TLS"),
         ("KAFKA_SASL_MECHANISM", "GSSAPI"),
         ("KAFKA_SSL_CAFILE", "/no/such/file"),
@@ -130,6 +133,7 @@ def test_an_authority_needs_a_protocol_with_tls(
 @pytest.mark.parametrize(
     ("settings", "name"),
     [
+        (AuthSettings, "AUTH_JWKS_URL"),
         (ClockSettings, "CLOCK_URL"),
         (TelemetrySettings, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         (TelemetrySettings, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
@@ -138,15 +142,23 @@ def test_an_authority_needs_a_protocol_with_tls(
 def test_an_address_that_is_none_is_told_by_its_name(
     settings: type[BaseSettings], name: str, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (line,) = refusal(settings, {name: "nope"}, environment, capsys)
-    assert line.startswith(f"{name}: ")
+    environment.setenv("AUTH_ISSUER", "https://issuer")
+    for address in ("nope", "https://host:99999/", "https://host:port/"):
+        (line,) = refusal(settings, {name: address}, environment, capsys)
+        assert line.startswith(f"{name}: ")
 
 
-def test_what_looks_like_a_setting_of_kafka_and_is_none_is_known_by_name(environment: pytest.MonkeyPatch) -> None:
+def test_what_looks_like_a_setting_of_all_services_and_is_none_is_known_by_name(
+    environment: pytest.MonkeyPatch,
+) -> None:
     environment.setenv("KAFKA_BOOTSTRAP_SERVER", "kafka:9092")
     environment.setenv("KAFKA_PORT_9092_TCP_ADDR", "10.0.0.1")
-    assert "KAFKA_BOOTSTRAP_SERVER" in unknown(KafkaSettings, "KAFKA_")
-    assert "KAFKA_PORT_9092_TCP_ADDR" not in unknown(KafkaSettings, "KAFKA_")
+    environment.setenv("AUTH_AUDIENCES", "patient-portal")
+    environment.setenv("CLOCK_URLS", "http://127.0.0.1:1")
+    assert "KAFKA_BOOTSTRAP_SERVER" in unknown(KafkaSettings)
+    assert "KAFKA_PORT_9092_TCP_ADDR" not in unknown(KafkaSettings)
+    assert unknown(AuthSettings) == ["AUTH_AUDIENCES"]
+    assert unknown(ClockSettings) == ["CLOCK_URLS"]
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
@@ -185,7 +197,16 @@ def test_tls_always_checks_the_certificate_and_its_host(environment: pytest.Monk
         ("LIBRARY_SHELVES", "many", "LIBRARY_SHELVES: "),
         ("LIBRARY_HTTP_PORT", "99999", "LIBRARY_HTTP_PORT: "),
         ("LIBRARY_DATABASE_URL", "library", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_HTTP_HOST", "", "LIBRARY_HTTP_HOST: "),
         ("LIBRARY_DATABASE_URL", "mysql://library:a-secret@database/library", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_DATABASE_URL", "postgresql://library@127.0.0.1:99999/library", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_DATABASE_URL", "postgresql://library@one:5432,two:0/library", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_DATABASE_URL", "postgresql://library@database:port/library", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_DATABASE_URL", "postgresql://library@[bad/library", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_DATABASE_URL", "postgresql://library:a-secret/9@database/library", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_DATABASE_URL", "postgresql://library:a-secret@9@database/library", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_DATABASE_URL", "postgresql://library@database/library?sslmode", "LIBRARY_DATABASE_URL: "),
+        ("LIBRARY_DATABASE_URL", "postgresql://library@database/library?sslmode=banana", "LIBRARY_DATABASE_URL: "),
     ],
 )
 def test_a_service_refuses_what_is_wrong_and_what_it_does_not_know(
@@ -193,6 +214,20 @@ def test_a_service_refuses_what_is_wrong_and_what_it_does_not_know(
 ) -> None:
     (said,) = refusal(LibrarySettings, {**LIBRARY, name: value}, environment, capsys)
     assert said.startswith(line)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://library:a-secret@database:5432/library?sslmode=require",
+        "postgres://library@one:5432,two/library",
+        "postgresql://library@[::1]:5432/library",
+        "postgresql:///library?host=/var/run/postgresql",
+    ],
+)
+def test_a_database_may_be_wherever_asyncpg_finds_one(url: str, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("LIBRARY_DATABASE_URL", url)
+    assert read(LibrarySettings).database_url.get_secret_value() == url
 
 
 def test_what_kubernetes_says_about_its_services_is_not_taken_for_settings(
