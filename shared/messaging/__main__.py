@@ -120,36 +120,42 @@ async def _with_database(arguments: argparse.Namespace) -> None:
 
 
 async def _list(connection: Connection, reason: str | None) -> None:
-    letters = await dead_letters.matching(connection, reason=reason)
-    for letter in letters:
-        _say(
-            f"{letter['id']}  {letter['reason']:<16} {letter['topic']}/{letter['partition']}/{letter['offset']}"
-            f"  attempts {letter['attempts']}  {letter['state']}  since {letter['first_seen_at']:%Y-%m-%d %H:%M}"
-        )
+    number = 0
+    async for letters in dead_letters.pages(connection, reason=reason):
+        number += len(letters)
+        for letter in letters:
+            _say(
+                f"{letter.id}  {letter.reason:<16} {letter.place}"
+                f"  attempts {letter.attempts}  {letter.state}  since {letter.first_seen_at:%Y-%m-%d %H:%M}"
+            )
     parked = await dead_letters.parked_keys(connection)
     for key in parked:
         _say(f"parked  {key['reason']:<16} {key['topic']}  {key['records']} records  attempts {key['attempts']}")
-    _say(f"{len(letters)} dead letters, {len(parked)} parked keys")
+    _say(f"{number} dead letters, {len(parked)} parked keys")
 
 
 async def _show(connection: Connection, service: str, identity: str) -> None:
-    letters = await dead_letters.matching(connection, ids=[identity])
-    if not letters:
+    letter = await dead_letters.whole(connection, identity)
+    if letter is None:
         sys.exit(f"no such dead letter: {identity}")
-    _say(json.dumps(dead_letters.told(service, letters[0]), indent=2))
+    _say(json.dumps(dead_letters.told(service, letter), indent=2))
 
 
 async def _change(connection: Connection, arguments: argparse.Namespace) -> None:
-    letters = await dead_letters.matching(connection, ids=arguments.id, reason=arguments.reason)
-    if unknown := set(arguments.id) - {letter["id"] for letter in letters}:
-        sys.exit(f"no such dead letter: {', '.join(sorted(unknown))}")
-    ids = [letter["id"] for letter in letters if letter["state"] == "dead"]
-    if not arguments.dry_run:
-        if arguments.command == "replay":
-            now = datetime.now(UTC)  # noqa: TID251  # an edge: due at once
-            await dead_letters.ask_replay(connection, ids, now)
-        else:
-            await dead_letters.discard(connection, ids, arguments.why)
+    if arguments.id:
+        known = {letter.id async for page in dead_letters.pages(connection, ids=arguments.id) for letter in page}
+        if unknown := set(arguments.id) - known:
+            sys.exit(f"no such dead letter: {', '.join(sorted(unknown))}")
+    ids: list[str] = []
+    async for letters in dead_letters.pages(connection, ids=arguments.id, reason=arguments.reason):
+        dead = [letter.id for letter in letters if letter.state == "dead"]
+        if not arguments.dry_run:
+            if arguments.command == "replay":
+                now = datetime.now(UTC)  # noqa: TID251  # an edge: due at once
+                await dead_letters.ask_replay(connection, dead, now)
+            else:
+                await dead_letters.discard(connection, dead, arguments.why)
+        ids += dead
     for identity in ids:
         _say(identity)
     would = "would be " if arguments.dry_run else ""

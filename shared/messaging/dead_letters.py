@@ -7,9 +7,10 @@ it, and whatever the record comes to is committed with its removal from here. Re
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -26,17 +27,25 @@ _BURY: Final = """
         attempts = dead_letter.attempts + 1, state = 'dead', dead_at = excluded.dead_at
     returning *
 """
-_MATCHING: Final = """
-    select *, r ->> 'topic' as topic, r ->> 'partition' as partition, r ->> 'offset' as "offset"
-    from (select *, convert_from(record, 'utf8')::json as r from dead_letter) letter
-    where state <> 'discarded' and ($1::text[] is null or id = any($1)) and ($2::text is null or reason = $2)
-    order by first_seen_at, id
+# Of the record only where it begins, and that only of one page: there may be very many, of a megabyte each.
+_PAGE: Final = """
+    select id, reason, attempts, state, first_seen_at, substring(record for 400) as beginning
+    from (
+        select id, reason, attempts, state, first_seen_at, record from dead_letter
+        where state <> 'discarded' and ($1::text[] is null or id = any($1)) and ($2::text is null or reason = $2)
+            and (first_seen_at, id) > ($3, $4)
+        order by first_seen_at, id limit $5
+    ) page order by first_seen_at, id
 """
 _PARKED: Final = """
     select split_part(lane, '/', 1) as topic, count(*) as records,
         (array_agg(reason order by seq))[1] as reason, (array_agg(attempts order by seq))[1] as attempts
     from parked_record group by lane order by min(seq)
 """
+_PAGE_MAX: Final = 1000
+_BEFORE_ALL: Final = datetime(1970, 1, 1, tzinfo=UTC), ""
+# As `record_json` begins. PostgreSQL cannot read it as JSON: a header's name may hold a NUL.
+_PLACE: Final = re.compile(rb'\{"topic": "(.+?)", "partition": (-?\d+), "offset": (-?\d+), ')
 _BATCH_BYTES: Final = 1024
 """More than what a record of its own weighs in a batch beside its key and value."""
 
@@ -94,11 +103,44 @@ def told(service: str, row: asyncpg.Record) -> dict[str, Any]:
     }
 
 
-async def matching(
+class Letter(NamedTuple):
+    """A dead letter without what its record holds; `place` is the topic, partition and offset of the record."""
+
+    id: str
+    reason: str
+    attempts: int
+    state: str
+    first_seen_at: datetime
+    place: str
+
+
+async def pages(
     connection: Connection, *, ids: Sequence[str] = (), reason: str | None = None
-) -> list[asyncpg.Record]:
-    """Return the dead letters with these ids or this reason, or all of them, that are not discarded."""
-    return list(await connection.fetch(_MATCHING, list(ids) or None, reason))
+) -> AsyncIterator[list[Letter]]:
+    """Return the dead letters with these ids or this reason, or all of them, that are not discarded: oldest first.
+
+    None comes twice, also if it is replayed and dies again meanwhile.
+    """
+    after = _BEFORE_ALL
+    while rows := await connection.fetch(_PAGE, list(ids) or None, reason, *after, _PAGE_MAX):
+        yield [_letter(*row) for row in rows]
+        after = rows[-1]["first_seen_at"], rows[-1]["id"]
+
+
+def _letter(
+    identity: str, reason: str, attempts: int, state: str, first_seen_at: datetime, beginning: bytes
+) -> Letter:
+    found = _PLACE.match(beginning)
+    assert found is not None  # noqa: S101  # every record that is kept begins so
+    return Letter(identity, reason, attempts, state, first_seen_at, b"/".join(found.groups()).decode())
+
+
+async def whole(connection: Connection, identity: str) -> asyncpg.Record | None:
+    """Return all of a dead letter that is not discarded."""
+    found: asyncpg.Record | None = await connection.fetchrow(
+        "select * from dead_letter where id = $1 and state <> 'discarded'", identity
+    )
+    return found
 
 
 async def parked_keys(connection: Connection) -> list[asyncpg.Record]:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import resource
 import sys
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +17,7 @@ from shared.messaging.tasks import Cause, Lease
 from tests.flow.kit import Feedback, eventually, feedback, ids, move, new_database
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+_MEMORY_BYTES_MAX = 2**30
 
 
 class Said(NamedTuple):
@@ -200,6 +202,25 @@ async def test_a_reader_who_has_seen_enough_ends_the_list_without_a_word(infrast
         assert (process.returncode, err) == (0, b"")
 
 
+async def test_with_a_flood_of_large_dead_letters_the_tool_still_does_its_work(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        topic = world.service.reads[0].topic.name
+        large = {"topic": topic, "partition": 3, "offset": 5, "key_base64": None, "value_base64": "A" * 400_000}
+        record = json.dumps({**large, "headers": [["a \0 in its name", None]], "timestamp_ms": 1}).encode()
+        flood = """
+            insert into dead_letter (id, record, reason, detail, attempts, first_seen_at, dead_at)
+            select 'letter-' || n, $1, 'unreadable', '', 1, now() + n % 7 * interval '1 s', now()
+            from generate_series(1, 2500) n
+        """
+        await world.pool.execute(flood, record)
+        listed = await tool(world, "list", "--reason", "unreadable")
+        assert len({line.split()[0] for line in listed.out[:-1]}) == 2500
+        assert {line.split()[2] for line in listed.out[:-1]} == {f"{topic}/3/5"}
+        assert listed.out[-1] == "2500 dead letters, 0 parked keys"
+        assert (await tool(world, "replay", "--all")).out[-1] == "2500 dead letters replayed"
+        assert await world.pool.fetchval("select count(distinct key) from task") == 2500
+
+
 async def tool(world: Feedback, command: str, *arguments: str, url: str | None = None) -> Said:
     """Run the tool as an operator does, on the database of the test's service."""
     service = [] if "--service" in arguments else ["--service", "payments"]
@@ -209,6 +230,7 @@ async def tool(world: Feedback, command: str, *arguments: str, url: str | None =
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (_MEMORY_BYTES_MAX, _MEMORY_BYTES_MAX))
     out, err = await process.communicate()
     assert process.returncode is not None
     return Said(process.returncode, out.decode().splitlines(), err.decode().splitlines())
