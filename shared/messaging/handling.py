@@ -9,9 +9,11 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic
 
+import asyncpg
 import structlog
 
 from shared.database import AWAY, Connection, Pool, insert, is_misuse
@@ -45,6 +47,7 @@ _UNDECIDED_WAITS: Final = (*_PARKED_WAITS, timedelta(minutes=10), timedelta(hour
 
 _RELEASE_MAX: Final = 200
 _AWAY_WAIT_S: Final = 0.5
+_ASKED_AGAIN_MAX: Final = 2
 
 log = structlog.get_logger(__name__)
 
@@ -227,6 +230,12 @@ class Handling(Generic[S]):
         )
         if (found := self._handlers.screen(write(message))) is not None:
             return self._handlers.refusal(command_type=command.TYPE, reason=found.reason, detail=found.detail)
+        for _ in range(_ASKED_AGAIN_MAX):
+            with suppress(asyncpg.TransactionRollbackError):  # a deadlock, of which nothing is left
+                return await self._asked(message, now)
+        return await self._asked(message, now)
+
+    async def _asked(self, message: Message[Any], now: datetime) -> Data:
         async with self._pool.acquire() as connection, connection.transaction():
             effects: Effects[S] = Effects(await self._handlers.load(connection, [message]), now)
             decided = self._deciding.apply(effects, message, digest(message.source, message.id))

@@ -1,15 +1,21 @@
 """Commands whose sender waits for the answer pass through the same rules, transaction and outbox as any other."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import asyncpg
 import pytest
 
 from local.infrastructure import Endpoints
-from shared.events.envelope import Data
+from shared.database import Connection
+from shared.events.envelope import Data, Message
 from shared.messaging.decision import TryLaterError
 from shared.messaging.records import Fault
 from shared.messaging.run import Messaging
+from tests.example import store
+from tests.example.domain import Visit
 from tests.example.messages import CommandRefused, FeedbackLeft, LeaveFeedback
 from tests.flow.kit import Feedback, feedback
 
@@ -71,6 +77,33 @@ async def test_what_the_screen_finds_something_in_is_refused_and_neither_kept_no
         assert isinstance(refused, CommandRefused)
         assert refused.reason == "secret_refused"
         assert isinstance(taken, FeedbackLeft)
+        assert await told(world) == [("visit-1", "done")]
+
+
+async def test_who_asks_is_told_of_a_deadlock_only_if_it_comes_again_and_again(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(world.ended("visit-1"))
+        deadlocks = 0
+
+        async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict[str, Visit]:
+            nonlocal deadlocks
+            loaded = await store.load(connection, messages)
+            if deadlocks > 0:
+                deadlocks -= 1
+                raise asyncpg.DeadlockDetectedError("deadlock detected")
+            return loaded
+
+        messaging = await world.start(replace(world.handlers(), load=load))
+        await world.settled()
+
+        deadlocks = 2
+        answer = await asked(messaging, 5)
+        deadlocks = 3
+        with pytest.raises(asyncpg.DeadlockDetectedError):
+            await asked(messaging, 5, "f-2")
+
+        await world.settled()
+        assert isinstance(answer, FeedbackLeft)
         assert await told(world) == [("visit-1", "done")]
 
 
