@@ -5,6 +5,7 @@ is one round trip with one array for each column (`unnest`), which PostgreSQL ta
 at a time. The message path speaks asyncpg directly; see docs/adr for what that was measured to be worth.
 """
 
+import traceback
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, TypeAlias
@@ -65,6 +66,14 @@ def is_misuse(error: BaseException) -> bool:
     asyncpg raises `InterfaceError` for both.
     """
     return isinstance(error, asyncpg.InterfaceError) and not any(sign in str(error) for sign in _OF_A_CONNECTION)
+
+
+def is_of_database(error: BaseException) -> bool:
+    """Tell what asyncpg raised from an `OSError` (`TimeoutError` is one) of somebody else, such as of a file."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return not isinstance(error, OSError) or any(
+        frame.f_globals.get("__name__", "").startswith("asyncpg.") for frame in frames
+    )
 
 
 async def connect(url: str, *, connections_max: int = 10) -> Pool:

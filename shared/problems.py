@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 
-from shared.database import AWAY, is_misuse
+from shared.database import AWAY, is_misuse, is_of_database
 
 MEDIA_TYPE: Final = "application/problem+json"
 FIELDS_MAX = 20
@@ -103,7 +103,7 @@ async def _on_validation_error(_request: Request, error: RequestValidationError)
 
 
 async def _on_away(_request: Request, error: Exception) -> Response:
-    if is_misuse(error):
+    if is_misuse(error) or not is_of_database(error):
         raise error
     log.warning("database away", error_type=type(error).__name__)
     return response(

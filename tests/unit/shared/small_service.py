@@ -5,8 +5,10 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import asyncpg
 from aiohttp import ClientResponse
 from fastapi import APIRouter, Body, Depends, FastAPI
 from prometheus_client import CollectorRegistry
@@ -15,7 +17,7 @@ from pydantic import BaseModel, Field, field_validator
 from shared.auth import Caller, TokenVerifier, person, person_or_staff, public, staff
 from shared.http import BODY_BYTES_MAX, Check, api
 from shared.problems import Problem
-from tests.unit.shared.servers import Identity
+from tests.unit.shared.servers import Identity, free_port
 
 CARD = "4111111111111111"
 ASYNCAPI = {
@@ -56,6 +58,25 @@ class Payment(BaseModel, extra="forbid"):
         if len(value) != 4:
             raise ValueError(f"{value} are not four digits")
         return value
+
+
+failing = APIRouter(prefix="/v1", dependencies=[Depends(public)])
+
+
+@failing.get("/file")
+async def file() -> bytes:
+    return await asyncio.to_thread(Path("/no/such/file").read_bytes)
+
+
+@failing.get("/late")
+async def late() -> None:
+    async with asyncio.timeout(0):
+        await asyncio.Event().wait()
+
+
+@failing.get("/database")
+async def database() -> None:
+    await asyncpg.connect(f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
 
 
 @dataclass
@@ -122,7 +143,7 @@ class Service:
         return api(
             "Payments",
             "What patients owe & pay.",
-            routers=[self.router()],
+            routers=[self.router(), failing],
             verifier=TokenVerifier(provider.settings),
             readiness=self.readiness,
             registry=self.registry,

@@ -38,6 +38,19 @@ async def test_what_is_not_there_is_a_problem_too(client: ClientSession) -> None
         assert response.headers["allow"] == "GET"
 
 
+async def test_a_database_that_is_away_is_told_as_such(client: ClientSession) -> None:
+    async with client.get("/v1/database") as response:
+        assert (await problem(response, 503))["reason"] == "database_away"
+
+
+@pytest.mark.parametrize("path", ["/v1/file", "/v1/late"])
+async def test_a_file_or_a_wait_that_fails_is_not_told_as_the_database(path: str, client: ClientSession) -> None:
+    with capture_logs() as logged:
+        async with client.get(path) as response:
+            assert "reason" not in await problem(response, 500)
+    assert [line["event"] for line in logged] == ["a call failed by an error that nobody caught"]
+
+
 @pytest.mark.parametrize("number", ["A/1", "/", "A%2F1", "100% #2?", "ä", "a/visits/b", "visits"])
 async def test_an_id_in_a_path_may_hold_any_character(number: str, client: ClientSession) -> None:
     path = f"/v1/accounts/{segment(number)}/visits/{segment(number)}"
