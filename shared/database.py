@@ -5,6 +5,8 @@ is one round trip with one array for each column (`unnest`), which PostgreSQL ta
 at a time. The message path speaks asyncpg directly; see docs/adr for what that was measured to be worth.
 """
 
+import asyncio
+import contextlib
 import traceback
 from collections.abc import Sequence
 from functools import cache
@@ -88,6 +90,13 @@ async def connect(url: str, *, connections_max: int = 10) -> Pool:
         server_settings=SESSION,
     )
     return pool
+
+
+async def close(pool: Pool, *, within_s: float = 5) -> None:
+    """Close a pool; what still uses it after that time loses its connections with the process."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await pool.close()
 
 
 async def end_abandoned(pool: Pool) -> int:

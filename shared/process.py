@@ -1,7 +1,6 @@
 """One process of a service: from its settings to everything running, and from a signal to everything ended."""
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -91,7 +90,7 @@ async def assemble(
     """Put a service together, ready to run; what has to be closed in the end goes on the stack."""
     name, url = application.service.name, settings.database_url.get_secret_value()
     pool = await when_there("database", lambda: database.connect(url))
-    stack.push_async_callback(_close, pool)
+    stack.push_async_callback(database.close, pool)
     handlers = await application.handlers(settings, clock, stack)
     messaging = Messaging(handlers, kafka, url, clock, pool)
     api = http.api(
@@ -105,9 +104,3 @@ async def assemble(
     )
     routes.furnish(api, pool=pool, clock=clock, ask=messaging.handling.ask, settings=settings)
     return messaging, api
-
-
-async def _close(pool: database.Pool) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(5):
-            await pool.close()

@@ -20,7 +20,7 @@ from services.notifications.settings import Settings
 from services.notifications.tasks import Sending, performers
 from services.notifications.wording import Wording
 from shared.clock import Clock
-from shared.database import Pool, connect
+from shared.database import Pool, close, connect
 from shared.events.topics import SERVICES
 from shared.messaging.handlers import Handlers
 from shared.messaging.handling import Handling
@@ -38,7 +38,7 @@ async def handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> H
     stack.push_async_callback(mail.close)
     # Its own connections: however many messages go out, the message path has its own.
     pool = await connect(settings.database_url.get_secret_value(), connections_max=_CONNECTIONS_MAX)
-    stack.push_async_callback(pool.close)
+    stack.push_async_callback(close, pool)
     carrier = _smpp_carrier(settings, pool, clock) if settings.smpp else _http_carrier(settings)
     stack.push_async_callback(carrier.close)
     sending = Sending(pool, mail, carrier, Wording(), settings.links(), terms, clock.now)
