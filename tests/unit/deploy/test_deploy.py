@@ -153,6 +153,29 @@ def test_a_service_scales_by_the_lag_of_all_that_it_reads(service: str) -> None:
     assert set(re.findall(r"consumerGroup: (\S+)", described)) == {service}
 
 
+def test_each_service_is_fenced_and_watched() -> None:
+    policies = (CLUSTER / "base" / "network-policies.yaml").read_text()
+    lists = [set(found.split(", ")) for found in re.findall(r"operator: In, values: \[(.+)\]", policies)]
+    assert {frozenset(found) for found in lists if len(found & SERVICES.keys()) > 2} == {frozenset(SERVICES)}
+    watched = re.findall(r'up\{job=~"(.+?)"\}', ALERTS)
+    assert [set(found.split("|")) for found in watched] == [{*SERVICES, "portal"}]
+
+
+def test_the_ways_out_that_settings_offer_are_open() -> None:
+    policies = (CLUSTER / "base" / "network-policies.yaml").read_text()
+    opened = {int(port) for port in re.findall(r"\bport: (\d+)", policies)}
+    kafka, postgresql, https, smtps, submission, scanner, smpp, otlp = 9092, 5432, 443, 465, 587, 3310, 2775, 4318
+    assert opened >= {kafka, postgresql, https, smtps, submission, scanner, smpp, otlp}
+
+
+def test_no_program_s_processor_is_limited() -> None:
+    programs = [part for part in re.split(r"^(?=\S|  \w)", COMPOSE, flags=re.MULTILINE) if "cpus:" in part]
+    assert {part.split(":")[0].strip() for part in programs} <= {"kafka", "postgres"}
+    assert "cpu:" not in "".join(
+        found for page in CLUSTER.rglob("*.yaml") for found in re.findall(r"limits: .*", page.read_text())
+    )
+
+
 def test_the_cluster_is_told_settings_that_there_are() -> None:
     told = (CLUSTER / "overlays" / "example" / "kustomization.yaml").read_text()
     known = OF_LIBRARIES | {name for settings in EVERY for name in variables(settings)}
