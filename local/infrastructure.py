@@ -9,8 +9,9 @@ from typing import Protocol
 
 from local import StartError, kafka, postgres
 from local.tether import Tether
+from shared.events.topics import SERVICES
 
-DATABASES = ("payments", "insurance", "inbox", "notifications")
+DATABASES = tuple(SERVICES)
 
 
 class Server(Protocol):

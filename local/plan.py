@@ -9,8 +9,7 @@ from typing import TypeAlias
 
 from local.assets import unpacked
 from local.secret import kept_secret
-
-SERVICES = ("payments", "insurance", "inbox", "notifications")
+from shared.events.topics import SERVICES
 
 Environment: TypeAlias = dict[str, str]
 

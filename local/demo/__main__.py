@@ -10,9 +10,8 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from local import demo
+from shared.events.topics import SERVICES
 from shared.settings import read
-
-_SERVICES = ("payments", "insurance", "inbox", "notifications")
 
 
 class Where(BaseSettings):
@@ -32,8 +31,8 @@ class Where(BaseSettings):
 
     def endpoints(self) -> dict[str, object]:
         """Return the same as `endpoints.json` of a local start holds."""
-        told = {name: str(getattr(self, f"{name}_url")) for name in (*_SERVICES, "sandbox", "portal")}
-        databases = {name: getattr(self, f"{name}_database_url").get_secret_value() for name in _SERVICES}
+        told = {name: str(getattr(self, f"{name}_url")) for name in (*SERVICES, "sandbox", "portal")}
+        databases = {name: getattr(self, f"{name}_database_url").get_secret_value() for name in SERVICES}
         return {"kafka": self.kafka_bootstrap_servers, **told, "databases": databases}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.events.topics import SERVICES
 from tests.containers.commands import run
 from tests.containers.tools import go_program, go_sources, python_package
 
@@ -17,7 +18,7 @@ DEFINITIONS = {
     KEDA: ("config/crd/bases/keda.sh_scaledobjects.yaml", "config/crd/bases/keda.sh_triggerauthentications.yaml"),
     PROMETHEUS: ("example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",),
 }
-PROGRAMS = ("payments", "insurance", "inbox", "notifications", "portal")
+PROGRAMS = (*SERVICES, "portal")
 
 
 @pytest.fixture(name="manifests", scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.plan import SERVICES
+from shared.events.topics import SERVICES
 from tests.containers.compose import Project
 from tests.containers.load import load
 

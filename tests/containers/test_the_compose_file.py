@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.plan import PLAN, SERVICES, Addresses, Program
+from local.plan import PLAN, Addresses, Program
+from shared.events.topics import SERVICES
 from tests.containers.compose import Project
 
 PROGRAMS = [program for stage in PLAN.stages for program in stage]

@@ -14,12 +14,11 @@ import aiohttp
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from local.infrastructure import Endpoints, infrastructure
-from local.plan import PLAN, SERVICES, Addresses, Program
+from local.plan import PLAN, Addresses, Program
 from local.ports import free_port
 from local.processes import Process, answers
 from local.tether import Tether
-from shared.events import topics
-from shared.events.topics import Topic
+from shared.events.topics import SERVICES, Topic
 from tests.faults.group import POLL_S, Group, Place, start
 
 MODULES: Final[Mapping[str, tuple[str, ...]]] = {name: (f"services.{name}",) for name in SERVICES}
@@ -157,7 +156,7 @@ def _group(program: Program, module: tuple[str, ...], at: Addresses, logs: Path,
     """Return the processes of a service; the first has the port that all others are told of."""
     ports = [at.ports[program.name], *(free_port() for _ in range(_MEMBERS - 1))]
     members = {port: _member(program, module, at, port, logs, tether) for port in ports}
-    return Group(topics.SERVICES[program.name], at.databases[program.name], members)
+    return Group(SERVICES[program.name], at.databases[program.name], members)
 
 
 def _member(

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from local.demo import STORIES
-from local.plan import SERVICES
+from shared.events.topics import SERVICES
 
 ROOT = Path(__file__).parents[2]
 DEMO_S_MAX = 540

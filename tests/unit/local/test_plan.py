@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from local.plan import PLAN, SERVICES, Addresses, Environment
+from local.plan import PLAN, Addresses, Environment
+from shared.events.topics import SERVICES
 
 PROGRAMS = {program.name: program for stage in PLAN.stages for program in stage}
 LISTENERS = [name for program in PROGRAMS.values() for name in program.listeners]
