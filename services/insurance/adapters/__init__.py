@@ -1,1 +1,1 @@
-"""The outside world of insurance: one module for each neighbour, and nobody else knows its wording."""
+"""The outside world of insurance: one module for each neighbour; nobody else but `x12` knows its wording."""
