@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, DirectoryPath, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
+from shared.settings import WebAddress
 
 
 def _networks(value: str) -> str:
