@@ -6,8 +6,8 @@
     @router.get("/v1/work")
     async def work(caller: Annotated[Caller, Depends(staff("billing", "supervisor"))]) -> ...
 
-Every route names `person`, `staff(…)`, `person_or_staff(…)` or `public`; `roles_allowed` reads it back from
-the route, for the check that none was forgotten and for the documentation.
+Every route names `person`, `staff(…)`, `person_or_staff(…)`, `gateway`, `anyone` or `public`; `roles_allowed`
+reads it back from the route, for the check that none was forgotten and for the documentation.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import aiohttp
 import structlog
@@ -248,6 +248,10 @@ class PersonCheck(RoleCheck):
 
 public = Public()
 person = PersonCheck(frozenset({GATEWAY}))
+gateway = RoleCheck(frozenset({GATEWAY}))
+"""A gateway, which need not say for whom it calls: for guests, whom nobody knows."""
+anyone = RoleCheck(frozenset({GATEWAY, *get_args(StaffRole)}))
+"""A gateway for whomever, and all staff: for what is nobody's own."""
 
 
 def staff(*roles: StaffRole) -> RoleCheck:

@@ -95,7 +95,7 @@ def api(
         app.include_router(router, max_body_size=BODY_BYTES_MAX)
     for method, path, roles in access(app):
         if roles is None:
-            raise ValueError(f"{method} {path} does not say who may call it: person, staff(…) or public")
+            raise ValueError(f"{method} {path} does not say who may call it: see shared.auth")
     return app
 
 

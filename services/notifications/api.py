@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
@@ -12,7 +12,7 @@ from services.notifications.domain.address import mask
 from services.notifications.domain.contacts import BETWEEN_CODES, CODE_LIFETIME
 from services.notifications.domain.person import Contact, ContactStatus, Enrolment
 from services.notifications.wording import CONSENT_TEXTS, ConsentText, current_text
-from shared.auth import GATEWAY, Caller, RoleCheck, StaffRole, person
+from shared.auth import Caller, anyone, person
 from shared.events.notifications import Alerts, Channel
 from shared.problems import Problem
 from shared.routes import ThePool
@@ -70,8 +70,6 @@ class ConsentTextView(BaseModel):
 Person = Annotated[Caller, Depends(person)]
 Version = Annotated[str, Path(max_length=80)]
 Language = Annotated[str, Query(max_length=35, description="as in `en` or `es-MX`; English for all others")]
-_anyone = Depends(RoleCheck(frozenset({GATEWAY, *get_args(StaffRole)})))
-"""It is nobody's own, so a gateway need not say for whom it asks."""
 
 
 @router.get("/preferences")
@@ -87,13 +85,13 @@ async def preferences(caller: Person, pool: ThePool) -> Preferences:
     )
 
 
-@router.get("/consent-texts/current", dependencies=[_anyone])
+@router.get("/consent-texts/current", dependencies=[Depends(anyone)])
 async def current_consent_text(language: Language = "en") -> ConsentTextView:
     """Show the text that may be consented to now."""
     return _text_view(current_text(language))
 
 
-@router.get("/consent-texts/{version}", dependencies=[_anyone])
+@router.get("/consent-texts/{version}", dependencies=[Depends(anyone)])
 async def consent_text(version: Version) -> ConsentTextView:
     """Show any text that somebody may have consented to."""
     if version not in CONSENT_TEXTS:

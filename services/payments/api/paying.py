@@ -22,7 +22,7 @@ from services.payments.domain.respreading import unpaid_minor
 from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import NOTICE, by_months
 from services.payments.reads import show_accounts
-from shared.auth import GATEWAY, Caller, RoleCheck
+from shared.auth import Caller, gateway
 from shared.database import Pool
 from shared.events.envelope import Id
 from shared.events.payments import Allocation, RefusalReason, SubmitPayment
@@ -33,7 +33,7 @@ from shared.routes import Now, ThePool
 
 router = APIRouter(prefix="/v1", tags=["paying"])
 
-Gateway = Annotated[Caller, Depends(RoleCheck(frozenset({GATEWAY})))]
+Gateway = Annotated[Caller, Depends(gateway)]
 OnBehalfOf = Annotated[str | None, Header(pattern=r"^[!-~]{1,120}$", description="absent for a guest")]
 
 _STRICT: Final = Field(strict=True)

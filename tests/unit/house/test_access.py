@@ -1,5 +1,6 @@
 """Who may call what: every route of every service, with every role, against a table of what is meant."""
 
+import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from importlib import import_module
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 
 from shared.auth import TokenVerifier
 from shared.http import access, api
+from tests.unit.house.test_tidiness import tracked
 from tests.unit.shared.servers import Identity, identity, served
 
 PERSON = {"gateway"}
@@ -136,6 +138,13 @@ async def _nothing_to_check() -> dict[str, Any]:
 async def test_every_route_says_who_may_call_it_as_it_is_meant(service: str, provider: Identity) -> None:
     found = {f"{method} {path}": set(roles or ()) for method, path, roles in access(built(service, provider))}
     assert found == MEANT[service] | OPERATIONS
+
+
+def test_who_may_call_is_said_in_words_that_all_services_share() -> None:
+    built_here = [
+        path for path in tracked("services/*.py") if re.search(r"RoleCheck|PersonCheck", path.read_text())
+    ]
+    assert built_here == []
 
 
 @pytest.mark.parametrize("service", MEANT)
