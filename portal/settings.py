@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, DirectoryPath, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from shared.settings import WebAddress
+from shared.settings import OwnSettings, WebAddress
 
 
 def _networks(value: str) -> str:
@@ -16,7 +16,7 @@ def _networks(value: str) -> str:
     return value
 
 
-class PortalSettings(BaseSettings):
+class PortalSettings(OwnSettings):
     """Each field is a variable.
 
     Attributes:

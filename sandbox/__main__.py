@@ -2,22 +2,18 @@
 
 import os
 import resource
-import sys
 
 import uvicorn
 
-from sandbox import settings
 from sandbox.app import create_app
+from sandbox.settings import Settings
 from shared import logs
 from shared.settings import KafkaSettings, read
 
 
 def main() -> None:
-    """Serve until a signal ends it; a bad environment ends the start with one line."""
-    try:
-        told = settings.read()
-    except settings.SettingsError as error:
-        sys.exit(f"sandbox: {error}")
+    """Serve until a signal ends it; a bad environment ends the start with a line for each fault."""
+    told = read(Settings)
     kafka = read(KafkaSettings) if "KAFKA_BOOTSTRAP_SERVERS" in os.environ else None
     logs.configure("sandbox")
     # Whoever waits for an answer that never comes holds a connection, and there may be thousands.

@@ -146,7 +146,14 @@ class DatabaseSettings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_postgresql)]
 
 
-class ServiceSettings(DatabaseSettings):
+class OwnSettings(BaseSettings):
+    """Settings under a prefix that is a program's own: what is no setting under it is one that was misspelt.
+
+    The other prefixes may be somebody else's too, as those of Kafka's own programs are.
+    """
+
+
+class ServiceSettings(OwnSettings, DatabaseSettings):
     """What every service needs; a service adds its own under the same prefix."""
 
     http_host: str = Field(default="127.0.0.1", min_length=1)
@@ -164,7 +171,9 @@ class ClockSettings(BaseSettings):
 def unknown(settings: type[BaseSettings]) -> list[str]:
     """Return the variables of the environment that begin with a class's prefix and are no settings of it."""
     prefix = settings.model_config.get("env_prefix", "")
-    names = {f"{prefix}{name}".upper() for name in settings.model_fields}
+    names = {
+        str(field.validation_alias or f"{prefix}{name}").upper() for name, field in settings.model_fields.items()
+    }
     return sorted(
         name
         for name in os.environ
@@ -178,14 +187,15 @@ def read(settings: type[T], secrets: Path = SECRETS, prefix: str | None = None) 
     What cannot be right ends the process with one line for each.
     """
     prefix = prefix or settings.model_config.get("env_prefix", "")
-    # The other prefixes may be somebody else's too, as those of Kafka's own programs are.
-    own = issubclass(settings, ServiceSettings)
+    own = issubclass(settings, OwnSettings)
     faults = [f"{name} is no setting" for name in (unknown(settings) if own else ())]
     try:
         found = settings(_env_prefix=prefix, _secrets_dir=secrets if secrets.is_dir() else None)
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False):
-            name = f"{prefix}{'.'.join(str(part) for part in fault['loc'])}".upper().rstrip("_")
+            place = ".".join(str(part) for part in fault["loc"])
+            # An alias is the variable's whole name.
+            name = place if place.isupper() else f"{prefix}{place}".upper().rstrip("_")
             faults.append(f"{name}: {fault['msg']}")
     if faults:
         sys.stderr.write("\n".join(faults) + "\n")

@@ -111,31 +111,33 @@ async def test_an_unknown_path_is_a_problem_document(world: World) -> None:
     ],
 )
 def test_a_bad_or_unknown_setting_stops_the_start_with_one_line_that_names_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:
     good = {"SANDBOX_DIR": str(tmp_path), "SANDBOX_PROCESSOR_SECRET": SECRET}
-    line = fault_of_the_start(monkeypatch, good | {name: value})
-    assert line.startswith(f"sandbox: {name}")
+    (line,) = faults_of_the_start(monkeypatch, capsys, good | {name: value})
+    assert line.startswith(name)
     assert value not in line
 
 
-def test_settings_that_are_missing_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = fault_of_the_start(monkeypatch, {})
-    assert "SANDBOX_DIR" in line
-    assert "SANDBOX_PROCESSOR_SECRET" in line
+def test_settings_that_are_missing_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = faults_of_the_start(monkeypatch, capsys, {})
+    assert [line.split(":")[0] for line in lines] == ["SANDBOX_DIR", "SANDBOX_PROCESSOR_SECRET"]
 
 
-def fault_of_the_start(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> str:
-    """Start with these settings alone and return the line with which the process ends."""
+def faults_of_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], environment: dict[str, str]
+) -> list[str]:
+    """Start with these settings alone and return the lines with which the process ends."""
     for name in os.environ.keys() - bare(os.environ).keys():
         monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as end:
         main()
-    line = str(end.value.code)
-    assert "\n" not in line
-    return line
+    assert end.value.code == 2
+    return capsys.readouterr().err.splitlines()
 
 
 async def test_a_process_keeps_the_truth_when_it_is_killed_and_ends_though_some_still_wait(
