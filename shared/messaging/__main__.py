@@ -25,7 +25,7 @@ from aiokafka.errors import KafkaError
 from shared.database import AWAY, Connection
 from shared.events.topics import SERVICES, TOPICS
 from shared.messaging import broker, dead_letters, topics
-from shared.settings import SECRETS, KafkaSettings, read
+from shared.settings import SECRETS, DatabaseSettings, KafkaSettings, read
 
 
 def main() -> None:
@@ -92,17 +92,14 @@ async def _create_topics(replication: int) -> None:
 
 
 def _database_url(service: str) -> str:
-    url = os.environ.get(f"{service.upper()}_DATABASE_URL")
-    if url:
-        return url
-    secret = SECRETS / f"{service}_database_url"
-    if secret.exists():
-        return secret.read_text().strip()
+    prefix = f"{service.upper()}_"
+    if os.environ.get(f"{prefix}DATABASE_URL") or (SECRETS / f"{service}_database_url").exists():
+        return read(DatabaseSettings, prefix=prefix).database_url.get_secret_value()
     endpoints = Path(os.environ.get("LOCAL_DIR", ".local")) / "endpoints.json"
     try:
         return str(json.loads(endpoints.read_text())["databases"][service])
     except (OSError, KeyError, ValueError):
-        sys.exit(f"neither {service.upper()}_DATABASE_URL is set nor does {endpoints} name the database")
+        sys.exit(f"neither {prefix}DATABASE_URL is set nor does {endpoints} name the database")
 
 
 async def _with_database(arguments: argparse.Namespace) -> None:

@@ -176,9 +176,16 @@ async def test_what_cannot_be_done_is_told_in_one_line(infrastructure: Endpoints
         )
         said = await asyncio.gather(*(tool(world, *arguments) for arguments, _ in wrong))
         said += await asyncio.gather(
-            tool(world, "list", url=NOWHERE), tool(world, "list", url=await new_database(infrastructure))
+            tool(world, "list", url=NOWHERE),
+            tool(world, "list", url=await new_database(infrastructure)),
+            tool(world, "list", url=NOWHERE.replace(":1/", ":port/")),
         )
-        expected = [*(text for _, text in wrong), "the database cannot be reached", "the database refuses"]
+        expected = [
+            *(text for _, text in wrong),
+            "the database cannot be reached",
+            "the database refuses",
+            "PAYMENTS_DATABASE_URL: ",
+        ]
         for one, text in zip(said, expected, strict=True):
             assert one.status != 0
             assert one.out == []
