@@ -13,8 +13,10 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize("name", ["PAYMENTS_PROCESSOR_SECRET", "PAYMENTS_SECRET"])
-@pytest.mark.parametrize("secret", ["", "fifteen letters"])
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [("PAYMENTS_PROCESSOR_SECRET", ""), ("PAYMENTS_SECRET", ""), ("PAYMENTS_SECRET", "fifteen letters")],
+)
 def test_a_secret_that_can_be_guessed_stops_the_start(
     name: str, secret: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
