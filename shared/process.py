@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -24,6 +24,8 @@ from shared.settings import ClockSettings, KafkaSettings, ServiceSettings, read,
 from shared.waiting import when_there
 
 Own = TypeVar("Own", bound=ServiceSettings)
+
+_ROUTES_CONNECTIONS_MAX: Final = 6
 
 log = structlog.get_logger(__name__)
 
@@ -102,5 +104,10 @@ async def assemble(
         registry=REGISTRY,
         asyncapi=asyncapi(name),
     )
-    routes.furnish(api, pool=pool, clock=clock, ask=messaging.handling.ask, settings=settings)
+    # Calls have connections of their own: however slow they are, messages are handled.
+    of_routes = await when_there(
+        "database", lambda: database.connect(url, connections_max=_ROUTES_CONNECTIONS_MAX)
+    )
+    stack.push_async_callback(database.close, of_routes)
+    routes.furnish(api, pool=of_routes, clock=clock, ask=messaging.handling.ask, settings=settings)
     return messaging, api

@@ -63,11 +63,13 @@ class Around:
 
     Attributes:
         pool, clock: the service's own, to look at and to move.
+        routes_pool: the connections of its routes.
         heard: its events and dead letters so far, as they came.
     """
 
     def __init__(self, running: Running) -> None:
         self.pool, self.clock = running.pool, running.clock
+        self.routes_pool: Pool = running.app.state.pool
         self.heard: list[Json] = []
         self._producer = AIOKafkaProducer(**running.kafka.connection())
         self._consumer = AIOKafkaConsumer(

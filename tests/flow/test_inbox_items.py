@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -376,3 +377,10 @@ async def test_an_item_is_seen_by_those_who_work_its_pool(inbox: Inbox, role: st
 
     assert (await inbox.get(f"/v1/items/{item}", "staff:x", role)).status == status
     assert (await inbox.post(f"/v1/items/{item}/claim", who="staff:x", role=role, version=1)).status == status
+
+
+async def test_calls_that_take_long_hold_up_no_message(inbox: Inbox) -> None:
+    async with AsyncExitStack() as taking_long:
+        for _ in range(inbox.routes_pool.get_max_size()):
+            await taking_long.enter_async_context(inbox.routes_pool.acquire())
+        assert (await inbox.sent(await inbox.patient()))["pool"] == "billing"
