@@ -9,6 +9,7 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from json.encoder import encode_basestring as quoted
 from typing import Any
@@ -121,7 +122,8 @@ async def run() -> None:
     )
     spare_collections()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loops.cancel)
-    await asyncio.wait([loops])
+    with suppress(asyncio.CancelledError):
+        await loops
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ _AGAIN = "update task set due_at = $3, leased_until = null where id = $1 and att
 _GIVE_BACK = """
     update task t set leased_until = null, attempts = t.attempts - 1
     from unnest($1::bytea[], $2::int[]) u(id, attempts)
-    where t.id = u.id and t.attempts = u.attempts
+    where t.id = u.id and t.attempts = u.attempts and t.leased_until is not null
 """
 _FINISH = """
     delete from task t using unnest($1::bytea[], $2::int[]) u(id, attempts)
@@ -173,6 +173,9 @@ class Worker:
             finally:
                 for task in (*others, *self._under_way.values()):
                     task.cancel()
+        if self._under_way:
+            # What is still on its way to the database would be taken for the next holder's.
+            await asyncio.wait(self._under_way.values(), timeout=_END_S)
         with contextlib.suppress(*AWAY):
             async with asyncio.timeout(_END_S):
                 await self._pool.execute(_GIVE_BACK, *_held(self._under_way))

@@ -149,8 +149,9 @@ def _against_confirming(contact: Contact, right: bool, now: datetime) -> Refusal
     if contact.status == "stopped":
         return "texts_stopped"
     over = code.tries >= CODE_TRIES_MAX or now - code.sent_at >= CODE_LIFETIME
-    # With another code a contact is no longer refused, but pending.
-    if contact.status == "refused" or (over and contact.status != "verified"):
+    # With another code a contact is no longer refused, but pending; so it is too after a STOP and a START.
+    spent = contact.refused_at is not None and code.sent_at < contact.refused_at
+    if contact.status == "refused" or ((over or spent) and contact.status != "verified"):
         return "code_expired"
     return None if right else "code_wrong"
 
@@ -214,7 +215,10 @@ def stop_texts(person: Person, stop: StopTexts, now: datetime) -> Decision[Perso
 
 
 def start_texts(person: Person, start: StartTexts) -> Decision[Person]:
-    """Send texts to a contact again; one that was never confirmed still has to be."""
+    """Send texts to a contact again; one that was never confirmed still has to be.
+
+    One that was refused meanwhile is verified again: who texts us from the number has it.
+    """
     contact = person.contacts.get(start.contact_id)
     if contact is None or contact.status != "stopped":
         return Decision(person)

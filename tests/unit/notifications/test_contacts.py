@@ -11,7 +11,14 @@ from services.notifications.domain.contacts import (
     CODES_OF_PERSON_MAX,
     CODES_OF_PREFIX_MAX,
 )
-from services.notifications.domain.messages import CodeAnswered, ContactHarmed, HearCodeReceipt, SendCode
+from services.notifications.domain.messages import (
+    CodeAnswered,
+    ContactHarmed,
+    HearCodeReceipt,
+    SendCode,
+    StartTexts,
+    StopTexts,
+)
 from services.notifications.domain.person import Crowd, Person
 from shared.events.notifications import AddContact, CodeSent, ContactVerified
 from shared.messaging.decision import Decision
@@ -276,8 +283,12 @@ def test_a_code_that_its_contact_refused_does_not_verify_it() -> None:
     (task,) = tasks(added)
     assert isinstance(task, SendCode)
     answered = CodeAnswered(person_id=WHO, contact_id=EMAIL, code_id=task.code_id, result="refused")
-    refused = when(added.state, answered).state
-    assert outcome(when(refused, confirm(code_of(added)))) == ("refused", "code_expired")
+    refused = when(added.state, answered, at=NOON + MINUTE).state
+    assert outcome(when(refused, confirm(code_of(added)), at=NOON + MINUTE)) == ("refused", "code_expired")
+    state = refused
+    for data in (StopTexts, StartTexts):
+        state = when(state, data(person_id=WHO, contact_id=EMAIL), at=NOON + MINUTE).state
+    assert outcome(when(state, confirm(code_of(added)), at=NOON + MINUTE)) == ("refused", "code_expired")
 
 
 def test_a_contact_confirmed_again_is_a_new_version() -> None:
