@@ -12,7 +12,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from local.ports import free_port
-from sandbox import processor as sandbox_processor
 from services.payments.adapters.processor import Answer, Processor
 from services.payments.domain.charging import ChargeAnswered, ChargeMethod, QueryCharge
 from services.payments.tasks import performers
@@ -208,13 +207,18 @@ async def test_a_query_without_a_clear_answer_is_tried_again(status: int, body: 
             await processor.charge_of_key("key-1")
 
 
-async def test_no_charge_waits_for_another_to_be_answered(
-    meeting: Meeting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world, _ = meeting
-    monkeypatch.setattr(sandbox_processor, "SLOW_S", 2)
-    async with processor_at(await address(world), timeout_s=3.9) as processor:
-        orders = [order("tok_slow", key=f"key-{number}") for number in range(150)]
+async def test_no_charge_waits_for_another_to_be_answered() -> None:
+    all_there = asyncio.Barrier(150)
+
+    async def answer_once_all_are_there(_: web.Request) -> web.Response:
+        await all_there.wait()
+        return web.json_response({"charge_id": "ch-1", "status": "succeeded"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer_once_all_are_there)
+    server = TestServer(app)
+    async with server, processor_at(str(server.make_url("/"))) as processor:
+        orders = [order(key=f"key-{number}") for number in range(150)]
         answers = await asyncio.gather(*(processor.charge(one) for one in orders))
 
     assert {answer.result for answer in answers} == {"succeeded"}
