@@ -3,12 +3,12 @@
 What is paid or under way stays.
 """
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.rules import Rules
-from services.payments.domain.schedule import NOTICE, Month, by_amount, charging_day, month_of, schedule
+from services.payments.domain.schedule import NOTICE, by_amount, charging_day, first_of, month_of, schedule
 from shared.frozen import replace
 
 
@@ -27,7 +27,7 @@ def spread_anew(
         if _stays(one) or one.paid_minor
     )
     amounts = by_amount(left_minor, plan.monthly_amount_minor, rules.instalment_min_minor)
-    fresh = schedule(amounts, now.date(), plan.day_of_month, bank=by_bank(plan), taken=_taken(before))
+    fresh = _to_come(before, plan, amounts, now)
     if by_bank(plan):
         fresh = _as_often_tried(fresh, before.instalments)
     return _in_order((*kept, *fresh))
@@ -36,16 +36,10 @@ def spread_anew(
 def dated_anew(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
     """Return the instalments with what is neither paid nor under way to come anew, in the amounts that it had.
 
-    Nothing falls due in an earlier month than before. A card is tried anew; a bank was asked for the same debit
-    as often as it was.
+    A card is tried anew; a bank was asked for the same debit as often as it was.
     """
     bank, rest = by_bank(plan), [one for one in plan.instalments if not _stays(one)]
-    if not rest:
-        return plan.instalments
-    year, month = month_of(rest[0].due_on, plan.day_of_month)
-    start = max(now.date(), date(year, month, 1) - NOTICE)
-    amounts = [one.left_minor for one in rest]
-    dates = schedule(amounts, start, plan.day_of_month, bank=bank, taken=_taken(plan))
+    dates = _to_come(plan, plan, [one.left_minor for one in rest], now)
     dated = (
         replace(one, due_on=on.due_on, status="scheduled", attempts=one.attempts if bank else 0)
         for one, on in zip(rest, dates, strict=True)
@@ -53,9 +47,20 @@ def dated_anew(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
     return _in_order((*(one for one in plan.instalments if _stays(one)), *dated))
 
 
-def _taken(plan: Plan) -> set[Month]:
-    """Return the months that need no other instalment, also those to come that were paid ahead."""
-    return {month_of(one.due_on, plan.day_of_month) for one in plan.instalments if _stays(one)}
+def _to_come(before: Plan, plan: Plan, amounts: Sequence[int], now: datetime) -> tuple[PlanInstalment, ...]:
+    """Return instalments of these amounts, by the terms of a plan, in place of what is unpaid of it before.
+
+    They are of the same months, where those are still to come, and of those after the last: none is earlier than
+    before, and months that are paid get no other. Where a part of one was paid, what is left is of that month.
+    """
+    unpaid = {month_of(one.due_on, before.day_of_month) for one in before.instalments if not _stays(one)}
+    if not unpaid:
+        return ()
+    # What is paid may have been dated by an earlier day, so that only the calendar tells its month.
+    last = max(unpaid | {month_of(one.due_on, 1) for one in before.instalments if _stays(one)})
+    taken = set(range(min(unpaid), last + 1)) - unpaid
+    start = max(now.date(), first_of(min(unpaid)) - NOTICE)
+    return schedule(amounts, start, plan.day_of_month, bank=by_bank(plan), taken=taken)
 
 
 def _as_often_tried(

@@ -23,9 +23,6 @@ _DUE_AT: Final = time(12, tzinfo=UTC)
 _BANK_HOLIDAYS: Final = FederalReserve()  # type: ignore[no-untyped-call]  # holidays' own gap
 _SATURDAY: Final = 6
 
-Month = tuple[int, int]
-"""A year and one of its months."""
-
 
 def by_amount(total_minor: int, monthly_minor: int, least_minor: int) -> tuple[int, ...]:
     """Return instalments of a monthly amount, with the remainder on the last."""
@@ -51,7 +48,7 @@ def months_taken(total_minor: int, monthly_minor: int, least_minor: int) -> int:
 
 
 def due_dates(
-    start: date, day_of_month: int, number: int, *, bank: bool, taken: Container[Month] = ()
+    start: date, day_of_month: int, number: int, *, bank: bool, taken: Container[int] = ()
 ) -> tuple[date, ...]:
     """Return so many due dates: each month's chosen day or its last, the first at least ten days after the start.
 
@@ -59,18 +56,21 @@ def due_dates(
     chosen day. Months that are `taken` have their instalment.
     """
     earliest = start + NOTICE
-    months = (divmod(earliest.year * 12 + earliest.month - 1 + ahead, 12) for ahead in count())
-    free = ((year, month + 1) for year, month in months if (year, month + 1) not in taken)
-    anchored = (_anchored(year, month, day_of_month) for year, month in free)
+    free = (month for month in count(month_of(earliest, 1)) if month not in taken)
+    anchored = (_anchored(month, day_of_month) for month in free)
     days = islice((day for day in anchored if day >= earliest), number)
     return tuple(banking_day(day) if bank else day for day in days)
 
 
-def month_of(due_on: date, day_of_month: int) -> Month:
-    """Return the month that a due date is of: a banking day may be the first one after that."""
-    last = due_on.replace(day=1) - timedelta(days=1)
-    moved = banking_day(_anchored(last.year, last.month, day_of_month)) == due_on
-    return (last.year, last.month) if moved else (due_on.year, due_on.month)
+def month_of(due_on: date, day_of_month: int) -> int:
+    """Return the month, from the year 0 on, that a due date is of: a banking day may be the first after it."""
+    month = due_on.year * 12 + due_on.month - 1
+    return month - (due_on <= banking_day(_anchored(month - 1, day_of_month)))
+
+
+def first_of(month: int) -> date:
+    """Return the first day of a month, counted in the same way."""
+    return _anchored(month, 1)
 
 
 def charging_day(due_on: date, day_of_month: int, earliest: date, *, bank: bool) -> date:
@@ -78,17 +78,13 @@ def charging_day(due_on: date, day_of_month: int, earliest: date, *, bank: bool)
 
     The chosen day, or for a bank the next banking day from there.
     """
-    chosen = _anchored(due_on.year, due_on.month, day_of_month)
-    if chosen > due_on:
-        # A banking day of the month after it.
-        month_before = due_on.replace(day=1) - timedelta(days=1)
-        chosen = _anchored(month_before.year, month_before.month, day_of_month)
+    chosen = _anchored(month_of(due_on, day_of_month), day_of_month)
     day = max(chosen, earliest)
     return banking_day(day) if bank else day
 
 
 def schedule(
-    amounts: Sequence[int], start: date, day_of_month: int, *, bank: bool, taken: Container[Month] = ()
+    amounts: Sequence[int], start: date, day_of_month: int, *, bank: bool, taken: Container[int] = ()
 ) -> tuple[PlanInstalment, ...]:
     """Return the instalments of these amounts, numbered from one."""
     days = due_dates(start, day_of_month, len(amounts), bank=bank, taken=taken)
@@ -110,5 +106,6 @@ def moment(day: date) -> datetime:
     return datetime.combine(day, _DUE_AT)
 
 
-def _anchored(year: int, month: int, day_of_month: int) -> date:
-    return date(year, month, min(day_of_month, monthrange(year, month)[1]))
+def _anchored(month: int, day_of_month: int) -> date:
+    year, before = divmod(month, 12)
+    return date(year, before + 1, min(day_of_month, monthrange(year, before + 1)[1]))

@@ -292,6 +292,42 @@ def test_another_day_leaves_the_months_that_were_paid_ahead() -> None:
     assert [at and at.date() for _, at in timers(changed)] == [date(2025, 9, 21)]
 
 
+def test_another_day_is_of_no_earlier_month_than_the_next_instalment_was() -> None:
+    account = pay(started(50_000, 5_000, day_of_month=5), 30_000, "pay-1", plan_id="plan-1")
+    banked = pay(started(20_000, 5_000, day_of_month=1, method=BANK), 5_000, "pay-1", plan_id="plan-1")
+
+    changed = when(account, ChangePlan(**PLAN, day_of_month=20)).state
+    last = when(banked, ChangePlan(**PLAN, day_of_month=31)).state
+
+    assert (due_on(account)[6], due_on(changed)[6]) == (date(2025, 10, 5), date(2025, 10, 20))
+    assert due_on(last) == [date(2025, 4, 1), date(2025, 6, 2), date(2025, 6, 30), date(2025, 7, 31)]
+
+
+def test_a_month_of_which_a_part_was_paid_still_has_the_rest_however_often_the_plan_is_changed() -> None:
+    account, before = started(15_000), due_on(started(15_000))
+    for turn in range(3):
+        account = pay(account, 100, f"pay-{turn}", plan_id="plan-1")
+        for monthly_minor in (6_000, 5_000):
+            account = when(account, ChangePlan(**PLAN, monthly_amount_minor=monthly_minor)).state
+        account = when(when(account, PausePlan(**PLAN)).state, ResumePlan(**PLAN)).state
+
+        unpaid = [one.due_on for one in plan_of(account).instalments if one.status == "scheduled"]
+        assert unpaid == before
+
+
+def test_what_came_back_is_of_its_own_month_though_the_day_was_changed_since() -> None:
+    account = pay(started(20_000, day_of_month=5), 5_000, "pay-1", plan_id="plan-1", method=BANK)
+    account = when(account, ChangePlan(**PLAN, day_of_month=20)).state
+    account = when(account, answer("succeeded", query=None, stands="returned", reason="R01")).state
+    assert due_on(account)[:2] == [date(2025, 4, 5), date(2025, 5, 20)]
+
+    again = when(account, ChangePlan(**PLAN, day_of_month=25)).state
+    banked = when(account, ChangePlan(**PLAN, method=BANK)).state
+
+    assert due_on(again)[:2] == [date(2025, 4, 25), date(2025, 5, 25)]
+    assert due_on(banked)[:2] == [date(2025, 4, 21), date(2025, 5, 20)]
+
+
 def test_a_plan_that_goes_on_leaves_the_months_that_were_paid_ahead() -> None:
     account = ahead(6)
     before = due_on(account)
@@ -310,6 +346,25 @@ def test_what_a_bank_pays_after_the_end_of_a_month_is_of_that_month() -> None:
 
     assert due_on(changed)[2:] == [date(2025, 6, 2), date(2025, 6, 16)]
     assert due_on(resumed) == due_on(account)
+    again = when(changed, ChangePlan(**PLAN, day_of_month=20)).state
+    resumed = when(when(changed, PausePlan(**PLAN)).state, ResumePlan(**PLAN)).state
+    assert due_on(again)[2:] == [date(2025, 6, 2), date(2025, 6, 20)]
+    assert due_on(resumed) == due_on(changed)
+
+
+def test_what_came_back_of_one_month_leaves_the_later_ones_that_are_paid_whatever_their_day_was() -> None:
+    account = started(20_000, 5_000, method=BANK)
+    for turn in range(3):
+        account = pay(account, 5_000, f"pay-{turn}", plan_id="plan-1")
+    account = when(
+        account, answer("succeeded", payment_id="pay-0", query=None, stands="returned", reason="R01")
+    ).state
+
+    for day in (15, 20):
+        account = when(account, ChangePlan(**PLAN, day_of_month=day)).state
+
+    unpaid = [one.due_on for one in plan_of(account).instalments if one.status == "scheduled"]
+    assert unpaid == [date(2025, 3, 20), date(2025, 6, 20)]
 
 
 def test_a_plan_that_goes_on_tells_its_instalments_in_order_and_one_a_month() -> None:
