@@ -10,6 +10,7 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import allocate
 from services.payments.domain.autopay import by_hand, made_with_its_method, may_go_on
 from services.payments.domain.instalment_timer import (
+    UNPAID,
     GraceTimer,
     InstalmentTimer,
     ended,
@@ -47,25 +48,21 @@ REVOKING: Final = frozenset({"R02", "R03", "R04", "R05", "R07", "R10", "R11", "R
 DISPUTE_LOST: Final = "dispute_lost"
 """The card holder got the money back: nothing is taken from the card again."""
 
-_UNPAID: Final = ("due", "failed")
-"""An instalment that fell due and is neither paid nor being paid."""
-
 Step = tuple[GuarantorAccount, tuple[Event, ...], tuple[Task, ...]]
 
 
 def fall_due(
     account: GuarantorAccount, message: Message[InstalmentTimer], now: datetime
 ) -> Decision[GuarantorAccount]:
-    """Charge an instalment, or ask the payer for it; one that was paid before is passed over."""
+    """Charge an instalment, or ask the payer for it; one that needs neither any more is passed over."""
     timer = message.data
     plan = _current(account, timer)
     if plan is None:
         return Decision(account)
     one = plan.instalment(timer.number)
-    again = one.status in _UNPAID if timer.again is None else timer.again
-    if one.status not in (_UNPAID if again else ("scheduled",)):
-        passes_over = one.status == "paid" and not again
-        return Decision(account, tasks=next_timer(account, plan) if passes_over else ())
+    again = one.status in UNPAID if timer.again is None else timer.again
+    if one.status not in (UNPAID if again else ("scheduled",)):
+        return Decision(account, tasks=() if again else next_timer(account, plan, now))
     if _is_over(account, plan):
         after, events = _complete(account, plan)
         return Decision(after, events)
@@ -82,14 +79,14 @@ def fall_due(
     if by_itself:
         return _charge(account, plan, one, due, message.correlation, now)
     after = _with(account, plan, replace(one, status="due"))
-    return Decision(after, due, (grace_timer(after, plan, one, now + NOTICE), *_following(after, plan, one)))
+    return Decision(after, due, (grace_timer(after, plan, one, now + NOTICE), *_following(after, plan, one, now)))
 
 
 def out_of_grace(account: GuarantorAccount, timer: GraceTimer, now: datetime) -> Decision[GuarantorAccount]:
     """End a plan of which an instalment stayed unpaid; while a payment of it is under way, not yet."""
     plan = _current(account, timer)
     one = plan.instalment(timer.number) if plan else None
-    if plan is None or one is None or one.status not in _UNPAID or timer.attempts not in (None, one.attempts):
+    if plan is None or one is None or one.status not in UNPAID or timer.attempts not in (None, one.attempts):
         return Decision(account)
     if _is_over(account, plan):
         after, events = _complete(account, plan)
@@ -175,10 +172,6 @@ def returned(account: GuarantorAccount, payment: Payment, back: Allocation, reas
     reopened = _reopened(plan, payment, sum(share.amount_minor for share in back), now)
     if not reopened:
         return account, (), ()
-    # The timer of its day is not set, or does nothing any more, for what was paid before.
-    passed_over = any(
-        one.status == "paid" and one.number in reopened and _ahead(payment, one) for one in plan.instalments
-    )
     goes_on = plan.status == "completed"
     if goes_on:
         plan = replace(plan if may_go_on(account, plan) else by_hand(plan), status="active")
@@ -194,8 +187,9 @@ def returned(account: GuarantorAccount, payment: Payment, back: Allocation, reas
         if one.status != "scheduled":
             account, told, timers = _missed(account, plan, one, payment, reason, now)
             events, tasks = (*events, *told), (*tasks, *timers)
-    if passed_over:
-        tasks = (*tasks, *next_timer(account, account.plans[plan.plan_id]))
+    if goes_on:
+        # The timers from before it was completed do nothing any more.
+        tasks = (*tasks, *next_timer(account, account.plans[plan.plan_id], now))
     return account, events, tasks
 
 
@@ -214,7 +208,7 @@ def _charge(
         waiting = replace(one, status="due")
         after = _with(account, plan, waiting)
         again = instalment_timer(after, plan, waiting, _next_day(now))
-        return Decision(after, due, (again, *_following(after, plan, one)))
+        return Decision(after, due, (again, *_following(after, plan, one, now)))
     tried = replace(one, status="processing", attempts=one.attempts + 1)
     name = digest("instalment", account.number, plan.plan_id, plan.revision, one.number, tried.attempts).hex()
     tried = replace(tried, payment_id=name)
@@ -231,7 +225,7 @@ def _charge(
         correlationid=correlationid,
     )
     after = _with(account, plan, tried).with_payment(payment)
-    tasks = (charge(after, payment, plan.method.token, now), *_following(after, plan, one))
+    tasks = (charge(after, payment, plan.method.token, now), *_following(after, plan, one, now))
     return Decision(after, (*due, accepted(after, payment)), tasks)
 
 
@@ -240,9 +234,9 @@ def _next_day(now: datetime) -> datetime:
     return moment(now.date()) + RETRY_AFTER / 3
 
 
-def _following(account: GuarantorAccount, plan: Plan, one: PlanInstalment) -> tuple[Task, ...]:
+def _following(account: GuarantorAccount, plan: Plan, one: PlanInstalment, now: datetime) -> tuple[Task, ...]:
     """Return the timer of the instalment after this one, unless it was set when this one fell due before."""
-    return next_timer(account, account.plans[plan.plan_id]) if one.status == "scheduled" else ()
+    return next_timer(account, account.plans[plan.plan_id], now) if one.status == "scheduled" else ()
 
 
 def _missed(

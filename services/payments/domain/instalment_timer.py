@@ -1,7 +1,8 @@
 """The timers of a plan: one for its next instalment, and one for each that is tried again, or waits to be paid."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from itertools import islice
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -14,13 +15,17 @@ from shared.events.vocabulary import Position
 from shared.frozen import replace
 from shared.messaging.decision import Event, Task
 
+UNPAID: Final = ("due", "failed")
+"""An instalment that fell due and is neither paid nor being paid."""
+
 Revision = Annotated[int, Field(ge=0)]
 
 
 class InstalmentTimer(Fact):
     """An instalment falls due, or is tried `again`; of an earlier revision of the plan, it does nothing.
 
-    One that falls due sets the timer of the next one. Timers of earlier releases do not say which they are.
+    The timer of a day sets that of the next one, whatever has become of its instalment: one waits at a time.
+    Timers of earlier releases do not say which they are.
     """
 
     TYPE: ClassVar[str] = "payments.instalment-timer.v1"
@@ -42,10 +47,14 @@ class GraceTimer(Fact):
     attempts: Annotated[int, Field(ge=0)] | None = None
 
 
-def next_timer(account: GuarantorAccount, plan: Plan) -> tuple[Task, ...]:
-    """Return the timer of the next instalment that has not fallen due."""
-    waiting = next((one for one in plan.instalments if one.status == "scheduled"), None)
-    return (instalment_timer(account, plan, waiting, moment(waiting.due_on)),) if waiting else ()
+def next_timer(account: GuarantorAccount, plan: Plan, now: datetime) -> tuple[Task, ...]:
+    """Return the timer of the next instalment to fall due; one that was paid ahead may come back until its day."""
+    waiting = (
+        one
+        for one in plan.instalments
+        if one.status == "scheduled" or (one.status == "paid" and moment(one.due_on) > now)
+    )
+    return tuple(instalment_timer(account, plan, one, moment(one.due_on)) for one in islice(waiting, 1))
 
 
 def instalment_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment, at: datetime) -> Task:
@@ -55,7 +64,7 @@ def instalment_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment,
         account_number=account.number,
         number=one.number,
         revision=plan.revision,
-        again=one.status != "scheduled",
+        again=one.status in UNPAID,
     )
     return Task(timer, at, f"{plan.plan_id} {one.number} {one.attempts}")
 

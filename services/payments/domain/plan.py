@@ -215,7 +215,7 @@ def _start(
     for number, planned_minor in found.planned_minor.items():
         planned = replace(account.visits[number], plan_id=plan.plan_id, planned_minor=planned_minor)
         after = after.with_visit(planned)
-    return Decision(after, (_schedule(after, plan, PlanStarted),), next_timer(after, plan))
+    return Decision(after, (_schedule(after, plan, PlanStarted),), next_timer(after, plan, now))
 
 
 def _start_fault(
@@ -288,7 +288,7 @@ def _tried_at_once(
     day = banking_day(now.date()) if by_bank(plan) else now.date()
     at = now if day == now.date() else moment(day)
     again = (instalment_timer(account, plan, one, at) for one in unpaid)
-    return (*again, *next_timer(account, plan))
+    return (*again, *next_timer(account, plan, now))
 
 
 def _pause(account: GuarantorAccount, plan: Plan, command: PausePlan) -> Decision[GuarantorAccount]:
@@ -316,7 +316,7 @@ def _resume(
         resumed=True,
     )
     after = account.with_plan(resumed)
-    return Decision(after, (_goes_on(account, resumed),), next_timer(after, resumed))
+    return Decision(after, (_goes_on(account, resumed),), next_timer(after, resumed, now))
 
 
 def _goes_on(account: GuarantorAccount, plan: Plan) -> Event:

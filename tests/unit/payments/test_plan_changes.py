@@ -289,7 +289,7 @@ def test_another_day_leaves_the_months_that_were_paid_ahead() -> None:
 
     assert due_on(changed.state)[5:] == [date(2025, 8, 20), *(date(2025, month, 21) for month in (9, 10, 11, 12))]
     assert due_on(dearer.state)[5:] == [date(2025, 8, 20), date(2025, 9, 21), date(2025, 10, 21)]
-    assert [at and at.date() for _, at in timers(changed)] == [date(2025, 9, 21)]
+    assert [at and at.date() for _, at in timers(changed)] == [date(2025, 3, 20)]
 
 
 def test_another_day_is_of_no_earlier_month_than_the_next_instalment_was() -> None:

@@ -62,17 +62,49 @@ def test_the_next_instalment_falls_due_also_after_one_that_came_back_before_its_
     account = pay(started(), 5_000, "pay-1", plan_id="plan-1", method=BANK)
     an_hour = timedelta(hours=1)
 
+    own = InstalmentTimer(**PLAN, number=1, revision=0, again=False)
+
     early = when(account, came_back(), at=DAY - an_hour)
     late = when(account, came_back(), at=DAY + an_hour)
 
-    assert plan_of(early.state).instalment(1).status == "scheduled"
+    assert (plan_of(early.state).instalment(1).status, timers(early)) == ("scheduled", [])
     assert charge_tasks(due(early.state))
     assert plan_of(late.state).instalment(1).status == "failed"
-    (_, (following, at)) = timers(late)
+    assert [type(timer) for timer, _ in timers(late)] == [GraceTimer]
+    ((following, at),) = timers(when(late.state, own, at=DAY + 2 * an_hour))
     assert isinstance(following, InstalmentTimer)
     assert (following.number, at and at.date()) == (2, date(2025, 4, 30))
+
+
+def test_the_next_instalment_falls_due_also_after_one_that_was_paid_on_its_day_and_came_back() -> None:
     own = InstalmentTimer(**PLAN, number=1, revision=0, again=False)
-    assert when(late.state, own, at=DAY + 2 * an_hour).tasks == ()
+    account = pay(started(), 5_000, "pay-1", at=DAY + timedelta(minutes=1), plan_id="plan-1", method=BANK)
+
+    back = when(account, came_back(), at=DAY + timedelta(minutes=2))
+    late = when(back.state, own, at=DAY + timedelta(minutes=3))
+
+    assert (charge_tasks(late), late.state) == ([], back.state)
+    ((following, _),) = timers(late)
+    assert isinstance(following, InstalmentTimer)
+    assert following.number == 2
+
+
+def test_one_timer_waits_however_often_what_was_paid_ahead_comes_back() -> None:
+    account, waiting = started(), 1
+    for turn in range(3):
+        account = pay(account, 10_000, f"pay-{turn}", plan_id="plan-1", method=BANK)
+        back = when(account, came_back(payment_id=f"pay-{turn}"), at=DAY - timedelta(days=1))
+        account, waiting = back.state, waiting + len(timers(back))
+
+    assert waiting == 1
+    account = pay(account, 10_000, "pay-9", plan_id="plan-1", method=BANK)
+    own = InstalmentTimer(**PLAN, number=1, revision=0, again=False)
+    passed = when(account, own, at=DAY)
+    back = when(passed.state, came_back(payment_id="pay-9"), at=DAY + timedelta(days=1))
+    ((following, at),) = timers(passed)
+    assert isinstance(following, InstalmentTimer)
+    assert [one.status for one in plan_of(back.state).instalments] == ["failed", "scheduled", "scheduled"]
+    assert charge_tasks(when(back.state, following, at=at or DAY))
 
 
 def test_timers_that_come_twice_for_an_instalment_try_it_once() -> None:
@@ -82,7 +114,7 @@ def test_timers_that_come_twice_for_an_instalment_try_it_once() -> None:
     ((again, at),) = timers(declined)
     assert at
 
-    assert when(declined.state, first, at=DAY).tasks == ()
+    assert charge_tasks(when(declined.state, first, at=DAY)) == []
     paid = pay(declined.state, 5_000, "pay-1", plan_id="plan-1")
     assert when(paid, again, at=at).tasks == ()
     ((following, _),) = timers(when(pay(started(), 5_000, "pay-1", plan_id="plan-1"), first, at=DAY))
