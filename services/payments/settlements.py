@@ -21,11 +21,13 @@ _LOCK: Final = "select pg_advisory_xact_lock(hashtext('settlement'))"
 _READ: Final = f"select {', '.join(_COLUMNS)} from settlement where settlement_id = $1"
 _SAME_LINES: Final = "select settlement_id from settlement where fingerprint = $1 and settlement_id <> $2 limit 1"
 _OWNERS: Final = "select charge_id, payment_id, account_number from payment where charge_id = any($1::text[])"
+# Also one without a charge that staff said was taken. What is open, and what is unsettled, have indexes.
 _OWNERS_BY_NAME: Final = """
     select payment_id, processor_key, account_number from payment
     where charge_id is null
         and (payment_id = any($1::text[])
-            or processor_key = any($2::text[]) and status in ('processing', 'unknown'))
+            or processor_key = any($2::text[])
+                and (status in ('processing', 'unknown') or status = 'succeeded' and settlement_id is null))
 """
 # Also one without a charge: staff said that it was taken, and nobody else did.
 _MISSING: Final = """

@@ -251,33 +251,37 @@ async def test_a_settlement_shows_what_differs_and_importing_it_again_changes_no
 
 
 async def test_what_staff_vouched_for_is_missing_unless_a_settlement_names_it(portal: Portal) -> None:
-    vouched_for, named = [await portal.account(10_000) for _ in range(2)]
+    vouched_for, named, keyed = [await portal.account(10_000) for _ in range(3)]
     charges = {}
-    for number in (vouched_for, named):
+    for number in (vouched_for, named, keyed):
         await paid(portal, number, "tok_ok")
         (charge,) = await portal.world.happened(number)
         charges[number] = charge["charge_id"]
     # As payments whose outcome nobody knew, until staff said that they were taken.
     known = await portal.pool.fetch(
         "update payment set charge_id = null where account_number = any($1::text[])"
-        " returning account_number, payment_id, created_at",
-        [vouched_for, named],
+        " returning account_number, payment_id, processor_key, created_at",
+        [vouched_for, named, keyed],
     )
-    payments = {row["account_number"]: row["payment_id"] for row in known}
-    line = {"charge_id": charges[named], "amount_minor": 10_000, "payment_id": payments[named]}
+    payments = {row["account_number"]: row for row in known}
+    by_id = {"charge_id": charges[named], "amount_minor": 10_000, "payment_id": payments[named]["payment_id"]}
+    key = payments[keyed]["processor_key"]
+    by_key = {"charge_id": charges[keyed], "amount_minor": 10_000, "idempotency_key": key}
     settlement = {
         "settlement_id": f"vouched-{named}",
         "currency": "USD",
         "period_from": min(row["created_at"] for row in known).isoformat(),
         "period_to": (max(row["created_at"] for row in known) + timedelta(milliseconds=1)).isoformat(),
-        "lines": [line],
+        "lines": [by_id, by_key],
     }
 
     assert (await portal.api.post("/v1/settlements", settlement, role="billing"))[0] == 200
 
     await work(portal, "settlement-missing", vouched_for)
     _, listed = await portal.api.get("/v1/work", role="billing")
-    assert not [one for one in listed if one["about"].get("account_number") == named]
+    assert not [one for one in listed if one["about"].get("account_number") in {named, keyed}]
+    charged = await portal.pool.fetchval("select charge_id from payment where processor_key = $1", key)
+    assert charged == charges[keyed]
 
 
 async def test_work_that_comes_up_again_after_it_was_settled_is_open_again(portal: Portal) -> None:
