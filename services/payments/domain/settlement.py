@@ -167,7 +167,7 @@ def compare(account: GuarantorAccount, task: CompareLines, now: datetime) -> Dec
             after, payment = taken.state, taken.state.payments[payment_id]
             # A settlement is the bank's; what it makes known belongs to the chain of the payment.
             events += [told._replace(correlationid=payment.correlationid) for told in taken.events]
-            tasks += taken.tasks
+            tasks += [task._replace(correlationid=payment.correlationid) for task in taken.tasks]
         ours = task.currency in (None, payment.currency)
         settled = replace(
             payment,

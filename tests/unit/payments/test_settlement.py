@@ -2,12 +2,14 @@
 
 from services.payments.domain import decide
 from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.instalment_timer import GraceTimer
 from services.payments.domain.records import Settled, Work
 from services.payments.domain.settlement import CompareLines, Settlement
 from services.payments.domain.work import SettleWork
 from shared.events.envelope import Data
 from shared.events.payments import BalanceChanged, CommandRefused, PaymentSucceeded, WorkRaised, WorkSettled
 from shared.events.vocabulary import About
+from tests.unit.payments.plan_story import BANK, due, paid_by, pay, started
 from tests.unit.payments.story import NOW, NUMBER, RULES, answer, events, message, owing, submit, when
 
 
@@ -29,6 +31,22 @@ def test_a_payment_that_was_unknown_is_known_by_its_line() -> None:
     assert decision.state.balance_minor == 5_000
     submitted = message(submit(10_000))
     assert {event.correlationid for event in decision.events} == {submitted.id}
+
+
+def test_what_a_line_has_a_plan_wait_for_belongs_to_the_chain_of_the_payment() -> None:
+    account = due(pay(started(), 2_000, "pay-1", plan_id="plan-1", method=BANK)).state
+    account = when(account, answer("succeeded", query=None, stands="returned", reason="R01")).state
+    payment = account.payments[paid_by(account)]
+    lines = (("ch-2", payment.payment_id, 3_000),)
+
+    decision = when(account, CompareLines(settlement_id="po-1", account_number=NUMBER, lines=lines))
+
+    assert [type(task.data) for task in decision.tasks] == [GraceTimer]
+    chains = [
+        *(event.correlationid for event in decision.events),
+        *(task.correlationid for task in decision.tasks),
+    ]
+    assert set(chains) == {payment.correlationid}
 
 
 def test_a_line_that_gives_back_does_not_say_that_an_unknown_payment_was_taken() -> None:
