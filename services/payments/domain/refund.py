@@ -231,7 +231,8 @@ def _refundable(payment: Payment) -> bool:
 
 
 def _disputed(payment: Payment) -> bool:
-    return payment.dispute_status in ("needs_response", "under_review")
+    """Tell whether a dispute has still to end; that of a payment which was returned never does."""
+    return payment.status == "succeeded" and payment.dispute_status in ("needs_response", "under_review")
 
 
 def _left(account: GuarantorAccount, payment: Payment) -> Counter[str]:

@@ -172,6 +172,17 @@ def test_a_refund_of_money_that_is_not_there_any_more_can_only_be_declined(
     assert (outcome(when(won, ApproveRefund(**NAMED), actor=BOB))[0] == "done") is may
 
 
+def test_a_payment_that_was_returned_while_it_was_disputed_is_refused_as_one_without_money() -> None:
+    account = paid()
+    for turn in (
+        {"stands": "disputed", "dispute_status": "needs_response"},
+        {"stands": "returned", "reason": "R01"},
+    ):
+        account = when(account, answer("succeeded", query=None, **turn)).state
+
+    assert outcome(when(account, request(100), actor=ANN)) == ("refused", "refund_exceeds_payment")
+
+
 @pytest.mark.parametrize(("action", "told"), [("approve", RefundApproved), ("decline", RefundDeclined)])
 def test_who_settles_an_approval_stays_known_with_what_they_did_and_why(action: str, told: type[Data]) -> None:
     asked = when(paid(), request(50_001), actor=ANN).state
