@@ -148,6 +148,7 @@ async def test_a_guest_reviews_what_they_pay(payments: Api) -> None:
 _AS_TRIED_BY_GUESTS = """
     insert into payment select (jsonb_populate_record(one, jsonb_build_object(
         'payment_id', one.payment_id || '-' || tried, 'guest', case when tried > 3 then $2 else $3 end,
+        'guest_method', case when tried > 3 then $4::bytea else $5 end,
         'created_at', one.created_at + tried * interval '1 s', 'status', 'failed'))).*
     from payment one, generate_series(1, 1500) tried where payment_id = $1
 """
@@ -158,9 +159,15 @@ async def test_what_one_guest_tries_hides_nothing_that_another_tried(payments: A
     await handle(payments.pool, *about(number, opened(), visit("V1"), charge(9_000, "V1", "C-1")))
     payment_id = f"P-{number}"
     await handle(payments.pool, *about(number, submit(1_000, payment_id=payment_id)))
-    await payments.pool.execute(_AS_TRIED_BY_GUESTS, payment_id, f"busy-{number}", f"rare-{number}")
+    guests, methods = (
+        [f"{name}-{number}" for name in ("busy", "rare")],
+        [f"{name}-{number}".encode() for name in "br"],
+    )
+    await payments.pool.execute(_AS_TRIED_BY_GUESTS, payment_id, *guests, *methods)
 
     async with payments.pool.acquire() as connection:
-        tries = await guest_tries.read(connection, [f"busy-{number}", f"rare-{number}"], [])
+        by_pass = await guest_tries.read(connection, guests, [])
+        by_method = await guest_tries.read(connection, [f"other-{number}"], methods)
 
-    assert Counter(one.guest for one in tries) == {f"busy-{number}": 1_000, f"rare-{number}": 3}
+    assert [Counter(one.guest for one in by_pass)[guest] for guest in guests] == [1_000, 3]
+    assert [Counter(one.method for one in by_method)[method] for method in methods] == [1_000, 3]
