@@ -38,7 +38,7 @@ class Heard:
     number: int
     type: str
     keys: tuple[str, str]
-    causation: str | None
+    causation: str
     outcome: str | None
     data: dict[str, Any]
 
@@ -90,6 +90,12 @@ class Events:
             for partition, first in (await consumer.offsets_for_times(dict.fromkeys(sessions, since_ms))).items():
                 if first is not None:
                     consumer.seek(partition, first.offset)
+            # Until it knows who has signed out, this process is not ready for their cookies.
+            for partition, end in (await consumer.end_offsets(sessions)).items():
+                while await consumer.position(partition) < end:
+                    for records in (await consumer.getmany(timeout_ms=1000)).values():
+                        for record in records:
+                            self.take(record.topic, record.value)
             self.hearing = True
             async for record in consumer:
                 self.take(record.topic, record.value)
@@ -103,17 +109,16 @@ class Events:
             if topic == PORTAL_SESSIONS.name:
                 self._session_told(told)
                 return
-            correlation = told.get("correlationid") or told["id"]
+            correlation = str(told.get("correlationid") or told["id"])
             keys = (key(topic.partition(".")[0], told["subject"]), correlation)
-            self.number += 1
-            heard = Heard(
-                self.number, told["type"], keys, told.get("causationid"), told.get("outcome"), told["data"]
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            log.warning("a record is no event", topic=topic)
+            causation, data = str(told.get("causationid") or ""), dict(told["data"])
+            heard = Heard(self.number + 1, str(told["type"]), keys, causation, told.get("outcome"), data)
+        except Exception as error:  # noqa: BLE001  # whatever is in a record, the next ones are heard
+            log.warning("a record is no event", topic=topic, error_type=type(error).__name__)
             return
+        self.number = heard.number
         self._recent.append(heard)
-        if heard.outcome and (waiter := self._waiting.get(heard.causation or "")) and not waiter.done():
+        if heard.outcome and (waiter := self._waiting.get(heard.causation)) and not waiter.done():
             waiter.set_result(heard)
         if (chain := self._chains.get(correlation)) is not None:
             chain.append(heard)

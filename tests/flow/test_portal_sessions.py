@@ -29,7 +29,15 @@ async def test_a_process_that_begins_later_knows_who_has_signed_out(infrastructu
         await producer.stop()
 
     begun, heard = Events(settings, 900), set[str]()
-    begun.on_sign_out = heard.add
+    known_when_heard: list[bool] = []
+
+    def over(session_id: str) -> None:
+        heard.add(session_id)
+        known_when_heard.append(begun.hearing)
+
+    begun.on_sign_out = over
     hearing = asyncio.create_task(begun.run())
-    await eventually(lambda: session in heard, "the end of a session was heard")
+    await eventually(lambda: begun.hearing, "the events are heard")
     hearing.cancel()
+    assert session in heard
+    assert not any(known_when_heard), "it is ready once it knows who has signed out"

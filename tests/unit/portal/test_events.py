@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from portal.events import WAITING_MAX, Events, key
+from shared.events.topics import PORTAL_SESSIONS
 from shared.settings import KafkaSettings
 
 TOPIC = "payments.events.v1"
@@ -85,7 +86,29 @@ async def test_all_followers_end_when_the_portal_does(events: Events) -> None:
     assert await heard_by(events, 1, "x") == []
 
 
-@pytest.mark.parametrize("value", [None, b"", b"\xff", b"[]", b"{}", b'{"id": 1}'])
-async def test_what_is_no_event_disturbs_nobody(events: Events, value: bytes | None) -> None:
-    events.take(TOPIC, value)
+@pytest.mark.parametrize("topic", [TOPIC, PORTAL_SESSIONS.name])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"id": 1}',
+        b"[" * 20_000,
+        b'{"id": "1", "type": "t", "subject": "s", "data": 1}',
+        b'{"type": "portal.session-ended.v1", "data": []}',
+    ],
+)
+async def test_what_is_no_event_disturbs_nobody(events: Events, topic: str, value: bytes | None) -> None:
+    events.take(topic, value)
     assert events.number == 0
+
+
+async def test_ids_that_are_no_text_disturb_nobody_who_waits_or_follows(events: Events) -> None:
+    waiter = events.expect("c-1")
+    events.take(TOPIC, told(1, causationid=["c-1"], correlationid={}, outcome="done"))
+    events.take(TOPIC, told(2, causationid="c-1", correlationid=["c-1"], outcome="done"))
+    assert (await waiter).data == {"n": 2}
+    assert await heard_by(events, 2, key("payments", "ACC-1")) == [1, 2]
