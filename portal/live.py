@@ -1,9 +1,9 @@
 """Pages that follow what becomes of things: server-sent events that say only that something is new.
 
 A template names what it shows (`data-live="{{ live("payments:" ~ account_number) }}"`); the address is signed, so
-that only the server decides what a browser may follow, and good for this browser's session alone. It starts where
-the page was rendered, so that nothing falls between the page and its news. What is new the page asks for again
-(`hx-trigger="live from:body"`): it is rendered in one place.
+that only the server decides what a browser may follow, and good for this browser's session alone, until its end.
+It starts where the page was rendered, so that nothing falls between the page and its news. What is new the page
+asks for again (`hx-trigger="live from:body"`): it is rendered in one place.
 """
 
 from collections.abc import AsyncIterator
@@ -16,6 +16,7 @@ from sse_starlette import EventSourceResponse
 
 from portal.events import Events
 from portal.guarding import csrf_token, not_found, page_router
+from portal.sessions import Sessions
 
 AGE_S_MAX: Final = 24 * 3600
 PING_S: Final = 15
@@ -37,6 +38,8 @@ async def live(signed: str, request: Request) -> Response:
         boot, number, keys = _signer(request).loads(signed, max_age=AGE_S_MAX, salt=_salt(request))
     except BadSignature:
         raise not_found() from None
+    if _is_over(request):
+        raise not_found()
     events: Events = request.app.state.events
     last_boot, _, last = request.headers.get("last-event-id", "").partition(":")
     if last_boot == events.boot and last.isdecimal():
@@ -52,6 +55,13 @@ async def _news(events: Events, boot: str, number: int, keys: list[str]) -> Asyn
         yield {"id": f"{events.boot}:{number}", "data": "again"}
     async for heard in events.follow(keys, number):
         yield {"id": f"{events.boot}:{heard.number}", "data": heard.type}
+
+
+def _is_over(request: Request) -> bool:
+    """Return whether who signed in has signed out, though somebody kept the cookie."""
+    sessions: Sessions = request.app.state.sessions
+    whose = (request.session.get("person"), request.session.get("staff"))
+    return any(told is not None and sessions.ended(told.get("session")) for told in whose)
 
 
 def _salt(request: Request) -> str:

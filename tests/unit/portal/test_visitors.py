@@ -161,6 +161,13 @@ async def test_the_news_of_a_page_are_for_the_session_that_opened_it() -> None:
             assert (await browser.get(told[1])).status_code == 200
             await browser.post("/logout", data=form())
             assert (await browser.get(told[1])).status_code == 404
+        staff = one.of_staff("ann")
+        async with one.visitor(cookie=staff) as browser:
+            assert (await browser.get(told[1])).status_code == 200
+            await browser.post("/logout", data=form())
+        for kept in (cookie, staff):
+            async with one.visitor(cookie=kept) as browser:
+                assert (await browser.get(told[1])).status_code == 404
         for other in (cookie | {"csrf": "of a later login"}, {"csrf": "of somebody else"}):
             async with one.visitor(cookie=other) as browser:
                 assert (await browser.get(told[1])).status_code == 404
