@@ -136,7 +136,10 @@
   const fill = () => {
     for (const [id, value] of drafts.get(opened()) ?? []) {
       const field = document.getElementById(id);
-      if (field) field.value = value;
+      if (!field) continue;
+      field.value = value;
+      // What was chosen can be gone.
+      if (field.matches("select") && field.selectedIndex < 0) field.selectedIndex = 0;
     }
   };
 

@@ -189,6 +189,18 @@ async def test_work_whose_end_the_inbox_has_heard_first_is_settled_all_the_same(
     assert answer.status_code == 200
 
 
+async def test_work_that_could_not_be_settled_keeps_what_was_chosen_and_typed(world: World) -> None:
+    given(world, item(kind="work", pool="insurance", service="insurance", work_id="w-1", sender=None, messages=[]))
+    world.services.answer("GET", "/v1/work/w-1", WORK)
+    world.services.answer("POST", "/v1/work/w-1/override", {"reason": "stale_version", "detail": "-"}, 409)
+    sent = {"action": "override", "status": "inactive", "note": "Called them"}
+    async with world.staff("ines", "insurance") as browser:
+        answer = await browser.post("/basket/items/i-1/work", data=sent, headers=PANE)
+    assert answer.status_code == 422
+    assert '<option value="inactive" selected>' in answer.text
+    assert "Called them</textarea>" in answer.text
+
+
 async def test_work_can_be_read_while_its_owner_is_away(world: World) -> None:
     given(world, item(kind="work", service="payments", work_id="w-1", sender=None, patient=None, messages=[]))
     world.services.answer("GET", "/v1/work/w-1", {"detail": "-"}, 503)
