@@ -144,7 +144,7 @@ async def reply(thread_id: str, request: Request, person: Person) -> Response:
 async def passed_on(visitor: Any, path: str, **params: str) -> Response:
     """Return a file of the inbox while it comes; what cannot be opened yet is not found."""
     # However long it takes as a whole: a large file on a slow line.
-    timeout = aiohttp.ClientTimeout(sock_read=TIMEOUT_S)
+    timeout = aiohttp.ClientTimeout(connect=TIMEOUT_S, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)
     async with AsyncExitStack() as stack:
         try:
             asked = visitor.stream("GET", "inbox", path, params=params, timeout=timeout)
