@@ -1,7 +1,8 @@
 """Sentences that wait for the next page: what came of a command, or that it is still being worked on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from fastapi import Request
 
@@ -44,9 +45,9 @@ def tell(request: Request, outcome: Outcome, service: str, done: str, message_id
         request: of the page that asked.
         outcome: what `ask` returned.
         service: whose command it is.
-        done: the sentence for a command that is done.
-        message_id: of a message: the browser keeps its text under this key until the outcome is told
-            (`portal.js`), so that it can be written again.
+        done: the sentence for a command that is done, or for one of which no more is known when it is.
+        message_id: of a message: told later, it is told by where it went; the browser keeps its text under this
+            key (`portal.js`), so that it can be written again.
     """
     match outcome.state:
         case "done":
@@ -54,8 +55,11 @@ def tell(request: Request, outcome: Outcome, service: str, done: str, message_id
         case "refused":
             notice(request, refusal(service, outcome.reason), "danger")
         case "pending":
-            kept = [*request.session.get("awaited", []), [outcome.command_id, service, done, message_id]]
+            kept = [*request.session.get("awaited", []), [outcome.command_id, service, done]]
             request.session["awaited"] = kept[-_KEPT_MAX:]
+            if message_id:
+                messages = request.session.get("messages", {}) | {outcome.command_id: message_id}
+                request.session["messages"] = dict([*messages.items()][-_KEPT_MAX:])
 
 
 def awaited(request: Request) -> list[Awaited]:
@@ -71,13 +75,27 @@ def awaited(request: Request) -> list[Awaited]:
     return standing
 
 
-def _standing(
-    request: Request, command_id: str, service: str, done: str, message_id: str | None = None
-) -> Awaited:
+def _standing(request: Request, command_id: str, service: str, done: str) -> Awaited:
+    message_id: str | None = request.session.get("messages", {}).get(command_id)
     for heard in request.app.state.commands.chain(command_id):
         if heard.outcome == "done":
-            return Awaited(command_id, done, "success")
+            return Awaited(command_id, went_to(heard.data) if message_id else done, "success")
         if heard.outcome == "refused":
             return Awaited(command_id, refusal(service, str(heard.data.get("reason"))), "danger", message_id)
     text = _("What you sent is still being worked on. We tell you here as soon as it is done.")
     return Awaited(command_id, text, "info", message_id)
+
+
+def went_to(routed: Mapping[str, Any]) -> str:
+    """Return in words where the inbox put a message."""
+    match str(routed.get("pool") or ""):
+        case "billing":
+            return _("Sent to our billing team.")
+        case "insurance":
+            return _("Sent to our insurance team.")
+        case "crm":
+            return _("Sent to our customer service.")
+        case pool if pool.startswith("provider:"):
+            return _("Sent to the care team.")
+        case _:
+            return _("Sent. Our staff will bring it to the right people.")

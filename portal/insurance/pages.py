@@ -98,9 +98,11 @@ async def add(request: Request, person: Person) -> Response:
     outcome = await person.ask(command, subject=patient.patient_id, own=patient.own)
     if outcome.state == "refused":
         return await _add_page(request, person, patients, typed, files=pictures, problem=_trouble(outcome))
-    done = _("Your insurance is on file. It will be verified when you log out.")
-    if outcome.state == "done" and await _needs_staff(person, typed["coverage_id"]):
-        done = _("Your insurance is on file. Our staff will look up the payer.")
+    done = _("Your insurance is on file.")
+    if outcome.state == "done":
+        done = _("Your insurance is on file. It will be verified when you log out.")
+        if await _needs_staff(person, typed["coverage_id"]):
+            done = _("Your insurance is on file. Our staff will look up the payer.")
     tell(request, outcome, "insurance", done)
     return RedirectResponse("/insurance", HTTPStatus.SEE_OTHER)
 

@@ -17,12 +17,11 @@ from portal.calls import TIMEOUT_S, ServiceAwayError, ServiceProblem
 from portal.commands import Outcome, new_id
 from portal.events import key
 from portal.guarding import FILES_BYTES_MAX, not_found, page_router
-from portal.language import _
 from portal.messages.answers import Patient, Patients, Recipients, Thread, Threads
 from portal.messages.files import File, upload_all
 from portal.messages.uploads import router as uploads
 from portal.messages.writing import CATEGORIES, Path, Text, faulty, message
-from portal.notices import tell
+from portal.notices import tell, went_to
 from portal.refusals import refusal
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage, unattended
@@ -248,18 +247,3 @@ def _sent(request: Request, outcome: Outcome, text: Text, thread_id: str = "") -
     tell(request, outcome, "inbox", went_to(outcome.data), text.message_id)
     thread_id = str(outcome.data.get("thread_id") or thread_id)
     return RedirectResponse(f"/messages/{segment(thread_id)}" if thread_id else "/messages", HTTPStatus.SEE_OTHER)
-
-
-def went_to(routed: Mapping[str, Any]) -> str:
-    """Return in words where the inbox put a message."""
-    match str(routed.get("pool") or ""):
-        case "billing":
-            return _("Sent to our billing team.")
-        case "insurance":
-            return _("Sent to our insurance team.")
-        case "crm":
-            return _("Sent to our customer service.")
-        case pool if pool.startswith("provider:"):
-            return _("Sent to the care team.")
-        case _:
-            return _("Sent. Our staff will bring it to the right people.")

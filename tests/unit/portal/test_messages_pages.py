@@ -28,7 +28,6 @@ ROUTED = {
     "rule_version": 1,
     "why": "-",
 }
-REFUSED = ("refused", "inbox.command-refused.v1", {"reason": "not_found"})
 THREAD = {
     "thread_id": "t-1",
     "patient_id": "p-1",
@@ -147,42 +146,6 @@ async def test_a_refusal_keeps_what_was_written(world: World) -> None:
     assert "You cannot write to this provider." in answer.text
     assert "Why\ntwice?" in answer.text
     assert 'name="message_id" value="m-1"' in answer.text
-
-
-@pytest.mark.parametrize(
-    ("path", "sent"),
-    [
-        ("/messages/new", {"kind": "non-medical", "category": "billing-question", **WRITTEN}),
-        ("/messages/t-1", WRITTEN),
-        ("/contact/A-1", {"patient_id": "p-1", **WRITTEN}),
-    ],
-)
-async def test_a_refusal_that_comes_late_is_told_on_whatever_page_is_open_and_offers_to_write_again(
-    world: World, path: str, sent: dict[str, str]
-) -> None:
-    by_itself = {"x-unattended": "yes"}
-    async with world.person() as browser:
-        given(world, MARIA)
-        world.producer.outcome = None
-        await browser.post(path, data=form(**sent))
-        waiting = (await browser.get("/messages")).text
-        world.producer.end("inbox.commands.v1", world.producer.sent[0], *REFUSED)
-        told = [(await browser.get("/messages", headers=headers)).text for headers in (by_itself, {}, {})]
-    assert "What you sent is still being worked on." in waiting
-    assert 'data-written="m-1" hidden' in waiting
-    said = [("We cannot find this" in page, 'data-written="m-1">' in page) for page in told]
-    assert said == [(True, True), (True, True), (False, False)]
-
-
-async def test_a_message_that_is_accepted_late_is_told_and_not_offered_again(world: World) -> None:
-    async with world.person() as browser:
-        given(world, MARIA)
-        world.producer.outcome = None
-        await browser.post("/messages/t-1", data=form(message_id="m-2", body="Better now"))
-        world.producer.end("inbox.commands.v1", world.producer.sent[0], "done", "inbox.message-routed.v1", ROUTED)
-        told = (await browser.get("/")).text
-    assert "Sent. Our staff will bring it to the right people." in told
-    assert "data-written" not in told
 
 
 async def test_what_was_written_about_a_child_never_goes_into_the_record_of_the_parent(world: World) -> None:
