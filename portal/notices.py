@@ -24,7 +24,7 @@ class Awaited:
         command_id: of the command.
         text: how it stands, in words.
         tone: of the sentence.
-        message_id: of a message that is not done: the browser keeps its text under this key.
+        message_id: of a message that was refused: the browser keeps its text under this key.
     """
 
     command_id: str
@@ -83,7 +83,7 @@ def _standing(request: Request, command_id: str, service: str, done: str) -> Awa
         if heard.outcome == "refused":
             return Awaited(command_id, refusal(service, str(heard.data.get("reason"))), "danger", message_id)
     text = _("What you sent is still being worked on. We tell you here as soon as it is done.")
-    return Awaited(command_id, text, "info", message_id)
+    return Awaited(command_id, text, "info")
 
 
 def went_to(routed: Mapping[str, Any]) -> str:

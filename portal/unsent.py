@@ -1,6 +1,7 @@
 """What was typed into a form that did not get through, to be shown in the answer to the request that brought it.
 
-It is kept nowhere: whoever sits at the browser next sees nothing of it.
+The portal keeps it nowhere. The browser keeps what a message says, for the session alone in which it was written
+(`portal.js`): whoever signs in there next sees nothing of it.
 """
 
 from dataclasses import dataclass

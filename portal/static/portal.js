@@ -33,54 +33,67 @@ document.addEventListener("click", (event) => {
   if (link && !link.target && !event.ctrlKey && !event.metaKey && !event.shiftKey) leave();
 });
 
-// What a message says stays in this tab until a page neither waits for it any more nor tells that it was refused.
-const written = JSON.parse(sessionStorage.getItem("written") ?? "{}");
-
-function keep(form) {
-  const { message_id: key, subject, body } = form.elements;
-  written[key.value] = { at: form.dataset.writes, subject: subject.value, body: body.value };
-  sessionStorage.setItem("written", JSON.stringify(written));
-}
-
-function writeAgain() {
-  const kept = written[location.hash.slice(1)];
-  if (!kept || !writing) return;
-  fill(kept);
-  writing.elements.body.focus();
-}
-
-// Back brings what was being written, in the same session: not every browser does that for each field.
-const writing = document.querySelector("form[data-writes]");
+// What a message says stays in this tab, under the message's id and for its session alone: Back brings it, and one that
+// is refused after its page was left can be written again. It keeps its id, so that sent twice it is one message.
 const session = document.body.getAttribute("hx-headers");
+const writing = document.querySelector("form[data-writes]");
 
-function remember() {
-  const { subject, body } = writing.elements;
-  history.replaceState({ session, subject: subject.value, body: body.value }, "");
+function written(id) {
+  const kept = JSON.parse(sessionStorage.getItem(`written:${id}`));
+  return kept?.session === session ? kept : null;
 }
 
-function fill(kept) {
-  for (const name of ["subject", "body"]) writing.elements[name].value ||= kept[name];
-  remember();
+function forgetAllBut(ours) {
+  for (const name of Object.keys(sessionStorage).filter((one) => one.startsWith("written"))) {
+    if (JSON.parse(sessionStorage.getItem(name)).session !== ours) sessionStorage.removeItem(name);
+  }
 }
 
-if (writing) {
-  fill(history.state?.session === session ? history.state : { subject: "", body: "" });
-  writing.addEventListener("input", remember);
+function keep({ dataset, elements }) {
+  const id = elements.message_id.value;
+  const kept = { session, at: dataset.writes ?? written(id)?.at };
+  for (const name of ["patient_id", "category", "subject", "body"]) kept[name] = elements[name]?.value;
+  if (kept.at) sessionStorage.setItem(`written:${id}`, JSON.stringify(kept));
 }
 
-document.addEventListener("click", (event) => {
-  const link = event.target.closest("a[data-written]");
-  const kept = written[link?.dataset.written];
+function fill(id) {
+  const { elements } = writing;
+  const kept = written(id);
   if (!kept) return;
-  event.preventDefault();
-  location.assign(`${kept.at}#${link.dataset.written}`);
-});
+  // Whom it is about can be gone: what was written about one person is never put where it would be about another.
+  for (const name of ["patient_id", "category"]) {
+    if (elements[name] instanceof RadioNodeList) elements[name].value = kept[name];
+    if (elements[name]?.value !== kept[name]) return;
+  }
+  elements.message_id.value = id;
+  for (const name of ["subject", "body"]) elements[name].value = kept[name];
+}
 
-const awaited = [...document.querySelectorAll("a[data-written]")].map((link) => link.dataset.written);
-for (const key of Object.keys(written)) if (![...awaited, location.hash.slice(1)].includes(key)) delete written[key];
-sessionStorage.setItem("written", JSON.stringify(written));
-writeAgain();
-addEventListener("hashchange", writeAgain);
+function offerAgain() {
+  for (const link of document.querySelectorAll("a[data-written]")) {
+    const kept = written(link.dataset.written);
+    link.hidden = !kept;
+    if (!kept) continue;
+    const at = new URL(kept.at, location.origin);
+    at.searchParams.set("again", link.dataset.written);
+    link.href = at;
+  }
+}
+
+forgetAllBut(session);
+offerAgain();
+document.addEventListener("htmx:afterSwap", offerAgain);
+if (writing) {
+  // What the browser would bring back by itself can be about somebody else by now.
+  writing.autocomplete = "off";
+  const here = new URL(location);
+  fill(here.searchParams.get("again") ?? history.state?.message);
+  here.searchParams.delete("again");
+  history.replaceState({ message: writing.elements.message_id.value }, "", here);
+}
+document.addEventListener("input", ({ target }) => {
+  if (target.form?.elements.message_id) keep(target.form);
+});
 
 // A form that is under way says so, and is not sent twice.
 document.addEventListener("submit", (event) => {
@@ -89,7 +102,8 @@ document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "yes";
-  if (form.dataset.writes) keep(form);
+  if (form.elements.message_id) keep(form);
+  if (form.getAttribute("action") === "/logout") forgetAllBut(null);
   leave();
   const button = event.submitter;
   if (button && button.dataset.sending) {

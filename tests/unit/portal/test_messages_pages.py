@@ -148,6 +148,13 @@ async def test_a_refusal_keeps_what_was_written(world: World) -> None:
     assert 'name="message_id" value="m-1"' in answer.text
 
 
+async def test_a_reply_goes_to_its_thread_whatever_else_the_address_of_its_page_says(world: World) -> None:
+    async with world.person() as browser:
+        given(world, MARIA)
+        page = (await browser.get("/messages/t-1?again=m-1")).text
+    assert 'action="/messages/t-1"' in page
+
+
 async def test_what_was_written_about_a_child_never_goes_into_the_record_of_the_parent(world: World) -> None:
     chosen = {"patient_id": "p-2", "kind": "medical", "category": "medical-info-update"}
     async with world.person() as browser:
