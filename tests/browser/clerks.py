@@ -25,6 +25,11 @@ async def write(patient: Page, subject: str, body: str, *files: Path) -> None:
     if files:
         await patient.set_input_files("#files", files)
         await expect(patient.locator(".file-clean, .file-held")).to_have_count(len(files))
+    await send(patient)
+
+
+async def send(patient: Page) -> None:
+    """Send a billing question that is written, and wait until it is said to have been sent."""
     await patient.get_by_role("button", name="Send").click()
     await expect(patient.get_by_text("Sent to our billing team.")).to_be_visible(timeout=FAST_MS)
 
@@ -51,6 +56,14 @@ async def live(staff: Page) -> Page:
 async def open_item(staff: Page, subject: str) -> None:
     await staff.locator("#items .basket-item", has_text=subject).click()
     await expect(staff.locator("#detail h2")).to_have_text(subject)
+
+
+async def with_item(open_page: OpenPage, subject: str) -> Page:
+    """Return a clerk's page, on which an item of this subject is open."""
+    ann = await live(await open_page("ann", "/basket?pool=billing"))
+    await write(await open_page("maria"), subject, "Hello")
+    await open_item(ann, subject)
+    return ann
 
 
 async def two(open_page: OpenPage, subject: str) -> tuple[Page, str, str]:

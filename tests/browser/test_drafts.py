@@ -5,7 +5,7 @@ from secrets import token_hex
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.clerks import FAST_MS, live, open_item, two, write
+from tests.browser.clerks import FAST_MS, live, open_item, two, with_item
 from tests.browser.conftest import OpenPage
 
 
@@ -35,9 +35,7 @@ async def test_back_brings_an_item_with_what_was_typed_and_the_page_is_as_live_a
 async def test_what_is_typed_into_a_panel_stays_while_the_item_is_claimed_and_goes_when_it_is_sent(
     open_page: OpenPage, subject: str
 ) -> None:
-    ann = await live(await open_page("ann", "/basket?pool=billing"))
-    await write(await open_page("maria"), subject, "Hello")
-    await open_item(ann, subject)
+    ann = await with_item(open_page, subject)
     await ann.keyboard.press("m")
     await ann.locator("#reassign-to").fill("bob")
     await ann.locator("#reassign-reason").fill("Bob knows the case")
@@ -55,9 +53,7 @@ async def test_what_is_typed_into_a_panel_stays_while_the_item_is_claimed_and_go
 async def test_what_a_colleague_moves_away_while_one_replies_says_so_and_the_reply_can_be_read(
     open_page: OpenPage, subject: str
 ) -> None:
-    ann = await live(await open_page("ann", "/basket?pool=billing"))
-    await write(await open_page("maria"), subject, "Hello")
-    await open_item(ann, subject)
+    ann = await with_item(open_page, subject)
     await ann.locator("#body").fill("A long answer")
     sue = await live(await open_page("sue", "/basket?pool=billing"))
     await open_item(sue, subject)

@@ -8,6 +8,7 @@ from secrets import token_hex
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from tests.browser.clerks import send
 from tests.browser.conftest import OpenPage
 from tests.browser.looking import look
 
@@ -38,8 +39,7 @@ async def test_back_leads_from_what_was_sent_to_its_form_whatever_was_wrong_befo
         await expect(page.get_by_text("Please write something")).to_be_visible()
         await expect(page.locator("#subject")).to_have_value(subject)
     await page.fill("#body", "Why twice?")
-    await page.get_by_role("button", name="Send").click()
-    await expect(page.get_by_text("Sent to our billing team.")).to_be_visible()
+    await send(page)
 
     await page.go_back()
 
@@ -168,8 +168,7 @@ async def test_a_reply_that_is_written_again_is_sent_once_and_mixed_with_no_othe
 ) -> None:
     page = await open_page("maria", WRITING)
     await begin(page, subject, "Why twice?")
-    await page.get_by_role("button", name="Send").click()
-    await expect(page.get_by_text("Sent to our billing team.")).to_be_visible()
+    await send(page)
     thread, key = page.url, await key_of(page)
     await page.fill("#body", "Something more")
     await page.route(thread, refused(key))
@@ -179,8 +178,7 @@ async def test_a_reply_that_is_written_again_is_sent_once_and_mixed_with_no_othe
     await expect(page.locator("#body")).to_have_value("Something more")
     assert await key_of(page) == key
 
-    await page.get_by_role("button", name="Send").click()
-    await expect(page.get_by_text("Sent to our billing team.")).to_be_visible()
+    await send(page)
 
     await expect(page).to_have_url(thread)
     await expect(page.locator("#body")).to_have_value("")
@@ -192,8 +190,7 @@ async def test_back_after_sending_brings_the_same_message_not_a_second_one(
 ) -> None:
     page = await open_page("maria", WRITING)
     await begin(page, subject, "Why twice?")
-    await page.get_by_role("button", name="Send").click()
-    await expect(page.get_by_text("Sent to our billing team.")).to_be_visible()
+    await send(page)
     thread = page.url
     await page.go_back()
     await expect(page.locator("#body")).to_have_value("Why twice?")
