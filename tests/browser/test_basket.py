@@ -159,6 +159,25 @@ async def test_an_answer_that_comes_late_does_not_bring_back_the_item_before(
     await expect(ann.locator("#items .basket-item", has_text=first)).to_be_visible()
 
 
+async def test_what_is_done_as_soon_as_an_item_is_there_does_not_leave_the_page(
+    open_page: OpenPage, subject: str
+) -> None:
+    ann = await live(await open_page("ann", "/basket?pool=billing"))
+    await write(await open_page("maria"), subject, "Hello")
+    await ann.evaluate("""() => {
+      window.stays = true;
+      new MutationObserver((_, observer) => {
+        const claim = document.querySelector("#item-buttons [data-key=c]");
+        if (claim) { observer.disconnect(); claim.click(); }
+      }).observe(document.querySelector("#detail"), {childList: true, subtree: true});
+    }""")
+
+    await open_item(ann, subject)
+
+    await expect(ann.locator("#item-facts .holder")).to_have_text("you")
+    assert await ann.evaluate("window.stays")
+
+
 async def test_a_key_that_is_pressed_while_an_item_is_being_opened_does_nothing_to_the_one_before(
     open_page: OpenPage, subject: str
 ) -> None:
