@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.events.portal import SessionEnded
@@ -63,6 +63,7 @@ class Events:
         self._chains: OrderedDict[str, list[Heard]] = OrderedDict()
         self._followers: dict[str, set[asyncio.Queue[Heard | None]]] = {}
         self._closed = False
+        self._next: dict[TopicPartition, int] = {}
 
     async def run(self) -> None:
         """Hear until cancelled, through outages of Kafka."""
@@ -84,23 +85,35 @@ class Events:
         )
         try:
             await consumer.start()
-            await consumer.seek_to_end()
-            since_ms = int(1000 * (time.time() - self._cookie_s))
             sessions = [one for one in consumer.assignment() if one.topic == PORTAL_SESSIONS.name]
-            for partition, first in (await consumer.offsets_for_times(dict.fromkeys(sessions, since_ms))).items():
-                if first is not None:
-                    consumer.seek(partition, first.offset)
+            await self._begin(consumer, sessions)
             # Until it knows who has signed out, this process is not ready for their cookies.
             for partition, end in (await consumer.end_offsets(sessions)).items():
                 while await consumer.position(partition) < end:
-                    for records in (await consumer.getmany(timeout_ms=1000)).values():
-                        for record in records:
-                            self.take(record.topic, record.value)
+                    await self._take_more(consumer)
             self.hearing = True
-            async for record in consumer:
-                self.take(record.topic, record.value)
+            while True:
+                await self._take_more(consumer)
         finally:
             await consumer.stop()
+
+    async def _begin(self, consumer: AIOKafkaConsumer, sessions: Iterable[TopicPartition]) -> None:
+        """Seek to where it was interrupted; at first to the end, and to what was said of sessions since then."""
+        if not self._next:
+            await consumer.seek_to_end()
+            since_ms = int(1000 * (time.time() - self._cookie_s))
+            for partition, first in (await consumer.offsets_for_times(dict.fromkeys(sessions, since_ms))).items():
+                if first is not None:
+                    consumer.seek(partition, first.offset)
+            self._next = {partition: await consumer.position(partition) for partition in consumer.assignment()}
+        for partition, offset in self._next.items():
+            consumer.seek(partition, offset)
+
+    async def _take_more(self, consumer: AIOKafkaConsumer) -> None:
+        for partition, records in (await consumer.getmany(timeout_ms=1000)).items():
+            for record in records:
+                self.take(record.topic, record.value)
+            self._next[partition] = records[-1].offset + 1
 
     def take(self, topic: str, value: bytes | None) -> None:
         """Give one record of an events topic to all who wait for it or follow what it is about."""

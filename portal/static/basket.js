@@ -183,9 +183,7 @@
   };
   const renewAll = () => ["pools", "items", "open-item"].forEach(renew);
 
-  let source;
-  const connect = () => {
-    source = new EventSource(basket().dataset.stream);
+  hear(basket().dataset.stream, (source) => {
     let first = true;
     source.addEventListener("item", (event) => {
       const news = JSON.parse(event.data);
@@ -200,12 +198,6 @@
       if (first) renewAll();
       first = false;
     });
-    source.addEventListener("error", () => {
-      showLive("no");
-      // The browser comes back by itself after an interruption, but not after a refusal.
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
-    });
-  };
-  connect();
-  addEventListener("pagehide", () => source.close());
+    source.addEventListener("error", () => showLive("no"));
+  });
 })();

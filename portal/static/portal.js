@@ -126,23 +126,55 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.target instanceof HTMLFormElement) ready(event.target);
 });
 
-// News: whatever listens to `live` on the body asks for itself again.
-for (const following of document.querySelectorAll("[data-live]")) {
-  const source = new EventSource(following.dataset.live);
-  source.onmessage = () => htmx.trigger(document.body, "live");
-  addEventListener("pagehide", () => source.close());
+// News come while the page is seen: all tabs of a browser share a few connections. What was interrupted the browser
+// asks for again by itself, but not what was refused.
+function hear(address, listen) {
+  let source, again;
+  const open = () => {
+    source = new EventSource(address);
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(open, 5000);
+    });
+    listen(source);
+  };
+  const close = () => {
+    clearTimeout(again);
+    source?.close();
+  };
+  document.addEventListener("visibilitychange", () => {
+    close();
+    if (!document.hidden) open();
+  });
+  if (!document.hidden) open();
 }
 
-// What a page asks for by itself keeps no session alive: an open page would never be signed out.
-document.addEventListener("htmx:configRequest", (event) => {
-  if (["live", "news"].includes(event.detail.triggeringEvent?.type)) event.detail.headers["x-unattended"] = "yes";
+// Whatever listens to `live` on the body asks for itself again; not before htmx has made it listen.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const { dataset } of document.querySelectorAll("[data-live]")) {
+    hear(dataset.live, (source) => source.addEventListener("message", () => htmx.trigger(document.body, "live")));
+  }
 });
 
-document.addEventListener("htmx:responseError", (event) => {
-  if ([401, 403].includes(event.detail.xhr.status)) signedOut();
-  else toast(toasts().dataset.failed, "danger");
+// What a page asks for by itself.
+const unattended = (event) => ["live", "news"].includes(event?.type);
+
+// It keeps no session alive: an open page would never be signed out.
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (unattended(detail.triggeringEvent)) detail.headers["x-unattended"] = "yes";
 });
-document.addEventListener("htmx:sendError", () => toast(toasts().dataset.offline, "warning"));
+
+// It is tried until it succeeds, and otherwise who asked is told.
+const later = new WeakMap();
+function failed({ elt, xhr, requestConfig: { triggeringEvent } }, text, tone) {
+  if ([401, 403].includes(xhr.status)) signedOut();
+  else if (!unattended(triggeringEvent)) toast(text, tone);
+  else if (xhr.status === 0 || xhr.status >= 500) {
+    clearTimeout(later.get(elt));
+    later.set(elt, setTimeout(() => htmx.trigger(elt, triggeringEvent.type), 5000));
+  }
+}
+document.addEventListener("htmx:responseError", ({ detail }) => failed(detail, toasts().dataset.failed, "danger"));
+document.addEventListener("htmx:sendError", ({ detail }) => failed(detail, toasts().dataset.offline, "warning"));
 
 // Menus close by Escape, and by a click elsewhere.
 document.addEventListener("keydown", (event) => {

@@ -132,9 +132,15 @@ def cookies() -> dict[str, Any]:
     return {}
 
 
+@pytest.fixture
+def complaints() -> list[str]:
+    """What browsers complain about; a test takes out what it brought about itself."""
+    return []
+
+
 @pytest_asyncio.fixture
 async def open_page(
-    browser: Browser, endpoints: Endpoints, sandbox: Sandbox, cookies: dict[str, Any]
+    browser: Browser, endpoints: Endpoints, sandbox: Sandbox, cookies: dict[str, Any], complaints: list[str]
 ) -> AsyncIterator[OpenPage]:
     """Opens a page as somebody (`await open_page("maria")`) or as a guest, in a context of its own.
 
@@ -145,7 +151,6 @@ async def open_page(
     """
     del sandbox  # the world is there
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
 
     async def open_one(
         username: str | None = None, path: str = "/", *, anew: bool = False, **options: Any
