@@ -54,7 +54,7 @@ Outcome = Literal["done", "refused"]
 class Data(BaseModel):
     """What a message says. Strict, so that `"12"` is no amount; unknown fields of newer writers are ignored.
 
-    Each is a `Command`, a `Fact` or an `Event`.
+    Each is a `Command`, a `Fact`, an `Event` or `Internal`.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
@@ -72,6 +72,10 @@ class Fact(Data):
 
 class Event(Data):
     """Something that a service says has happened."""
+
+
+class Internal(Data):
+    """A task, its answer or a timer: what a service tells itself; no topic carries it."""
 
 
 D_co = TypeVar("D_co", bound=Data, covariant=True)

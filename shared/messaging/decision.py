@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from shared.events.envelope import Data, Outcome
 
+S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
 
 
@@ -55,6 +56,10 @@ class Decision(NamedTuple, Generic[S_co]):
     state: S_co
     events: tuple[Event, ...] = ()
     tasks: tuple[Task, ...] = ()
+
+    def then(self, further: "Decision[S]") -> "Decision[S]":
+        """Return this decision together with a further one, which was taken from its state."""
+        return Decision(further.state, self.events + further.events, self.tasks + further.tasks)
 
 
 class TryLaterError(Exception):

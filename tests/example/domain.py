@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, assert_never
 
-from shared.events.envelope import Fact, Id, Message
+from shared.events.envelope import Id, Internal, Message
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task, TryLaterError
 from tests.example.messages import (
@@ -20,14 +20,14 @@ from tests.example.messages import (
 OPEN_FOR = timedelta(days=30)
 
 
-class ThankVisitor(Fact):
+class ThankVisitor(Internal):
     """Task: thank the visitor."""
 
     TYPE: ClassVar[str] = "feedback.thank-visitor.v1"
     visit_id: Id
 
 
-class Thanked(Fact):
+class Thanked(Internal):
     """What came of thanking."""
 
     TYPE: ClassVar[str] = "feedback.thanked.v1"
@@ -35,7 +35,7 @@ class Thanked(Fact):
     thanked: bool
 
 
-class CloseFeedback(Fact):
+class CloseFeedback(Internal):
     """Timer: the time for feedback is over."""
 
     TYPE: ClassVar[str] = "feedback.close-feedback.v1"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final, Literal
 
-from shared.events.envelope import Command, Data, Fact, Id
+from shared.events.envelope import Command, Id, Internal
 from shared.events.inbox import RefusalReason
 from shared.events.vocabulary import Code, Line
 
@@ -34,7 +34,7 @@ class AddAttachment(Command):
     scan: bool
 
 
-class ScanAttachment(Data):
+class ScanAttachment(Internal):
     """Task: have a file scanned."""
 
     TYPE: ClassVar[str] = "inbox.scan-attachment.v1"
@@ -42,7 +42,7 @@ class ScanAttachment(Data):
     sha256: Code
 
 
-class AttachmentScanned(Fact):
+class AttachmentScanned(Internal):
     """What the scanner said; `away` when it could not be asked."""
 
     TYPE: ClassVar[str] = "inbox.attachment-scanned.v1"

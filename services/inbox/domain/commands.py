@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from services.inbox.domain.routing import Delegated, RuleSet
 from services.inbox.domain.visible import Visible
-from shared.events.envelope import Command, Data, Id, Time
+from shared.events.envelope import Command, Id, Internal, Time
 from shared.events.vocabulary import Body, Line, Note, Version
 
 Assignee = Annotated[
@@ -92,7 +92,7 @@ class PutDelegations(Command):
     delegations: Delegated
 
 
-class LeaseEnded(Data):
+class LeaseEnded(Internal):
     """Timer: a claim has run out, unless it was renewed."""
 
     TYPE: ClassVar[str] = "inbox.lease-ended.v1"
@@ -100,7 +100,7 @@ class LeaseEnded(Data):
     lease_ends_at: Time
 
 
-class PostponementEnded(Data):
+class PostponementEnded(Internal):
     """Timer: an item comes back, unless something else became of it."""
 
     TYPE: ClassVar[str] = "inbox.postponement-ended.v1"

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Literal
 from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.hours import due, passed
 from services.inbox.domain.routing import UNROUTABLE, PoolEntry, Provider, RuleSet, in_force, pool_of
-from shared.events.envelope import Data, Id
+from shared.events.envelope import Id, Internal
 from shared.frozen import replace
 from shared.messaging.decision import Task
 
@@ -42,7 +42,7 @@ NORMAL: Final = 1
 LEASE: Final = timedelta(minutes=15)
 
 
-class TimeLimit(Data):
+class TimeLimit(Internal):
     """Timer: an item has waited as long as it may; `limit` tells this waiting from later ones."""
 
     TYPE: ClassVar[str] = "inbox.time-limit.v1"

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from services.insurance.domain.patient import Inquiry
-from shared.events.envelope import Fact, Id, Time
+from shared.events.envelope import Id, Internal, Time
 from shared.events.insurance import Benefits
 from shared.events.vocabulary import Code, Record
 
@@ -31,7 +31,7 @@ PATIENCE: Final = timedelta(minutes=5)
 Attempt = Annotated[int, Field(ge=1, le=1_000)]
 
 
-class AskPayer(Fact):
+class AskPayer(Internal):
     """Send a 270 and read the 271."""
 
     TYPE: ClassVar[str] = "insurance.ask-payer.v1"
@@ -42,7 +42,7 @@ class AskPayer(Fact):
     inquiry: Inquiry
 
 
-class AskAgain(Fact):
+class AskAgain(Internal):
     """It is time to ask a payer again, unless the question was dropped since."""
 
     TYPE: ClassVar[str] = "insurance.ask-again.v1"
@@ -58,7 +58,7 @@ class Sealed(Record):
     sha256: bytes
 
 
-class PayerAnswered(Fact):
+class PayerAnswered(Internal):
     """What came of one attempt to ask.
 
     `active` and `inactive`: the payer's word, with benefits. `rejected`: the payer's codes (AAA03) say why there
@@ -79,7 +79,7 @@ class PayerAnswered(Fact):
     answer: Sealed | None = None
 
 
-class CheckCoverage(Fact):
+class CheckCoverage(Internal):
     """It is time to verify a coverage again, unless that was put off since: `due_at` tells."""
 
     TYPE: ClassVar[str] = "insurance.check-coverage.v1"
@@ -88,7 +88,7 @@ class CheckCoverage(Fact):
     due_at: Time
 
 
-class CheckBeforeVisit(Fact):
+class CheckBeforeVisit(Internal):
     """An appointment comes near: verify what the patient has, unless it was cancelled or moved."""
 
     TYPE: ClassVar[str] = "insurance.check-before-visit.v1"

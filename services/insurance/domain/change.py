@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from services.insurance.domain.coverage import asked_by, objection, submission, unanswered
 from services.insurance.domain.patient import ChangeRequest, ChangeStatus, Content, Coverage, Patient, What
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import Objection, may_act, refuse, then, who
+from services.insurance.domain.refusal import Objection, may_act, refuse, who
 from services.insurance.domain.verification import close, close_all, inquiry, submit, take_over
 from services.insurance.domain.work import digest, raise_work, settle
 from shared.events.envelope import Message, Outcome
@@ -61,16 +61,8 @@ def request(
         coverage, now, "change-requested", who(patient, actor) or "service", command.note
     )
     kept = Decision(after, (_requested(after, change),), (submission(patient, command.session_id, now),))
-    return then(
-        kept,
-        lambda state: raise_work(
-            state,
-            "change-request",
-            now,
-            coverage_id=change.coverage_id,
-            change_id=change.change_id,
-        ),
-    )
+    raised = raise_work(after, "change-request", now, coverage_id=change.coverage_id, change_id=change.change_id)
+    return kept.then(raised)
 
 
 def _objection(

@@ -7,7 +7,7 @@ from services.insurance.domain.asking import CheckCoverage
 from services.insurance.domain.checking import first_check, next_check, next_night
 from services.insurance.domain.patient import Content, Coverage, Patient, WorkKind
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import Objection, may_act, refuse, then, who
+from services.insurance.domain.refusal import Objection, may_act, refuse, who
 from services.insurance.domain.session import SubmitSession
 from services.insurance.domain.verification import NOT_AGAIN_BEFORE, close_all, inquiry, submit
 from services.insurance.domain.work import digest, raise_work, settle
@@ -130,7 +130,7 @@ def _take_on(
         (_added(patient, coverage),),
     )
     if payer is None:
-        return then(added, lambda after: raise_work(after, "unknown-payer", now, coverage_id=coverage.coverage_id))
+        return added.then(raise_work(added.state, "unknown-payer", now, coverage_id=coverage.coverage_id))
     waiting = replace(coverage, waiting_session=command.session_id)
     timer = submission(patient, command.session_id, now)
     return Decision(added.state.with_coverage(waiting), added.events, (timer,))
@@ -227,10 +227,8 @@ def put_on_file(
     if payer is None:
         coverage = replace(coverage, status="needs-staff", reason="unknown_payer", check_at=None)
     after = patient.with_coverage(coverage).noting(coverage, now, "on-file", "host")
-    return then(
-        _ask_in_time(directory, after, coverage, now, asks_anew=asks_anew),
-        lambda state: _look_for_doubts(state, state.coverages[coverage.coverage_id], now),
-    )
+    asked = _ask_in_time(directory, after, coverage, now, asks_anew=asks_anew)
+    return asked.then(_look_for_doubts(asked.state, asked.state.coverages[coverage.coverage_id], now))
 
 
 def asked_by(directory: Directory, content: Content) -> tuple[object, ...]:
@@ -276,10 +274,8 @@ def _look_for_doubts(patient: Patient, coverage: Coverage, now: datetime) -> Dec
     if coverage.coverage_id in _primaries(patient):
         decided = raise_work(patient, "two-primaries", now, coverage_id=coverage.coverage_id)
     if coverage.reason == "unknown_payer":
-        return then(
-            decided,
-            lambda after: raise_work(after, "unknown-payer", now, coverage_id=coverage.coverage_id),
-        )
+        raised = raise_work(decided.state, "unknown-payer", now, coverage_id=coverage.coverage_id)
+        return decided.then(raised)
     return decided
 
 

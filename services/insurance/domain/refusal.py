@@ -1,6 +1,5 @@
-"""How a command is refused, who may give one, and how decisions are put together."""
+"""How a command is refused, and who may give one."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from services.insurance.domain.patient import By, Patient
@@ -46,9 +45,3 @@ def may_act(patient: Patient, actor: str) -> bool:
     if patient.registered is None or by is None:
         return False
     return by == "staff" or patient.registered.acts(actor.partition(":")[2])
-
-
-def then(decided: Decision[Patient], step: Callable[[Patient], Decision[Patient]]) -> Decision[Patient]:
-    """Return a decision together with what follows from a further step."""
-    further = step(decided.state)
-    return Decision(further.state, decided.events + further.events, decided.tasks + further.tasks)

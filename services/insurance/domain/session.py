@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
-from shared.events.envelope import Fact, Id, Time
+from shared.events.envelope import Id, Internal, Time
 from shared.events.portal import SessionEnded, SessionStarted
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Task
 
 
-class GatherSession(Fact):
+class GatherSession(Internal):
     """A session has ended: look which patients have something that waits for it."""
 
     TYPE: ClassVar[str] = "insurance.gather-session.v1"
     session_id: Id
 
 
-class SubmitSession(Fact):
+class SubmitSession(Internal):
     """A session has ended, or was given up: submit what a patient has that waits for it.
 
     With `came_by` it was given up on what came by then; what came later has its own timer.

@@ -5,7 +5,6 @@ from datetime import datetime
 from services.insurance.domain.change import apply
 from services.insurance.domain.patient import ChangeRequest, Coverage, Patient
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import then
 from services.insurance.domain.session import SubmitSession
 from services.insurance.domain.verification import inquiry, submit
 from services.insurance.domain.work import raise_work
@@ -29,12 +28,8 @@ def submit_session(
         if coverage.waiting_session == session_id:
             came_at.append(coverage.added_at)
         if came_at and (timer.came_by is None or min(came_at) <= timer.came_by):
-            decided = then(
-                decided,
-                lambda state, coverage=coverage, changes=changes: _submit(  # type: ignore[misc]  # bound now
-                    directory, state, coverage, changes, session_id, now
-                ),
-            )
+            submitted = _submit(directory, decided.state, coverage, changes, session_id, now)
+            decided = decided.then(submitted)
     return decided
 
 

@@ -376,7 +376,7 @@ def _not_verified(  # who has to act, and why
     taken = take_over(after, asked.coverage_id, ended, now)
     coverage = taken.state.coverages[asked.coverage_id]
     after = taken.state.noting(coverage, now, status, "payer" if codes else "service", reason)
-    return Decision(after, events + taken.events)
+    return Decision(after, events + taken.events, taken.tasks)
 
 
 def _told(patient: Patient, asked: Verification, status: NotVerified, codes: tuple[str, ...]) -> Event:

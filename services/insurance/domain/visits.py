@@ -6,7 +6,6 @@ from services.insurance.domain.asking import CheckBeforeVisit
 from services.insurance.domain.checking import before_visit
 from services.insurance.domain.patient import Appointment, Patient
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import then
 from services.insurance.domain.verification import inquiry, submit
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled
 from shared.messaging.decision import Decision, Task
@@ -43,10 +42,5 @@ def check(directory: Directory, patient: Patient, timer: CheckBeforeVisit, now: 
         asked = inquiry(directory, patient, coverage.content, max(timer.starts_at, now))
         if asked is None or coverage.waiting_session or (under_way and under_way.is_open):
             continue
-        decided = then(
-            decided,
-            lambda state, coverage=coverage, asked=asked: submit(  # type: ignore[misc]  # bound now
-                state, coverage, asked, "appointment", now, key=key
-            ),
-        )
+        decided = decided.then(submit(decided.state, coverage, asked, "appointment", now, key=key))
     return decided

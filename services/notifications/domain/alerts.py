@@ -59,15 +59,14 @@ def announce(account: Account, message: Message[StatementAvailable], now: dateti
     readers = set(account.persons).intersection(statement.person_ids)
     in_force = [one for one in account.subscribers.values() if one.enrolment.in_force]
     enrolled = [one for one in in_force if one.person_id in readers]
-    tasks: tuple[Task, ...] = ()
     events: tuple[Event, ...] = ()
     if (last := _last_ended(account, enrolled, now)) is not None:
         reason = last.enrolment.ended_reason or "no_longer_on_account"
         account, events = _on_paper(account, statement.statement_id, last.person_id, reason)
+    decided = Decision(account, events)
     for subscriber in enrolled:
-        told = _tell(account, statement.statement_id, subscriber, now)
-        account, events, tasks = told.state, events + told.events, tasks + told.tasks
-    return Decision(account, events, tasks)
+        decided = decided.then(_tell(decided.state, statement.statement_id, subscriber, now))
+    return decided
 
 
 def hear_answer(account: Account, answer: AlertAnswered, now: datetime) -> Decision[Account]:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.events.envelope import Command, Fact, Id, Time
+from shared.events.envelope import Command, Id, Internal, Time
 from shared.events.vocabulary import Code
 
 Count = Annotated[int, Field(ge=0, le=10_000)]
@@ -28,7 +28,7 @@ AlertResult = Literal[
 ]
 
 
-class SendCode(Fact):
+class SendCode(Internal):
     """Send a code to a contact."""
 
     TYPE: ClassVar[str] = "notifications.send-code.v1"
@@ -37,7 +37,7 @@ class SendCode(Fact):
     code_id: Id
 
 
-class CodeAnswered(Fact):
+class CodeAnswered(Internal):
     """What became of sending a code; `refused` is the address for good."""
 
     TYPE: ClassVar[str] = "notifications.code-answered.v1"
@@ -47,7 +47,7 @@ class CodeAnswered(Fact):
     result: Literal["sent", "not_sent", "refused"]
 
 
-class _AboutAlert(Fact):
+class _AboutAlert(Internal):
     alert_id: Id
     account_number: Id
 
@@ -83,7 +83,7 @@ class AlertAnswered(_AboutAlert):
     wait_s: Annotated[float, Field(ge=0, le=7 * 86_400)] = 0
 
 
-class _AboutContact(Fact):
+class _AboutContact(Internal):
     person_id: Id
     contact_id: Id
 
@@ -108,7 +108,7 @@ class StartTexts(_AboutContact):
     TYPE: ClassVar[str] = "notifications.start-texts.v1"
 
 
-class AccountLeft(Fact):
+class AccountLeft(Internal):
     """A person is on an account, or its guarantor, no longer, as we heard at `left_at`.
 
     What they consent to later stands.
@@ -121,7 +121,7 @@ class AccountLeft(Fact):
     reason: LeftReason = "no_longer_on_account"
 
 
-class ReplyToText(Fact):
+class ReplyToText(Internal):
     """Answer the word that somebody texted."""
 
     TYPE: ClassVar[str] = "notifications.reply-to-text.v1"
@@ -129,7 +129,7 @@ class ReplyToText(Fact):
     word: Word
 
 
-class TextReplied(Fact):
+class TextReplied(Internal):
     """The word was answered, or could not be."""
 
     TYPE: ClassVar[str] = "notifications.text-replied.v1"

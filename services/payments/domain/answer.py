@@ -129,8 +129,7 @@ def _turned(
     account = succeeded.state
     payment = account.payments[answer.payment_id]
     turn = _returned if answer.stands == "returned" else _disputed
-    then = turn(account, payment, answer, now)
-    return Decision(then.state, (*succeeded.events, *then.events), (*succeeded.tasks, *then.tasks))
+    return succeeded.then(turn(account, payment, answer, now))
 
 
 def _returned(

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from shared.events.envelope import Fact, Id, Time
+from shared.events.envelope import Id, Internal, Time
 from shared.events.vocabulary import AmountMinor, Code, Currency, MethodKind, Secret
 
 KEY_LIFETIME: Final = timedelta(hours=24)
@@ -29,7 +29,7 @@ Query = Annotated[int, Field(ge=0, le=len(QUERY_WAITS))]
 """Which time of asking: 0 is the charge itself, 1 the first query."""
 
 
-class ChargeMethod(Fact):
+class ChargeMethod(Internal):
     """Charge a card or bank account; `key` is the processor's idempotency key, the same at every attempt."""
 
     TYPE: ClassVar[str] = "payments.charge-method.v1"
@@ -43,7 +43,7 @@ class ChargeMethod(Fact):
     send_before: Time
 
 
-class QueryCharge(Fact):
+class QueryCharge(Internal):
     """Ask what became of a charge."""
 
     TYPE: ClassVar[str] = "payments.query-charge.v1"
@@ -53,7 +53,7 @@ class QueryCharge(Fact):
     query: Query
 
 
-class FetchCharge(Fact):
+class FetchCharge(Internal):
     """Ask how a charge stands, since the processor said that something became of it."""
 
     TYPE: ClassVar[str] = "payments.fetch-charge.v1"
@@ -67,7 +67,7 @@ def time_to_send(task: ChargeMethod, now: datetime) -> bool:
     return now < task.send_before
 
 
-class ChargeAnswered(Fact):
+class ChargeAnswered(Internal):
     """What the processor said, or that it could not be learnt (`unknown`).
 
     `not_received`: the processor has never seen the key, or has forgotten it. `query` is the time of asking

@@ -9,7 +9,7 @@ from pydantic import Field
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.schedule import moment
-from shared.events.envelope import Fact, Id
+from shared.events.envelope import Id, Internal
 from shared.events.plans import Instalment, Instalments, PlanChanged
 from shared.events.vocabulary import Position
 from shared.frozen import replace
@@ -21,7 +21,7 @@ UNPAID: Final = ("due", "failed")
 Revision = Annotated[int, Field(ge=0)]
 
 
-class InstalmentTimer(Fact):
+class InstalmentTimer(Internal):
     """An instalment falls due, or is tried `again`; of an earlier revision of the plan, it does nothing.
 
     The timer of a day sets that of the next one, whatever has become of its instalment: one waits at a time.
@@ -36,7 +36,7 @@ class InstalmentTimer(Fact):
     again: bool | None = None
 
 
-class GraceTimer(Fact):
+class GraceTimer(Internal):
     """The time is up for paying an instalment by hand; one that was tried since has another."""
 
     TYPE: ClassVar[str] = "payments.grace-timer.v1"

@@ -17,7 +17,7 @@ from services.payments.domain.records import Payment, Refund, WorkKind
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
 from services.payments.domain.work import raise_work, settle, settle_itself, work_id
-from shared.events.envelope import Fact, Id, Message, Time
+from shared.events.envelope import Id, Internal, Message, Time
 from shared.events.payments import (
     Allocation,
     ApproveRefund,
@@ -36,7 +36,7 @@ from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 
-class MakeRefund(Fact):
+class MakeRefund(Internal):
     """Give money back of a charge; `key` is the processor's idempotency key, the same at every attempt."""
 
     TYPE: ClassVar[str] = "payments.make-refund.v1"
@@ -48,7 +48,7 @@ class MakeRefund(Fact):
     send_before: Time
 
 
-class QueryRefund(Fact):
+class QueryRefund(Internal):
     """Ask what became of a refund; without `query` because the processor said that something did."""
 
     TYPE: ClassVar[str] = "payments.query-refund.v1"
@@ -58,7 +58,7 @@ class QueryRefund(Fact):
     query: Query | None = None
 
 
-class RefundAnswered(Fact):
+class RefundAnswered(Internal):
     """What the processor said of a refund, or that it could not be learnt."""
 
     TYPE: ClassVar[str] = "payments.refund-answered.v1"

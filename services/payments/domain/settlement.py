@@ -18,7 +18,7 @@ from services.payments.domain.proofs import digest
 from services.payments.domain.records import Payment, Settled, Work, WorkKind
 from services.payments.domain.refusal import refusal
 from services.payments.domain.work import SettleWork, about_payment
-from shared.events.envelope import Command, Fact, Id, Message, Time
+from shared.events.envelope import Command, Id, Internal, Message, Time
 from shared.events.payments import SettlementImported, WorkSettled
 from shared.events.vocabulary import About, AmountMinor, Currency, Record
 from shared.frozen import replace
@@ -57,7 +57,7 @@ class ImportSettlement(Command):
     lines: Annotated[tuple[SettlementLine, ...], Field(max_length=LINES_MAX)]
 
 
-class CompareLines(Fact):
+class CompareLines(Internal):
     """The lines of a settlement that belong to payments of one account, and those payments it lacks.
 
     Without a currency, as tasks of before have none, it is taken for theirs.
