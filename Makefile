@@ -45,6 +45,7 @@ check: $(INSTALLED) ## Lint, types, import contracts, tidiness and unit tests, i
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@$(BIN)/deptry --no-ansi services shared portal sandbox > .venv/dependencies.log 2>&1 || { cat .venv/dependencies.log; exit 1; }
 	@$(BIN)/lint-imports --no-logo > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/python -m shared.events --check
 	@$(BIN)/python -m pytest --quiet --numprocesses auto tests/unit
