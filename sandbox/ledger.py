@@ -19,6 +19,8 @@ from sandbox.webhooks import EventType, Webhooks
 
 KEY_LIFETIME = timedelta(hours=24)
 REFUND_FAILS_AFTER = timedelta(days=1)
+TOLD_AFTER = timedelta(minutes=1)
+"""How much later a charge is told by webhook whose call is never answered: until then nobody knows of it."""
 
 Kind = Literal["card", "bank_account"]
 Status = Literal["succeeded", "declined", "refunded", "returned", "disputed"]
@@ -203,7 +205,7 @@ class Ledger:
         about = {"idempotency_key": charge.idempotency_key, "payment_id": charge.payment_id, "dispute": status}
         with transaction(self._db):
             self._db.execute("insert or replace into disputes values (?, ?)", (charge_id, status))
-            self._webhooks.announce("charge.disputed", charge_id, now, **about)
+            self._webhooks.announce("charge.disputed", charge_id, now, about)
         return charge.model_copy(update={"dispute_status": status})
 
     def happened(self, now: datetime, account_number: str | None) -> list[HappenedCharge]:
@@ -266,10 +268,11 @@ class Ledger:
         )
         about = {"idempotency_key": key, "payment_id": order.payment_id}
         if does.declined is None:
-            self._webhooks.announce("charge.succeeded", charge_id, now, **about)
+            held = TOLD_AFTER if does.answer == "never" else timedelta()
+            self._webhooks.announce("charge.succeeded", charge_id, now, about, held)
         if turn:
             kind: EventType = "charge.returned" if turn.into == "returned" else "charge.disputed"
-            self._webhooks.announce(kind, charge_id, turn.at(now), **about, reason=turn.reason)
+            self._webhooks.announce(kind, charge_id, turn.at(now), about | {"reason": turn.reason})
 
     def _write_refund(self, refund_id: str, key: str, charge_id: str, order: RefundOrder, now: datetime) -> None:
         charge = self.charge_of_id(charge_id, now)
@@ -293,6 +296,6 @@ class Ledger:
             ),
         )
         about = {"idempotency_key": key, "payment_id": charge.payment_id, "refund_id": refund_id}
-        self._webhooks.announce("refund.succeeded", charge_id, now, **about)
+        self._webhooks.announce("refund.succeeded", charge_id, now, about)
         if fails_at:
-            self._webhooks.announce("refund.failed", charge_id, fails_at, **about)
+            self._webhooks.announce("refund.failed", charge_id, fails_at, about)

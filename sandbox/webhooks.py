@@ -6,7 +6,7 @@ import hmac
 import json
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
@@ -79,8 +79,23 @@ class Webhooks:
         self._secret = secret
         self.mode: Mode = "on"
 
-    def announce(self, kind: EventType, charge_id: str, happens_at: datetime, **about: str) -> None:
-        """Keep an event to be sent when `happens_at` has come, in the transaction of what it tells."""
+    def announce(
+        self,
+        kind: EventType,
+        charge_id: str,
+        happens_at: datetime,
+        about: dict[str, str],
+        held: timedelta = timedelta(),
+    ) -> None:
+        """Keep an event to be sent when `happens_at` has come, in the transaction of what it tells.
+
+        Args:
+            kind: what happens.
+            charge_id: to which charge.
+            happens_at: when.
+            about: what else it tells.
+            held: how much later it is sent at the earliest.
+        """
         body = {
             "event_id": f"evt_{uuid5(NAMESPACE_URL, ' '.join((kind, charge_id, *about.values()))).hex}",
             "type": kind,
@@ -88,10 +103,10 @@ class Webhooks:
             "charge_id": charge_id,
             **about,
         }
-        moment = happens_at.timestamp()
+        moment, send_at = happens_at.timestamp(), (happens_at + held).timestamp()
         self._db.execute(
             "insert into events (charge_id, body, happens_at, send_at) values (?, ?, ?, ?)",
-            (charge_id, json.dumps(body), moment, moment),
+            (charge_id, json.dumps(body), moment, send_at),
         )
 
     async def run(self, url: str) -> None:

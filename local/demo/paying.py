@@ -48,10 +48,9 @@ async def card_and_double_click(world: World, story: Story) -> None:
 
 
 async def never_answered(world: World, story: Story) -> None:
-    """The processor charges, never answers and sends no webhook: nobody can know, until it is asked by the key."""
+    """The processor charges and never answers: nobody can know, until it is asked by the key."""
     story.begins("The processor charges the card and never answers: nobody guesses, and nobody pays twice")
     home = world.household()
-    await world.sandbox("POST", "/processor/behaviour", {"webhooks": "off"})
     async with world.logged_in(home.username) as guarantor:
         command = await _pays(world, guarantor, home, home.owed, "tok_timeout_done")
     payment_id = command["data"]["payment_id"]
@@ -62,7 +61,6 @@ async def never_answered(world: World, story: Story) -> None:
     story.step("paying again meanwhile is refused", reason, proves=reason == "payment_in_progress")
     await world.later(timedelta(seconds=15))
     await succeeded(world, command)
-    await world.sandbox("POST", "/processor/behaviour", {"webhooks": "on"})
     story.step("15 s later it asks by key, and finds the charge", "payment-succeeded")
     await _charged_once(world, story, home, home.owed)
 

@@ -26,7 +26,9 @@ from pydantic import (
 MESSAGE_BYTES_MAX = 256 * 1024
 """A message above this size is refused (`too_large`), or goes to dead letters when it is no command."""
 
-Id = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+_ID: Final = r"^[^\x00-\x1f\x7f]{1,128}$"
+
+Id = Annotated[str, Field(pattern=_ID)]
 """An id that somebody else chose: a person, a payment, a message. PostgreSQL keeps no NUL, so no controls."""
 
 Time = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
@@ -34,6 +36,12 @@ Time = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=da
 
 Actor = Annotated[str, Field(pattern=r"^(guest|(patient|proxy|staff|host|service):[!-~]{1,120})$", max_length=128)]
 """Who did it: `patient:ID` (for oneself), `proxy:ID`, `guest`, `staff:ID`, `host:NAME`, `service:NAME`."""
+
+
+def _sound_id(told: object) -> object:
+    """Leave out what is no id: whom to answer is known without it."""
+    return told if isinstance(told, str) and re.fullmatch(_ID, told) else None
+
 
 _TRACE: Final = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -117,7 +125,7 @@ class Header(BaseModel):
     time: Time
     subject: Id
     actor: Actor
-    correlationid: Id | None = None
+    correlationid: Annotated[Id | None, BeforeValidator(_sound_id)] = None
     traceparent: Trace = None
 
 

@@ -42,7 +42,7 @@ Readers ignore fields that they do not know; a field that is absent may also be 
 | attribute | meaning |
 |---|---|
 | `specversion`, `type`, `time`, `data` | as in CloudEvents |
-| `source`, `id` | as in CloudEvents; together unique: a repeat is the same message |
+| `source`, `id` | as in CloudEvents, up to 128 characters; together unique: a repeat is the same message |
 | `subject` | the key, as of the Kafka record |
 | `actor` | `patient:PERSON_ID` (oneself), `proxy:PERSON_ID`, `guest`, `staff:ID`, `host:NAME`, `service:NAME` |
 | `causationid` | the id of the message that led to this one |

@@ -38,6 +38,8 @@ _REVOKED_WAIT_S: Final = 20
 _AGAIN_S: Final = 0.5
 _FOLLOW_S: Final = 2
 _STUCK_S: Final = 60
+# A broker answers each fetch within `_FETCH_WAIT_MS`, though there is nothing.
+_SILENT_S: Final = 15
 _NEVER: Final = 1 << 63
 
 log = structlog.get_logger(__name__)
@@ -182,7 +184,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         heard = [self.consumer.last_poll_timestamp(partition) or 0 for partition in self.consumer.assignment()]
         heard_ms, lag = max(heard, default=0), sum(self._waiting.values())
         silent_s = time.time() - heard_ms / 1000 if heard_ms else 0
-        if silent_s > _STUCK_S:
+        if silent_s > _SILENT_S:
             return Check(ok=False, detail=f"nothing heard from the broker for {silent_s:.0f} s")
         if lag == 0:
             self._moved_at = time.monotonic()

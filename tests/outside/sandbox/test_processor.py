@@ -43,6 +43,15 @@ async def test_a_charge_that_is_done_but_never_answered_can_be_asked_for(world: 
     assert len(await world.happened()) == 1
 
 
+async def test_a_charge_that_is_never_answered_is_told_a_minute_later(world: World) -> None:
+    with pytest.raises(TimeoutError):
+        await world.charge("key-1", "tok_timeout_done", timeout_s=0.3)
+    await world.charge("key-2")
+    assert (await world.receiver.event())["idempotency_key"] == "key-2"
+    await world.advance(60)
+    assert (await world.receiver.event())["idempotency_key"] == "key-1"
+
+
 async def test_a_charge_that_got_lost_was_never_received(world: World) -> None:
     with pytest.raises(TimeoutError):
         await world.charge("key-1", "tok_timeout_lost", timeout_s=0.3)

@@ -251,6 +251,14 @@ def test_a_trace_that_is_malformed_is_left_out_and_costs_nobody_a_message(told: 
     assert error.header.traceparent is None
 
 
+@pytest.mark.parametrize("told", ["", "x" * 129, 5, [CARD]])
+def test_a_malformed_chain_is_named_as_the_fault_and_the_command_can_be_answered(told: object) -> None:
+    sound: dict[str, Any] = json.loads(payment())
+    error = fault(json.dumps(sound | {"correlationid": told}).encode())
+    assert isinstance(error, InvalidDataError)
+    assert (error.fields, error.header.correlationid) == (("correlationid",), None)
+
+
 def test_a_mistake_of_our_own_does_not_show_what_was_said_either() -> None:
     with pytest.raises(ValueError, match="last4") as caught:
         SubmitPayment.model_validate({"payment_id": CARD * 9, "method": {"kind": "card", "last4": CARD}})
