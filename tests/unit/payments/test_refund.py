@@ -1,11 +1,10 @@
-"""Refunds, returns and disputes: money that goes back, and what it makes owed again."""
+"""Refunds: asked for, agreed to, made or not, and what they make owed again."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import KEY_LIFETIME, QUERY_WAITS
 from services.payments.domain.records import Work
 from services.payments.domain.refund import MakeRefund, QueryRefund, RefundAnswered
@@ -15,9 +14,7 @@ from shared.events.payments import (
     ApproveRefund,
     BalanceChanged,
     DeclineRefund,
-    PaymentDisputed,
     PaymentRefunded,
-    PaymentReturned,
     RefundApproved,
     RefundDeclined,
     RefundFailed,
@@ -28,48 +25,17 @@ from shared.events.payments import (
 )
 from shared.events.vocabulary import About
 from shared.frozen import replace
-from shared.messaging.decision import Decision
+from tests.unit.payments.refund_story import ANN, BOB, NAMED, kinds, paid, request, told
 from tests.unit.payments.story import (
     NOW,
     NUMBER,
-    adjustment,
     answer,
-    closed,
     events,
     outcome,
-    owing,
     shares,
     submit,
     when,
 )
-
-ANN, BOB = "staff:ann", "staff:bob"
-NAMED: dict[str, Any] = {"refund_id": "r-1", "account_number": NUMBER}
-
-
-def paid(amount_minor: int = 80_000) -> GuarantorAccount:
-    account = when(owing(V1=60_000, V2=60_000), submit(amount_minor)).state
-    return when(account, answer("succeeded", charge_id="ch-1")).state
-
-
-def request(amount_minor: int, refund_id: str = "r-1", **changes: Any) -> RequestRefund:
-    asked: dict[str, Any] = {
-        "refund_id": refund_id,
-        "account_number": NUMBER,
-        "payment_id": "pay-1",
-        "amount_minor": amount_minor,
-        "currency": "USD",
-        "reason": "Charged twice",
-    }
-    return RequestRefund(**asked | changes)
-
-
-def told(result: Any, query: int | None = 0, **said: Any) -> RefundAnswered:
-    return RefundAnswered(**NAMED | said, query=query, result=result)
-
-
-def kinds(decision: Decision[GuarantorAccount]) -> list[type[Data]]:
-    return [type(event) for event in events(decision)]
 
 
 def test_a_small_refund_is_made_at_once_and_is_owed_again() -> None:
@@ -79,12 +45,15 @@ def test_a_small_refund_is_made_at_once_and_is_owed_again() -> None:
     assert outcome(asked) == ("done", None)
     assert isinstance(task.data, MakeRefund)
     assert (task.data.charge_id, task.data.amount_minor) == ("ch-1", 25_000)
+    assert NOW < task.data.send_before < NOW + KEY_LIFETIME
     made = when(asked.state, told("succeeded"))
     assert kinds(made) == [PaymentRefunded, BalanceChanged]
     assert made.state.balance_minor == 65_000
     # What was paid last goes back first.
     assert made.state.refunds["r-1"].allocation == shares(V2=20_000, V1=5_000)
-    assert when(made.state, told("succeeded")).state is made.state
+    assert when(made.state, request(10_000, "r-2"), actor=ANN).state.refunds["r-2"].allocation == shares(V1=10_000)
+    for late in (told("succeeded"), told("unknown"), told("not_received", None)):
+        assert when(made.state, late, at=NOW + KEY_LIFETIME).state is made.state
 
 
 @pytest.mark.parametrize(
@@ -108,6 +77,11 @@ def test_refunds_together_are_never_more_than_the_payment() -> None:
     assert outcome(when(account, request(35_000, "r-2"), actor=ANN)) == ("done", None)
     failed = when(account, told("failed")).state
     assert outcome(when(failed, request(50_000, "r-2"), actor=ANN)) == ("done", None)
+    both = when(
+        when(account, submit(40_000, "pay-2")).state, answer("succeeded", payment_id="pay-2", charge_id="c")
+    )
+    other = request(40_000, "r-2", payment_id="pay-2")
+    assert outcome(when(both.state, other, actor=ANN)) == ("done", None)
 
 
 def test_refunds_in_parts_need_a_second_person_as_one_refund_would() -> None:
@@ -120,6 +94,8 @@ def test_refunds_in_parts_need_a_second_person_as_one_refund_would() -> None:
     assert kinds(when(account, request(20_001, "r-2"), actor=BOB)) == [RefundRequested]
     failed = when(account, told("failed")).state
     assert kinds(when(failed, request(50_000, "r-2"), actor=ANN)) == [RefundRequested]
+    agreed = when(when(paid(), request(50_001), actor=ANN).state, ApproveRefund(**NAMED), actor=BOB).state
+    assert kinds(when(agreed, request(29_999, "r-2"), actor=ANN)) == [RefundRequested]
 
 
 def test_the_same_request_is_told_again_and_another_under_its_id_is_refused() -> None:
@@ -133,6 +109,7 @@ def test_the_same_request_is_told_again_and_another_under_its_id_is_refused() ->
 def test_above_the_limit_a_second_person_agrees() -> None:
     asked = when(paid(), request(50_001), actor=ANN)
     assert kinds(asked) == [RefundRequested, WorkRaised]
+    assert [event.approval_needed for event in events(asked) if isinstance(event, RefundRequested)] == [True]
     assert asked.tasks == ()
 
     assert outcome(when(asked.state, ApproveRefund(**NAMED), actor=ANN)) == ("refused", "second_person_required")
@@ -143,7 +120,20 @@ def test_above_the_limit_a_second_person_agrees() -> None:
     assert [work.work_id for work in approved.state.settled] == [asked.state.raised[-1].work_id]
     assert outcome(when(approved.state, DeclineRefund(**NAMED), actor=BOB)) == ("refused", "refund_decided")
     assert outcome(when(approved.state, ApproveRefund(**NAMED), actor=BOB)) == ("done", None)
-    assert kinds(when(asked.state, DeclineRefund(**NAMED), actor=ANN)) == [RefundDeclined, WorkSettled]
+    assert outcome(when(approved.state, ApproveRefund(**NAMED), actor="staff:cy")) == ("refused", "refund_decided")
+
+
+def test_a_refund_that_was_declined_is_never_made_and_takes_nothing_from_what_is_left() -> None:
+    asked = when(paid(), request(50_001), actor=ANN).state
+
+    declined = when(asked, DeclineRefund(**NAMED), actor=ANN)
+
+    assert kinds(declined) == [RefundDeclined, WorkSettled]
+    assert (declined.tasks, declined.state.refunds["r-1"].status) == ((), "declined")
+    assert outcome(when(declined.state, request(80_000, "r-2"), actor=ANN)) == ("done", None)
+    assert outcome(when(declined.state, DeclineRefund(**NAMED), actor=ANN)) == ("done", None)
+    assert outcome(when(declined.state, ApproveRefund(**NAMED), actor=BOB)) == ("refused", "refund_decided")
+    assert outcome(when(paid(), DeclineRefund(**NAMED), actor=BOB)) == ("refused", "not_found")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +182,7 @@ def test_who_settles_an_approval_stays_known_with_what_they_did_and_why(action: 
 
     settled = when(account, command, actor=BOB)
 
-    assert kinds(settled) == [told, WorkSettled]
+    assert (kinds(settled), outcome(settled)) == ([told, WorkSettled], ("done", None))
     assert [(one.by, one.action, one.note) for one in settled.state.settled] == [(BOB, action, "As agreed")]
     assert outcome(when(settled.state, command, actor=BOB)) == ("done", None)
     assert outcome(when(settled.state, command, actor=ANN)) == ("refused", "work_settled")
@@ -205,19 +195,28 @@ def test_who_settles_an_approval_stays_known_with_what_they_did_and_why(action: 
     assert {task.correlationid for task in (*settled.tasks, *by_topic.tasks)} <= {chain}
 
 
-def test_who_says_that_an_unknown_refund_was_made_stays_known() -> None:
+@pytest.mark.parametrize(
+    ("action", "then", "status"),
+    [
+        ("made", [PaymentRefunded, BalanceChanged, WorkSettled], "succeeded"),
+        ("not-made", [RefundFailed, WorkRaised, WorkSettled], "failed"),
+    ],
+)
+def test_who_says_what_became_of_an_unknown_refund_stays_known(
+    action: str, then: list[type[Data]], status: str
+) -> None:
     asked = when(paid(), request(100), actor=ANN).state
     unknown = asked.with_refund(replace(asked.refunds["r-1"], status="unknown"))
     work = Work(work_id("refund-unknown", NUMBER, "r-1"), "refund-unknown", "", About(refund_id="r-1"), NOW)
-    command = SettleWork(work_id=work.work_id, account_number=NUMBER, action="made")
+    command = SettleWork(work_id=work.work_id, account_number=NUMBER, action=action)
 
     settled = when(replace(unknown, work={work.work_id: work}), command, actor=BOB)
 
-    assert kinds(settled) == [PaymentRefunded, BalanceChanged, WorkSettled]
+    assert (kinds(settled), settled.state.refunds["r-1"].status) == (then, status)
     chain = asked.refunds["r-1"].correlationid
     assert chain is not None
     assert [event.correlationid for event in settled.events] == [chain, chain, None]
-    assert [(one.by, one.action) for one in settled.state.settled] == [(BOB, "made")]
+    assert [(one.by, one.action) for one in settled.state.settled] == [(BOB, action)]
 
 
 def test_a_refund_that_was_agreed_to_days_later_is_not_given_up_while_the_processor_knows_its_key() -> None:
@@ -244,10 +243,10 @@ def test_a_refund_that_is_known_after_all_ends_the_work_about_it() -> None:
 
     assert kinds(known) == [PaymentRefunded, BalanceChanged, WorkSettled]
     assert known.events[-1].data == WorkSettled(work_id=raised.work_id, account_number=NUMBER, action="resolved")
-    assert kinds(when(when(paid(), request(100), actor=ANN).state, told("succeeded"))) == [
-        PaymentRefunded,
-        BalanceChanged,
-    ]
+    account = when(paid(), request(100), actor=ANN).state
+    for query in range(len(QUERY_WAITS) + 1):
+        assert kinds(when(account, told("succeeded", query))) == [PaymentRefunded, BalanceChanged]
+        account = when(account, told("unknown", query)).state
 
 
 def test_a_refund_that_fails_later_is_posted_the_other_way() -> None:
@@ -288,96 +287,9 @@ def test_a_refund_without_an_answer_is_asked_about_until_its_key_is_forgotten() 
     (task,) = unknown.tasks
 
     assert isinstance(task.data, QueryRefund)
+    assert (task.data.query, task.due_at) == (1, NOW + QUERY_WAITS[0])
     assert events(unknown) == []
+    assert when(unknown.state, told("unknown")).state is unknown.state
     early = when(unknown.state, told("not_received", 1), at=NOW + timedelta(hours=1))
     assert [type(task.data) for task in early.tasks] == [QueryRefund]
     assert kinds(when(early.state, told("not_received", 2), at=NOW + KEY_LIFETIME)) == [RefundFailed, WorkRaised]
-
-
-def test_a_bank_return_is_owed_again_and_an_unknown_code_goes_to_a_person() -> None:
-    decision = when(paid(), answer("succeeded", query=None, stands="returned", reason="R02"))
-
-    assert kinds(decision) == [PaymentReturned, BalanceChanged]
-    assert decision.state.balance_minor == 120_000
-    assert outcome(when(decision.state, request(100), actor=ANN)) == ("refused", "refund_exceeds_payment")
-    strange = when(paid(), answer("succeeded", query=None, stands="returned", reason="R99"))
-    assert kinds(strange) == [PaymentReturned, BalanceChanged, WorkRaised]
-
-
-def closed_once_paid() -> GuarantorAccount:
-    return when(when(paid(60_000), request(20_000), actor=ANN).state, closed("V-1"), actor="host:billing").state
-
-
-@pytest.mark.parametrize(
-    ("back", "again_minor"),
-    [
-        (answer("succeeded", query=None, stands="returned", reason="R01"), 60_000),
-        (answer("succeeded", query=None, stands="disputed", dispute_status="lost"), 60_000),
-        (told("succeeded"), 20_000),
-    ],
-    ids=["returned", "lost", "refunded"],
-)
-def test_what_comes_back_opens_a_visit_that_was_closed(back: Data, again_minor: int) -> None:
-    account = closed_once_paid()
-    assert (account.balance_minor, account.visits["V-1"].closed) == (60_000, True)
-
-    decision = when(account, back)
-
-    assert BalanceChanged in kinds(decision)
-    assert (decision.state.balance_minor, decision.state.visits["V-1"].closed) == (60_000 + again_minor, False)
-    assert outcome(when(decision.state, submit(60_000 + again_minor, "pay-2"))) == ("done", None)
-
-
-def test_what_comes_back_of_a_visit_that_owes_nothing_leaves_it_closed() -> None:
-    account = when(closed_once_paid(), adjustment(-60_000), actor="host:billing").state
-
-    back = when(account, answer("succeeded", query=None, stands="returned", reason="R01")).state
-
-    assert (back.balance_minor, back.visits["V-1"].closed) == (60_000, True)
-
-
-def test_a_dispute_goes_to_a_person_and_is_owed_again_when_it_is_lost() -> None:
-    def disputed(account: GuarantorAccount, status: Any) -> Decision[GuarantorAccount]:
-        said = answer("succeeded", query=None, stands="disputed", reason="fraudulent", dispute_status=status)
-        return when(account, said)
-
-    raised = disputed(paid(), None)
-    assert kinds(raised) == [PaymentDisputed, WorkRaised]
-    assert disputed(raised.state, None).state is raised.state
-    lost = disputed(raised.state, "lost")
-    assert kinds(lost) == [PaymentDisputed, BalanceChanged, WorkSettled]
-    assert lost.state.balance_minor == 120_000
-    assert disputed(lost.state, "under_review").state is lost.state
-    won = disputed(raised.state, "won")
-    assert kinds(won) == [PaymentDisputed, WorkSettled]
-    assert kinds(disputed(paid(), "won")) == [PaymentDisputed]
-    assert won.state.settled[-1].work_id == raised.state.raised[-1].work_id
-
-
-def test_a_dispute_lost_owes_again_only_what_was_not_refunded() -> None:
-    asked = when(paid(), request(30_000), actor=ANN).state
-    refunded = when(asked, told("succeeded")).state
-    assert refunded.balance_minor == 70_000
-
-    lost = when(refunded, answer("succeeded", query=None, stands="disputed", dispute_status="lost"))
-
-    assert kinds(lost) == [PaymentDisputed, BalanceChanged]
-    assert lost.state.balance_minor == 120_000
-    assert lost.state.postings[-1].lines == (("processor:clearing", -50_000), ("receivable:V-1", 50_000))
-
-
-def test_a_dispute_lost_over_a_payment_that_was_refunded_whole_owes_nothing_again() -> None:
-    asked = when(paid(), request(50_000), actor=ANN).state
-    refunded = when(asked, told("succeeded")).state
-    rest = when(refunded, request(30_000, "r-2"), actor=BOB).state
-    whole = when(rest, told("succeeded", refund_id="r-2")).state
-    assert whole.balance_minor == 120_000
-
-    lost = when(whole, answer("succeeded", query=None, stands="disputed", dispute_status="lost"))
-
-    assert kinds(lost) == [PaymentDisputed]
-    assert (lost.state.balance_minor, lost.state.postings) == (120_000, whole.postings)
-
-
-def test_what_the_processor_cannot_say_after_a_webhook_goes_to_a_person() -> None:
-    assert kinds(when(paid(), answer("unknown", query=None))) == [WorkRaised]
