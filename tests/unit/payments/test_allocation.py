@@ -40,6 +40,7 @@ def test_without_a_choice_the_oldest_visit_is_paid_first() -> None:
 
     assert allocate(account, 250, None) == shares(V2=100, V1=100, V3=50)
     assert allocate(account, 250, ()) == shares(V2=100, V1=100, V3=50)
+    assert allocate(owing(V1=1, V2=1), 2, None) == shares(V1=1, V2=1)
 
 
 def test_a_visit_whose_day_is_not_known_is_paid_last() -> None:
@@ -56,6 +57,7 @@ def test_a_visit_that_owes_nothing_gets_nothing() -> None:
 
 def test_the_payers_own_choice_is_taken_as_it_is() -> None:
     assert allocate(owing(V1=100, V2=100), 120, shares(V2=100, V1=20)) == shares(V2=100, V1=20)
+    assert allocate(owing(V1=100, V2=100), 101, shares(V2=100, V1=1)) == shares(V2=100, V1=1)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,13 @@ def test_what_another_payment_has_reserved_is_in_progress() -> None:
     assert allocate(account, 51, shares(V2=51)) == "payment_in_progress"
     assert allocate(account, 1, shares(V1=1)) == "payment_in_progress"
     assert allocate(account, 50, None) == shares(V2=50)
+
+
+def test_a_choice_of_which_any_share_is_being_paid_is_in_progress() -> None:
+    account = paying(owing(V1=100, V2=100), 60, shares(V1=60))
+
+    assert allocate(account, 130, shares(V1=50, V2=80)) == "payment_in_progress"
+    assert allocate(account, 120, shares(V1=40, V2=80)) == shares(V1=40, V2=80)
 
 
 def test_what_is_reserved_beyond_a_visits_balance_holds_up_no_other_visit() -> None:

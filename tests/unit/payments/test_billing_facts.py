@@ -123,7 +123,7 @@ def test_what_was_told_last_about_a_visit_counts() -> None:
 
 
 def test_the_currency_of_an_account_stays_once_anything_was_posted_in_it() -> None:
-    account = when(given(opened(), charge(13_000)), start_plan()).state
+    account = when(given(opened(), visit("V-2"), charge(13_000)), start_plan()).state
 
     decision = when(account, opened(currency="EUR", affiliate="south"), actor="host:billing")
 
@@ -132,6 +132,7 @@ def test_the_currency_of_an_account_stays_once_anything_was_posted_in_it() -> No
     assert (found.currency, found.affiliate) == ("USD", "south")
     assert [type(event) for event in events(decision)] == [WorkRaised]
     assert dict(decision.state.raised[0].details) == {"Kept in": "USD", "Told": "EUR"}
+    assert decision.state.raised[0].about.account_number == NUMBER
     assert [asked.currency for asked in charge_tasks(due(decision.state))] == ["USD"]
     late = when(account, opened(currency="EUR"), at=NOW - timedelta(days=60))
     assert (late.state, late.events) == (account, ())
@@ -172,6 +173,23 @@ def test_a_statement_is_told_to_the_guarantor_and_the_viewers_once() -> None:
         )
     ]
     assert events(when(decision.state, statement("S-1"), at=NOW + SECOND)) == []
+
+
+def test_a_statement_shows_for_good_what_each_open_visit_owed_when_it_was_told() -> None:
+    visits = (visit("V-1"), visit("V-2", date(2025, 1, 5), description="Surgery"), visit("V-4"), visit("V-5"))
+    charges = (charge(100, "V-2"), charge(200, "V-1"), charge(300, "V-3"), charge(400, "V-4"))
+
+    told = when(given(opened(), *visits, *charges, closed("V-4")), statement()).state
+
+    shown = told.statements["S-1"]
+    assert shown.addressee == "Ada Reyes"
+    assert [(one.visit_account_number, one.visit_date, one.description) for one in shown.visits] == [
+        ("V-2", date(2025, 1, 5), "Surgery"),
+        ("V-1", date(2025, 1, 10), "Office visit"),
+        ("V-3", None, ""),
+    ]
+    assert [one.balance_minor for one in shown.visits] == [100, 200, 300]
+    assert when(told, adjustment(-50)).state.statements["S-1"] == shown
 
 
 def test_a_statement_heard_of_before_its_account_is_told_when_that_is_opened() -> None:

@@ -123,6 +123,16 @@ def test_the_same_id_with_other_content_is_an_idempotency_conflict(changes: dict
     assert decision.tasks == ()
 
 
+def test_the_same_id_for_other_shares_is_an_idempotency_conflict() -> None:
+    first = submit(100, allocation=shares(V1=60, V2=40))
+    account = when(owing(V1=100, V2=100), first).state
+
+    assert outcome(when(account, first, at=NOW + SECOND)) == ("done", None)
+    for other in (shares(V1=50, V2=50), shares(V2=60, V1=40)):
+        again = first.model_copy(update={"allocation": other})
+        assert outcome(when(account, again, at=NOW + SECOND)) == ("refused", "idempotency_conflict")
+
+
 def test_a_payment_that_was_refused_is_decided_anew() -> None:
     refused = when(owing(V1=100), submit(200)).state
 

@@ -82,6 +82,8 @@ def test_a_payment_that_was_reviewed_is_accepted() -> None:
     account = owing(V1=15_000)
 
     assert outcome(when(account, submit(10_000, review_token=review(account)))) == ("done", None)
+    other = submit(10_000, review_token=review(account), method=CARD.model_copy(update={"token": "tok_other"}))
+    assert outcome(when(account, other)) == ("refused", "review_stale")
 
 
 @pytest.mark.parametrize(
@@ -100,6 +102,27 @@ def test_a_review_of_something_else_is_stale(changes: dict[str, Any]) -> None:
         "refused",
         "review_stale",
     )
+
+
+def test_a_review_of_one_visit_is_none_of_another() -> None:
+    account = owing(V1=10_000, V2=10_000)
+    token = review(account)
+
+    assert outcome(when(account, submit(10_000, review_token=token))) == ("done", None)
+    other = submit(10_000, review_token=token, allocation=shares(V2=10_000))
+    assert outcome(when(account, other)) == ("refused", "review_stale")
+
+
+def test_a_review_of_one_saved_method_is_none_of_another() -> None:
+    account = owing(V1=15_000)
+    for method_id in ("m-1", "m-2"):
+        account = when(account, SaveMethod(account_number=NUMBER, method_id=method_id, method=CARD)).state
+    token = review(account, asked=proofs.asked(10_000, "USD", None, "m-1"))
+    reviewed = submit(10_000, method=None, method_id="m-1", review_token=token)
+
+    assert outcome(when(account, reviewed)) == ("done", None)
+    other = reviewed.model_copy(update={"method_id": "m-2"})
+    assert outcome(when(account, other)) == ("refused", "review_stale")
 
 
 def test_a_review_goes_stale_with_the_balance_and_is_none_of_anybody_else() -> None:
@@ -139,8 +162,14 @@ def test_a_guest_of_one_visit_pays_no_other() -> None:
 
     assert as_guest(account, asked).state.payments["pay-1"].allocation == shares(V2=3_000)
     assert state_key(RULES.proofs)(message(asked, actor="guest")) == NUMBER
+    assert state_key(RULES.proofs)(message(asked, actor="patient:P-1")) == "V-2"
     other = asked.model_copy(update={"allocation": shares(V1=3_000)})
-    assert outcome(as_guest(account, other)) == ("refused", "not_found")
+    both = asked.model_copy(update={"allocation": shares(V1=1_000, V2=2_000)})
+    assert outcome(as_guest(account, both)) == ("refused", "not_found")
+    refused = as_guest(account, other)
+    assert (outcome(refused), refused.events[0].key) == (("refused", "not_found"), NUMBER)
+    whole = asked.model_copy(update={"amount_minor": 5_000})
+    assert outcome(as_guest(account, whole)) == ("done", None)
     more = asked.model_copy(update={"amount_minor": 5_001})
     assert outcome(as_guest(account, more)) == ("refused", "amount_exceeds_balance")
     chosen = more.model_copy(update={"allocation": shares(V2=5_001)})
@@ -176,6 +205,12 @@ def test_a_guest_cannot_go_on_with_a_card_that_failed_too_often_wherever() -> No
     assert outcome(after(at=NOW)) == ("refused", "too_many_attempts")
     assert outcome(after(at=NOW, failed=False)) == ("done", None)
     assert outcome(after(at=NOW - timedelta(days=1))) == ("done", None)
+    tried = GuestTry("guest-1", method_digest(CARD.token), NOW, failed=True)
+    account = replace(owing(V1=15_000), guest_tries=(tried,) * RULES.guest_failures_max)
+    assert outcome(when(account, submit(100))) == ("done", None)
+    elsewhere = GuestTry("guest-of-another-bill", method_digest("tok_other"), NOW, failed=True)
+    account = replace(account, guest_tries=(elsewhere,) * RULES.guest_failures_max)
+    assert outcome(as_guest(account, submit(100, guest_token=guest_token()))) == ("done", None)
 
 
 @pytest.mark.parametrize(
@@ -283,6 +318,18 @@ def test_a_method_is_saved_with_a_payment_when_that_is_asked_and_the_money_was_t
     paid = when(paying.state, answer("succeeded"))
     assert [type(event) for event in events(paid)] == [PaymentSucceeded, BalanceChanged, MethodSaved]
     assert outcome(when(paid.state, with_saved)) == ("done", None)
+
+
+def test_a_payment_saves_nothing_for_staff_or_of_a_method_that_is_saved_already() -> None:
+    save = SaveMethod(account_number=NUMBER, method_id="m-1", method=CARD)
+    account = when(owing(V1=15_000), save).state
+
+    by_staff = when(account, submit(100, save_method=True), actor="staff:ann")
+    with_saved = when(account, submit(100, method=None, method_id="m-1", save_method=True))
+
+    for paying in (by_staff, with_saved):
+        assert outcome(paying) == ("done", None)
+        assert paying.state.methods == account.methods
 
 
 def test_a_method_whose_payment_was_declined_is_not_saved() -> None:
