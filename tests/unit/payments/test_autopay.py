@@ -10,7 +10,7 @@ from shared.events.billing import Guarantor
 from shared.events.payments import MethodRemoved, PaymentReturned, RemoveMethod, SaveMethod
 from shared.events.plans import ChangePlan, InstalmentDue, PausePlan, PlanChanged
 from shared.messaging.decision import Decision
-from tests.unit.payments.plan_story import BANK, PLAN, due, host, paid_by, pay, plan_of, started, timers
+from tests.unit.payments.plan_story import BANK, PLAN, declined, due, host, paid_by, pay, plan_of, started, timers
 from tests.unit.payments.story import (
     CARD,
     NUMBER,
@@ -35,7 +35,7 @@ def came_back(account: GuarantorAccount, **turn: Any) -> Decision[GuarantorAccou
     return when(account, answer("succeeded", query=None, **turn))
 
 
-@pytest.mark.parametrize("code", ["R02", "R07", "R10", "R29"])
+@pytest.mark.parametrize("code", ["R02", "R03", "R04", "R05", "R07", "R10", "R11", "R29"])
 def test_an_account_that_a_bank_revoked_or_did_not_know_pays_no_plan_any_more(code: str) -> None:
     decision = came_back(beside(method=BANK), stands="returned", reason=code)
 
@@ -46,6 +46,14 @@ def test_an_account_that_a_bank_revoked_or_did_not_know_pays_no_plan_any_more(co
     fell_due = due(decision.state)
     assert charge_tasks(fell_due) == []
     assert [event.autopay for event in events(fell_due) if isinstance(event, InstalmentDue)] == [False]
+
+
+@pytest.mark.parametrize("code", ["R03", "R10"])
+def test_an_account_that_the_bank_refuses_to_debit_is_not_debited_for_the_next_instalment(code: str) -> None:
+    refused = declined(started(method=BANK), code)
+
+    assert [type(data) for data, _ in timers(refused)] == [GraceTimer]
+    assert charge_tasks(due(refused.state, 2)) == []
 
 
 def test_a_saved_account_that_was_revoked_pays_no_paused_plan_either() -> None:
@@ -119,10 +127,12 @@ def test_a_plan_that_goes_on_by_a_return_debits_no_saved_account_that_was_remove
 
 
 def test_a_plan_of_the_staff_that_goes_on_by_a_return_pays_itself_again() -> None:
-    account = due(when(owing(V1=5_000), start_plan(method=BANK), actor="staff:ann").state).state
-    done = when(account, answer("succeeded", payment_id=paid_by(account))).state
+    by_staff = when(owing(V1=5_000), start_plan(method=BANK), actor="staff:ann").state
+    taken_over = when(started(5_000), ChangePlan(**PLAN, method=BANK), actor="staff:ann").state
 
-    assert plan_of(no_money(done).state).autopay is True
+    for account in (due(by_staff).state, due(taken_over).state):
+        done = when(account, answer("succeeded", payment_id=paid_by(account))).state
+        assert plan_of(no_money(done).state).autopay is True
 
 
 def test_a_plan_takes_nothing_more_from_a_payer_who_may_not_act_for_the_account_any_more() -> None:
@@ -141,13 +151,17 @@ def test_a_plan_of_a_guarantor_whom_another_follows_is_paid_by_hand() -> None:
     after = host(started(), opened(guarantor=ben))
 
     assert plan_of(after).autopay is False
+    by_hand = when(started(autopay=False, method=None), opened(guarantor=ben), actor="host:billing")
+    assert by_hand.events == ()
 
 
 def test_a_plan_goes_on_while_who_pays_it_may_act_for_the_account() -> None:
     by_staff = when(owing(V1=13_000), start_plan(), actor="staff:ann").state
     taken_over = when(started(), ChangePlan(**PLAN, method=CARD), actor="proxy:P-2").state
 
-    for account, viewers in ((started(), ()), (by_staff, ()), (taken_over, ("P-2", "P-3"))):
+    moved = when(started(), ChangePlan(**PLAN, day_of_month=15), actor="proxy:P-2").state
+
+    for account, viewers in ((started(), ()), (by_staff, ()), (moved, ()), (taken_over, ("P-2", "P-3"))):
         assert plan_of(host(account, opened(viewers=viewers))).autopay is True
     assert plan_of(host(taken_over, opened(viewers=()))).autopay is False
 

@@ -11,6 +11,7 @@ from shared.events.payments import (
     BalanceChanged,
     PaymentAccepted,
     PaymentDisputed,
+    PaymentFailed,
     PaymentReturned,
     PaymentSucceeded,
     WorkRaised,
@@ -139,6 +140,7 @@ def test_a_hard_decline_is_not_tried_again() -> None:
     fell_due = due(started()).state
     decision = when(fell_due, answer("declined", payment_id=paid_by(fell_due), reason="invalid_token"))
 
+    assert [type(event) for event in events(decision)] == [PaymentFailed, InstalmentFailed]
     assert [type(data) for data, _ in timers(decision)] == [GraceTimer]
 
 
@@ -149,7 +151,9 @@ def test_without_autopay_the_payer_is_reminded() -> None:
     assert isinstance(told, InstalmentDue)
     assert (told.amount_minor, told.autopay) == (5_000, False)
     assert charge_tasks(decision) == []
-    assert [type(data) for data, _ in timers(decision)] == [GraceTimer, InstalmentTimer]
+    ((grace, ends_at), (following, _)) = timers(decision)
+    assert (type(grace), type(following)) == (GraceTimer, InstalmentTimer)
+    assert ends_at == NOW.replace(month=4, day=10)
 
 
 def test_paying_a_plan_off_early_ends_the_rest() -> None:
@@ -179,6 +183,7 @@ def test_a_bank_return_reopens_the_visits_and_the_instalment_and_is_tried_again(
     ((timer, at),) = timers(decision)
     again = when(decision.state, timer, at=at or NOW)
     (asked,) = charge_tasks(again)
+    assert [type(event) for event in events(again)] == [PaymentAccepted]
     assert asked.amount_minor == 5_000
     assert asked.payment_id != payment_id
     assert when(decision.state, came_back).state is decision.state
@@ -206,6 +211,21 @@ def test_a_plan_completes_as_soon_as_its_visits_owe_nothing_or_are_closed(fact: 
     after = host(decision.state, charge(6_000, "V-2"))
     assert outcome(when(after, start_plan(3_000, "plan-2"))) == ("done", None)
     assert when(after, InstalmentTimer(**PLAN, number=1, revision=0)).state is after
+
+
+def test_a_plan_goes_on_while_its_visits_owe_anything() -> None:
+    account = host(started(), adjustment(-12_999))
+
+    assert plan_of(account).status == "active"
+    assert [asked.amount_minor for asked in charge_tasks(due(account))] == [1]
+
+
+def test_what_a_plan_charges_pays_its_own_instalment_and_leaves_one_that_failed_before() -> None:
+    account = due(declined(started(), "invalid_token").state, 2).state
+
+    taken = when(account, answer("succeeded", payment_id=paid_by(account, 2))).state
+
+    assert [one.status for one in plan_of(taken).instalments] == ["failed", "paid", "scheduled"]
 
 
 def test_a_credit_on_another_visit_ends_a_plan_only_when_an_instalment_falls_due() -> None:
@@ -256,7 +276,8 @@ def test_a_plan_that_the_insurance_completes_tells_what_was_paid_of_it_and_has_n
     assert (paid.number, paid.amount_minor, paid.payment_id) == (2, 2_000, "pay-1")
     assert completed == PlanCompleted(**PLAN)
     plan = plan_of(decision.state)
-    assert ([one.amount_minor for one in plan.instalments], plan.left_minor) == ([5_000, 2_000], 0)
+    assert [(one.amount_minor, one.status) for one in plan.instalments] == [(5_000, "paid"), (2_000, "paid")]
+    assert plan.left_minor == 0
 
 
 def test_a_plan_does_not_complete_while_a_payment_of_it_is_under_way() -> None:

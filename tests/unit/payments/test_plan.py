@@ -39,6 +39,25 @@ def test_a_plan_starts_with_its_instalments_and_one_timer() -> None:
     assert again.state is decision.state
     assert events(when(decision.state, start_plan(5_000, visit_account_numbers=()))) == [told]
     assert outcome(when(decision.state, start_plan(6_000))) == ("refused", "idempotency_conflict")
+    of_one = start_plan(5_000, visit_account_numbers=("V-1",))
+    assert outcome(when(decision.state, of_one)) == ("refused", "idempotency_conflict")
+
+
+def test_a_plan_that_is_paid_by_hand_falls_due_on_the_chosen_day_whatever_method_is_named() -> None:
+    asked = start_plan(5_000, method=BANK, autopay=False, day_of_month=15)
+
+    (told,) = events(when(owing(V1=5_000), asked))
+
+    assert isinstance(told, PlanStarted)
+    assert [one.due_on for one in told.instalments] == [date(2025, 3, 15)]
+
+
+@pytest.mark.parametrize(("day", "first"), [(10, date(2025, 4, 10)), (11, date(2025, 3, 11))])
+def test_the_first_instalment_falls_due_ten_days_after_the_start_or_later(day: int, first: date) -> None:
+    (told,) = events(when(owing(V1=5_000), start_plan(5_000, day_of_month=day)))
+
+    assert isinstance(told, PlanStarted)
+    assert told.instalments[0].due_on == first
 
 
 def accepted(days: int) -> Authorization:
@@ -73,8 +92,28 @@ def test_a_plan_outside_the_limits_is_refused(asked: dict[str, Any], reason: str
     assert outcome(when(account, start_plan(**{"monthly_minor": 30_000, **asked}))) == ("refused", reason)
 
 
+def test_a_plan_may_take_as_many_months_as_the_longest() -> None:
+    longest = owing(V1=90_000)
+
+    assert outcome(when(longest, start_plan(2_500))) == ("done", None)
+    assert outcome(when(owing(V1=92_500), start_plan(2_500))) == ("refused", "plan_too_long")
+
+
+def test_a_plan_without_named_visits_takes_those_that_are_in_no_other() -> None:
+    account = when(owing(V1=5_000, V2=6_000, V3=0), start_plan(visit_account_numbers=("V-1",))).state
+
+    both = when(account, start_plan(plan_id="plan-2"))
+
+    assert outcome(both) == ("done", None)
+    assert both.state.plans["plan-2"].visits == ("V-2",)
+    named = start_plan(plan_id="plan-2", visit_account_numbers=("V-2", "V-3"))
+    assert outcome(when(owing(V2=6_000, V3=0), named)) == ("refused", "amount_exceeds_balance")
+
+
 def test_a_plan_needs_something_that_is_owed_and_that_nobody_is_paying() -> None:
     assert outcome(when(owing(), start_plan())) == ("refused", "amount_exceeds_balance")
     paying = when(owing(V1=13_000), submit(100)).state
     assert outcome(when(paying, start_plan())) == ("refused", "payment_in_progress")
+    of_one = when(owing(V1=13_000, V2=5_000), submit(100)).state
+    assert outcome(when(of_one, start_plan())) == ("refused", "payment_in_progress")
     assert outcome(when(owing(V1=13_000), start_plan(), actor="patient:P-9")) == ("refused", "not_found")

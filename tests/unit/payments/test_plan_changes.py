@@ -1,45 +1,38 @@
 """Payment plans that are changed, paused, resumed and cancelled."""
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
+from services.payments.domain.instalment_timer import InstalmentTimer
 from shared.events.plans import (
     CancelPlan,
     ChangePlan,
-    InstalmentDue,
     InstalmentFailed,
     InstalmentPaid,
     PausePlan,
+    PlanCancelled,
     PlanChanged,
+    PlanPaused,
     PlanResumed,
     ResumePlan,
 )
-from shared.events.vocabulary import Method
-from shared.messaging.decision import Decision
 from tests.unit.payments.plan_story import (
     BANK,
     PLAN,
-    declined,
     due,
     due_on,
-    failed_three_times,
     paid_by,
     pay,
     plan_of,
-    returned,
     started,
     timers,
 )
 from tests.unit.payments.story import (
-    CARD,
     NOW,
     answer,
-    charge_tasks,
     events,
     outcome,
     submit,
@@ -58,6 +51,7 @@ def test_a_paused_plan_stands_still_and_goes_on_with_later_dates() -> None:
     assert isinstance(told, PlanResumed)
     assert told.instalments is not None
     assert told.instalments[0].due_on == date(2025, 5, 31)
+    assert when(resumed.state, timer, at=NOW + timedelta(days=91)).state is resumed.state
     assert outcome(when(account, ResumePlan(**PLAN))) == ("refused", "plan_not_paused")
     again = when(resumed.state, ResumePlan(**PLAN), at=NOW + timedelta(days=61))
     assert (outcome(again), events(again), again.tasks) == (("done", None), [told], ())
@@ -88,100 +82,27 @@ def test_a_change_to_nothing_a_month_is_refused(monthly_minor: int) -> None:
     assert outcome(when(due(started(5_000)).state, command)) == ("refused", "amount_not_positive")
 
 
-def test_another_card_moves_no_date_even_when_amount_and_day_are_told_again() -> None:
-    account = started()
-    plan = plan_of(account)
-    card = Method(kind="card", token="tok_other", last4="1111")
-    again = ChangePlan(
-        **PLAN,
-        monthly_amount_minor=plan.monthly_amount_minor,
-        day_of_month=plan.day_of_month,
-        autopay=True,
-        method=card,
-    )
-
-    decision = when(account, again)
-
-    changed = plan_of(decision.state)
-    assert outcome(decision) == ("done", None)
-    assert (changed.method, changed.instalments, changed.revision) == (card, plan.instalments, plan.revision)
-    assert decision.tasks == ()
+def test_a_change_in_another_currency_is_refused() -> None:
+    assert outcome(when(started(), ChangePlan(**PLAN, currency="EUR"))) == ("refused", "currency_mismatch")
+    assert outcome(when(started(), ChangePlan(**PLAN, currency="USD"))) == ("done", None)
 
 
-@pytest.mark.parametrize(
-    "unpaid",
-    [
-        lambda: declined(started(), "invalid_token"),
-        lambda: failed_three_times(started()),
-        lambda: returned(started(method=BANK), "R02"),
-        lambda: due(started(autopay=False, method=None)),
-    ],
-    ids=["a hard decline", "no money three times", "a wrong account", "due by hand"],
-)
-def test_an_unpaid_instalment_is_charged_to_a_new_card_at_once(
-    unpaid: Callable[[], Decision[GuarantorAccount]],
-) -> None:
-    missed = unpaid()
-    grace, ends_at = next((data, at) for data, at in timers(missed) if isinstance(data, GraceTimer))
-    card = Method(kind="card", token="tok_other", last4="1111")
+@pytest.mark.parametrize("change", [{"day_of_month": 15}, {"monthly_amount_minor": 4_000}])
+def test_a_plan_whose_last_instalment_is_under_way_is_changed_without_another(change: dict[str, Any]) -> None:
+    account = due(started(5_000)).state
 
-    changed = when(missed.state, ChangePlan(**PLAN, method=card, autopay=True), at=NOW + timedelta(days=35))
+    changed = when(account, ChangePlan(**PLAN, **change))
+    resumed = when(when(account, PausePlan(**PLAN)).state, ResumePlan(**PLAN))
 
-    again, following = timers(changed)
-    assert again[1] == NOW + timedelta(days=35)
-    assert isinstance(following[0], InstalmentTimer)
-    assert following[0].number == 2
-    charged = when(changed.state, again[0], at=again[1])
-    (asked,) = charge_tasks(charged)
-    assert (asked.amount_minor, asked.token) == (5_000, "tok_other")
-    assert asked.payment_id not in missed.state.payments
-    assert plan_of(charged.state).instalment(1).attempts == 1
-    assert when(charged.state, grace, at=ends_at or NOW).state is charged.state
-    assert charge_tasks(when(charged.state, following[0], at=following[1] or NOW))
+    for decision in (changed, resumed):
+        assert outcome(decision) == ("done", None)
+        assert plan_of(decision.state).instalments == plan_of(account).instalments
 
 
-def test_a_new_bank_account_is_debited_on_the_next_banking_day() -> None:
-    missed = declined(started(), "invalid_token").state
-    saturday = NOW.replace(month=4, day=5)
-
-    changed = when(missed, ChangePlan(**PLAN, method=BANK), at=saturday)
-
-    assert timers(changed)[0][1] == NOW.replace(month=4, day=7)
-
-
-def test_a_paused_plan_tries_nothing_with_a_new_card_until_it_goes_on() -> None:
-    paused = when(declined(started(), "invalid_token").state, PausePlan(**PLAN)).state
-
-    changed = when(paused, ChangePlan(**PLAN, method=CARD))
-
-    assert timers(changed) == []
-    assert len(timers(when(changed.state, ResumePlan(**PLAN)))) == 1
-
-
-def test_a_bank_account_moves_the_dates_to_banking_days_and_a_card_moves_them_back() -> None:
-    account = due(started(18_000)).state
-    card_days = [date(2025, 3, 31), date(2025, 4, 30), date(2025, 5, 31), date(2025, 6, 30)]
-    assert due_on(account) == card_days
-
-    banked = when(account, ChangePlan(**PLAN, method=BANK))
-
-    assert due_on(banked.state) == [date(2025, 3, 31), date(2025, 4, 30), date(2025, 6, 2), date(2025, 6, 30)]
-    ((timer, at),) = timers(banked)
-    assert isinstance(timer, InstalmentTimer)
-    assert (timer.number, at and at.date()) == (2, date(2025, 4, 30))
-    carded = when(banked.state, ChangePlan(**PLAN, method=CARD))
-    assert due_on(carded.state) == card_days
-    by_hand = when(banked.state, ChangePlan(**PLAN, autopay=False))
-    assert due_on(by_hand.state) == card_days
-
-
-def test_a_card_given_on_the_weekend_before_a_banking_day_is_charged_no_earlier_than_now() -> None:
-    account = started(10_000, method=BANK, day_of_month=15)
-    assert due_on(account) == [date(2025, 3, 17), date(2025, 4, 15)]
-
-    carded = when(account, ChangePlan(**PLAN, method=CARD), at=datetime(2025, 3, 16, 8, tzinfo=UTC))
-
-    assert due_on(carded.state) == [date(2025, 3, 16), date(2025, 4, 15)]
+def test_why_a_plan_was_paused_or_cancelled_is_told() -> None:
+    for command, cls in ((PausePlan, PlanPaused), (CancelPlan, PlanCancelled)):
+        (told,) = events(when(started(), command(**PLAN, reason="Out of work")))
+        assert told == cls(**PLAN, reason="Out of work")
 
 
 def test_a_cancelled_plan_leaves_what_is_owed() -> None:
@@ -209,69 +130,6 @@ def test_an_instalment_that_was_under_way_when_its_plan_was_cancelled_ends_as_it
     assert isinstance(failed, InstalmentFailed)
     assert (failed.retry_on, declined_late.tasks) == (None, ())
     assert plan_of(declined_late.state).instalment(1).status == "failed"
-
-
-def short_of_money(account: GuarantorAccount, times: int) -> GuarantorAccount:
-    """Return the account after the bank sent its first instalment back so often."""
-    for _ in range(times):
-        account = returned(account, "R01").state
-    return account
-
-
-def test_a_bank_is_asked_three_times_for_an_instalment_however_often_its_plan_is_paused() -> None:
-    account, debits = started(method=BANK), 0
-    for _ in range(5):
-        fell_due = due(account)
-        debits += len(charge_tasks(fell_due))
-        if charge_tasks(fell_due):
-            account = returned(account, "R01").state
-        account = when(when(account, PausePlan(**PLAN)).state, ResumePlan(**PLAN)).state
-
-    assert debits == 3
-    fell_due = due(account)
-    (told,) = events(fell_due)
-    assert isinstance(told, InstalmentDue)
-    assert (told.autopay, plan_of(account).autopay) == (False, True)
-    assert GraceTimer in [type(data) for data, _ in timers(fell_due)]
-    assert charge_tasks(due(fell_due.state, 2))
-
-
-def test_the_same_bank_account_given_again_is_not_asked_more_often_than_banks_allow() -> None:
-    once, thrice = short_of_money(started(method=BANK), 1), short_of_money(started(method=BANK), 3)
-    again = BANK.model_copy(update={"token": "tok_bank_again"})
-    other = BANK.model_copy(update={"last4": "1111"})
-
-    def tried(account: GuarantorAccount, method: Method) -> int:
-        changed = when(account, ChangePlan(**PLAN, method=method)).state
-        return len(charge_tasks(due(changed)))
-
-    assert (tried(once, again), tried(thrice, again), tried(thrice, other), tried(thrice, CARD)) == (1, 0, 1, 1)
-
-
-def test_a_new_card_is_charged_for_what_a_bank_was_asked_in_vain_before_its_plan_was_paused() -> None:
-    account = when(short_of_money(started(method=BANK), 3), PausePlan(**PLAN)).state
-    account = when(account, ResumePlan(**PLAN)).state
-
-    changed = when(account, ChangePlan(**PLAN, method=CARD))
-    same = when(account, ChangePlan(**PLAN, method=BANK))
-
-    assert [asked.token for asked in charge_tasks(due(changed.state))] == ["tok_ok"]
-    assert charge_tasks(due(same.state)) == []
-    assert len(timers(changed)) == 1
-
-
-def test_a_bank_that_was_asked_three_times_is_not_asked_again_for_as_much_on_another_day() -> None:
-    short = short_of_money(started(method=BANK), 3)
-
-    def attempts(**change: Any) -> list[int]:
-        changed = when(short, ChangePlan(**PLAN, **change)).state
-        return [one.attempts for one in plan_of(changed).instalments]
-
-    assert attempts(day_of_month=15) == [3, 0, 0]
-    assert charge_tasks(due(when(short, ChangePlan(**PLAN, day_of_month=15)).state)) == []
-    assert attempts(monthly_amount_minor=6_000) == [0, 0]
-    assert attempts(day_of_month=15, method=CARD) == [0, 0, 0]
-    assert attempts(day_of_month=15, autopay=False) == [0, 0, 0]
 
 
 def ahead(instalments: int) -> GuarantorAccount:

@@ -41,7 +41,8 @@ def test_what_is_in_a_plan_is_in_no_other_and_not_payable_twice() -> None:
     assert outcome(when(started(), start_plan(plan_id="plan-2"))) == ("refused", "plan_exists")
     assert outcome(when(account, submit(1_000))) == ("refused", "plan_exists")
     assert outcome(when(account, submit(100, allocation=shares(V1=100)))) == ("refused", "plan_exists")
-    assert outcome(when(account, submit(14_000))) == ("refused", "amount_exceeds_balance")
+    assert outcome(when(account, submit(13_700))) == ("refused", "plan_exists")
+    assert outcome(when(account, submit(13_701))) == ("refused", "amount_exceeds_balance")
     other = when(account, submit(700))
     assert other.state.payments["pay-1"].allocation == shares(V2=700)
 
@@ -55,6 +56,7 @@ def test_what_a_visit_in_a_plan_is_charged_later_is_paid_beside_the_plan() -> No
     assert outcome(when(account, submit(701, allocation=shares(V2=701)))) == ("refused", "plan_exists")
     assert outcome(when(account, submit(5_701, allocation=shares(V2=5_701)))) == ("refused", "allocation_mismatch")
     assert outcome(when(account, submit(1, allocation=shares(V1=1)))) == ("refused", "plan_exists")
+    assert outcome(when(account, submit(301, allocation=shares(V3=300, V1=1)))) == ("refused", "plan_exists")
     assert outcome(when(account, submit(11_001, plan_id="plan-1"))) == ("refused", "amount_exceeds_balance")
     both = when(account, submit(1_000)).state
     assert both.payments["pay-1"].allocation == shares(V2=700, V3=300)
@@ -84,6 +86,49 @@ def test_what_the_insurance_pays_of_a_plan_makes_no_room_for_what_is_charged_lat
     assert outcome(when(account, submit(9_001, plan_id="plan-1"))) == ("refused", "amount_exceeds_balance")
     later = pay(account, 700, "pay-1")
     assert pay(later, 9_000, "pay-2", plan_id="plan-1").balance_minor == 0
+    credited = when(owing(V1=6_000, V2=5_000), start_plan(5_500)).state
+    credited = host(credited, adjustment(-7_000), charge(1_700, "V-1", "C-later"))
+    assert (credited.owed_minor("plan-1"), credited.owed_minor(None)) == (5_000, 700)
+
+
+def test_a_payment_of_more_than_the_insurance_has_left_makes_no_room_for_what_is_charged_later() -> None:
+    account = when(owing(V1=6_000, V2=5_000), start_plan(5_500)).state
+    paying = host(when(account, submit(6_000, plan_id="plan-1")).state, adjustment(-1_000))
+
+    taken = when(paying, answer("succeeded")).state
+    later = host(taken, charge(1_700, "V-1", "C-later"))
+
+    assert (later.balance_minor, later.owed_minor("plan-1"), later.owed_minor(None)) == (5_700, 5_000, 700)
+
+
+def test_what_is_charged_later_stays_payable_beside_the_plan_after_an_instalment_was_paid() -> None:
+    account = host(started(), charge(700, "V-1", "C-later"))
+
+    paid = pay(account, 5_000, "pay-1", plan_id="plan-1")
+
+    assert outcome(when(paid, submit(701, "pay-2"))) == ("refused", "plan_exists")
+    assert pay(paid, 700, "pay-2").balance_minor == 8_000
+
+
+def test_a_plan_is_not_paid_twice_while_a_payment_of_it_is_under_way_and_more_was_charged() -> None:
+    account = host(started(5_000), charge(700, "V-1", "C-later"))
+
+    paying = when(account, submit(5_000, plan_id="plan-1")).state
+
+    assert outcome(when(paying, submit(1, "pay-2", plan_id="plan-1"))) == ("refused", "payment_in_progress")
+    assert outcome(when(paying, submit(700, "pay-2"))) == ("done", None)
+
+
+def test_a_plan_that_goes_on_pays_what_came_back_and_nothing_that_was_charged_since() -> None:
+    done = host(pay(started(5_000), 5_000, "pay-1", plan_id="plan-1"), adjustment(-2_000))
+
+    back = when(done, answer("succeeded", query=None, stands="returned", reason="R01")).state
+    later = host(back, charge(700, "V-1", "C-later"))
+
+    assert (later.balance_minor, later.owed_minor("plan-1"), later.owed_minor(None)) == (3_700, 3_000, 700)
+    whole = host(pay(started(5_000), 5_000, "pay-1", plan_id="plan-1"), charge(700, "V-1", "C-later"))
+    again = when(whole, answer("succeeded", query=None, stands="returned", reason="R01")).state
+    assert (again.owed_minor("plan-1"), again.owed_minor(None)) == (5_000, 700)
 
 
 def test_nothing_is_paid_twice_when_the_insurance_pays_what_is_being_paid() -> None:
@@ -127,7 +172,8 @@ def test_a_plan_from_before_its_part_was_counted_pays_all_of_its_visits() -> Non
     account = host(account, charge(700, "V-1", "C-later"))
 
     assert outcome(when(account, submit(700))) == ("refused", "plan_exists")
-    assert outcome(when(account, submit(5_000, plan_id="plan-1"))) == ("done", None)
+    paid = pay(account, 5_000, "pay-1", plan_id="plan-1")
+    assert (paid.balance_minor, plan_of(paid).status) == (700, "completed")
 
 
 def test_a_payment_that_its_plan_began_and_did_not_outlive_still_holds_its_amount() -> None:
@@ -200,3 +246,24 @@ def test_plans_together_take_no_more_than_is_owed_in_all() -> None:
     known = when(second.state, answer("succeeded", payment_id=paid_by(first.state))).state
     again = when(known, other, at=NOW + timedelta(days=31))
     assert [asked.amount_minor for asked in charge_tasks(again)] == [1_000]
+
+
+def test_a_payment_beside_a_plan_does_not_keep_it_from_being_over() -> None:
+    account = when(host(started(), charge(700, "V-2")), submit(700)).state
+
+    assert PlanCompleted(**PLAN) in events(when(account, adjustment(-13_000), actor="host:billing"))
+
+
+def test_what_is_paid_by_hand_while_an_instalment_is_charged_pays_the_next_one() -> None:
+    account = due(started()).state
+    own = paid_by(account)
+
+    by_hand = pay(account, 5_000, "pay-1", plan_id="plan-1")
+    both = when(by_hand, answer("succeeded", payment_id=own)).state
+
+    assert [one.status for one in plan_of(by_hand).instalments] == ["processing", "paid", "scheduled"]
+    assert [(one.payment_id, one.left_minor) for one in plan_of(both).instalments] == [
+        (own, 0),
+        ("pay-1", 0),
+        (None, 3_000),
+    ]

@@ -2,13 +2,38 @@
 
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from typing import Any
+
+import pytest
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
-from shared.events.payments import BalanceChanged, PaymentReturned, PaymentSucceeded, WorkRaised
-from shared.events.plans import InstalmentFailed, InstalmentPaid, PlanDefaulted
-from tests.unit.payments.plan_story import BANK, PLAN, due, paid_by, pay, plan_of, started, timers
-from tests.unit.payments.story import answer, charge_tasks, events, outcome, submit, when
+from services.payments.domain.refund import RefundAnswered
+from shared.events.payments import (
+    BalanceChanged,
+    PaymentDisputed,
+    PaymentReturned,
+    PaymentSucceeded,
+    RequestRefund,
+    WorkRaised,
+)
+from shared.events.plans import CancelPlan, InstalmentFailed, InstalmentPaid, PausePlan, PlanDefaulted
+from shared.events.vocabulary import Method
+from shared.frozen import replace
+from tests.unit.payments.plan_story import BANK, PLAN, declined, due, host, paid_by, pay, plan_of, started, timers
+from tests.unit.payments.story import (
+    CARD,
+    NUMBER,
+    answer,
+    charge,
+    charge_tasks,
+    events,
+    outcome,
+    owing,
+    start_plan,
+    submit,
+    when,
+)
 
 DAY = datetime(2025, 3, 31, 12, tzinfo=UTC)
 """When the first instalment falls due."""
@@ -46,6 +71,26 @@ def test_what_comes_back_while_an_instalment_is_charged_is_told_and_left_to_be_p
     ended = when(taken.state, grace, at=at)
     assert [type(event) for event in events(ended)] == [PlanDefaulted, WorkRaised]
     assert outcome(when(ended.state, submit(10_000, "pay-3"))) == ("done", None)
+
+
+@pytest.mark.parametrize("reason", ["insufficient_funds", "card_declined", "issuer_unavailable", "R09"])
+def test_what_may_succeed_later_is_tried_again(reason: str) -> None:
+    assert [type(timer) for timer, _ in timers(declined(started(), reason))] == [InstalmentTimer]
+
+
+@pytest.mark.parametrize(("method", "day"), [(BANK, date(2025, 4, 7)), (CARD, date(2025, 4, 5))])
+def test_what_failed_is_tried_again_after_three_days_and_by_a_bank_when_banks_work(
+    method: Method, day: date
+) -> None:
+    account = due(started(method=method)).state
+    wednesday = datetime(2025, 4, 2, 12, tzinfo=UTC)
+
+    failed = when(account, answer("declined", payment_id=paid_by(account), reason="R01"), at=wednesday)
+
+    (told,) = (event for event in events(failed) if isinstance(event, InstalmentFailed))
+    ((timer, at),) = timers(failed)
+    assert isinstance(timer, InstalmentTimer)
+    assert (told.retry_on, at and at.date()) == (day, day)
 
 
 def test_what_comes_back_while_an_instalment_is_charged_in_vain_is_tried_again_with_it() -> None:
@@ -122,6 +167,67 @@ def test_timers_that_come_twice_for_an_instalment_try_it_once() -> None:
     assert following.number == 2
 
 
+def test_a_part_that_comes_back_before_its_instalment_was_due_is_charged_with_the_rest() -> None:
+    own = InstalmentTimer(**PLAN, number=1, revision=0, again=False)
+    account = pay(started(), 2_000, "pay-1", at=DAY + timedelta(minutes=1), plan_id="plan-1", method=BANK)
+
+    back = when(account, came_back(), at=DAY + timedelta(minutes=2))
+
+    assert (plan_of(back.state).instalment(1).status, back.tasks) == ("scheduled", ())
+    late = when(back.state, own, at=DAY + timedelta(minutes=3))
+    assert [asked.amount_minor for asked in charge_tasks(late)] == [5_000]
+
+
+def test_what_comes_back_of_a_plan_that_has_ended_unpaid_is_owed_like_all_else() -> None:
+    account = pay(started(method=BANK), 2_000, "pay-1", plan_id="plan-1", method=BANK)
+    missed = declined(account, "invalid_token")
+    ((grace, at),) = timers(missed)
+    defaulted = when(missed.state, grace, at=at or DAY).state
+    cancelled = when(missed.state, CancelPlan(**PLAN)).state
+
+    for ended, status, code in ((defaulted, "defaulted", "R01"), (cancelled, "cancelled", "R10")):
+        back = when(ended, came_back(reason=code), at=DAY + timedelta(days=60))
+        assert [type(event) for event in events(back)] == [PaymentReturned, BalanceChanged]
+        assert (plan_of(back.state).status, back.state.owed_minor(None)) == (status, 13_000)
+
+
+def test_a_paused_plan_stays_so_when_what_it_was_paid_comes_back() -> None:
+    paused = when(pay(started(), 5_000, "pay-1", plan_id="plan-1", method=BANK), PausePlan(**PLAN)).state
+
+    back = when(paused, came_back(), at=DAY + timedelta(days=1))
+
+    assert (plan_of(back.state).status, plan_of(back.state).left_minor) == ("paused", 13_000)
+    assert charge_tasks(due(back.state, 2)) == []
+
+
+def test_a_plan_that_goes_on_takes_no_visit_from_another_plan() -> None:
+    account = when(owing(V1=5_000, V2=5_000), start_plan()).state
+    for payment_id in ("pay-1", "pay-2"):
+        account = pay(account, 5_000, payment_id, plan_id="plan-1")
+    account = host(account, charge(6_000, "V-2", "C-later"))
+    account = when(account, start_plan(6_000, "plan-2")).state
+
+    back = when(account, came_back()).state
+
+    assert plan_of(back).status == "active"
+    assert [back.visits[number].plan_id for number in ("V-1", "V-2")] == ["plan-1", "plan-2"]
+
+
+def test_a_completed_plan_stays_so_when_a_dispute_is_lost_over_what_was_refunded() -> None:
+    done = pay(started(5_000), 5_000, "pay-1", plan_id="plan-1")
+    done = done.with_payment(replace(done.payments["pay-1"], charge_id="ch-1"))
+    named: dict[str, Any] = {"refund_id": "r-1", "account_number": NUMBER}
+    asked = RequestRefund(**named, payment_id="pay-1", amount_minor=5_000, currency="USD", reason="Twice")
+    refunding = when(done, asked, actor="staff:ann").state
+    refunded = when(refunding, RefundAnswered(**named, query=0, result="succeeded")).state
+
+    lost = when(refunded, answer("succeeded", query=None, stands="disputed", dispute_status="lost"))
+
+    assert [type(event) for event in events(lost)] == [PaymentDisputed]
+    assert (plan_of(lost.state).status, lost.tasks) == ("completed", ())
+    assert outcome(when(lost.state, submit(5_000, "pay-2"))) == ("done", None)
+
+
 def test_timers_of_a_release_that_did_not_say_which_they_are_do_both() -> None:
     account = due(started()).state
     declined = when(account, answer("declined", payment_id=paid_by(account), reason="card_declined"), at=DAY).state
@@ -130,6 +236,8 @@ def test_timers_of_a_release_that_did_not_say_which_they_are_do_both() -> None:
     assert timers(
         when(pay(started(), 5_000, "pay-1", plan_id="plan-1"), InstalmentTimer(**PLAN, number=1, revision=0))
     )
+    failed = when(account, answer("declined", payment_id=paid_by(account), reason="invalid_token")).state
+    assert plan_of(when(failed, GraceTimer(**PLAN, number=1, revision=0)).state).status == "defaulted"
 
 
 def test_the_days_of_grace_begin_when_the_last_attempt_has_failed() -> None:

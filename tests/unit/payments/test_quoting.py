@@ -70,6 +70,10 @@ def test_what_a_bank_will_pay_is_quoted_on_banking_days() -> None:
     assert isinstance(by_bank, Terms)
     assert isinstance(by_card, Terms)
     assert by_bank.instalments == plan_of(changed).instalments != by_card.instalments
+    for other in (started(authorization=None), started(autopay=False, method=None)):
+        to_come = quote(other, 5_000, 10, kind="bank_account")
+        assert isinstance(to_come, Terms)
+        assert to_come.instalments == by_bank.instalments
 
 
 def test_a_number_of_months_is_for_what_is_still_to_pay() -> None:
