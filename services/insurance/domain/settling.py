@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 from services.insurance.domain.change import settle_change
-from services.insurance.domain.checking import next_check
+from services.insurance.domain.checking import next_check, next_night
 from services.insurance.domain.coverage import ask_anew, duplicate, unanswered
 from services.insurance.domain.patient import Coverage, Patient, Work, WorkKind
 from services.insurance.domain.payers import Directory
@@ -127,7 +127,11 @@ def _choose_payer(
     chosen = unanswered(replace(coverage, content=content, version=coverage.version + 1, updated_at=now))
     after = patient.with_coverage(chosen).noting(chosen, now, "payer-chosen", "staff", command.note)
     asked = inquiry(directory, after, content, now)
-    return submit(after, chosen, asked, "staff", now, key=(cause_id,)) if asked else Decision(after)
+    if asked is None:
+        # The host has not told of the patient yet, who is not the subscriber.
+        due_at, timers = next_night(patient.patient_id, coverage.coverage_id, now)
+        return Decision(after.with_coverage(replace(chosen, check_at=due_at)), tasks=timers)
+    return submit(after, chosen, asked, "staff", now, key=(cause_id,))
 
 
 def _override(

@@ -28,7 +28,9 @@ from tests.unit.insurance.story import (
     change,
     decision,
     hospital,
+    on_file,
     outcome,
+    registered,
     remove,
     session_ended,
     set_priority,
@@ -162,6 +164,19 @@ def test_staff_cannot_choose_a_payer_that_makes_a_coverage_the_same_as_another()
     assert "COV-1" in told[0].data.detail
     assert (world.coverage("COV-2").version, world.coverage("COV-2").reason) == (1, "unknown_payer")
     assert outcome(world.hear(SettleWork(**chosen, payer_id="SANDBOX02"), actor=STAFF)) == ("done", None)
+
+
+def test_a_chosen_payer_is_asked_about_a_dependent_once_the_host_has_told_who_the_patient_is() -> None:
+    world = Hospital()
+    world.hear(on_file(payer_id="NOPE", payer_name="Nope", relationship="child"))
+    (work,) = world.said(WorkRaised)
+    chosen = SettleWork(work_id=work.work_id, patient_id="PT-1", action="choose-payer", payer_id="SANDBOX02")
+    assert outcome(world.hear(chosen, actor=STAFF)) == ("done", None)
+    assert (world.coverage("COV-H").status, world.coverage("COV-H").reason) == ("pending", None)
+
+    world.hear(registered())
+    world.settle(timedelta(hours=34))
+    assert (world.coverage("COV-H").status, world.coverage("COV-H").version) == ("active", 2)
 
 
 def test_staff_override_a_failed_verification_with_a_note() -> None:
