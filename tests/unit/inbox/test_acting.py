@@ -38,6 +38,7 @@ from shared.events.vocabulary import About
 from tests.unit.inbox.story import (
     DAY,
     NOW,
+    PATIENT,
     SECOND,
     desk,
     events,
@@ -149,10 +150,24 @@ def test_a_lease_that_was_renewed_does_not_end_by_its_old_timer() -> None:
     assert told.reason == "lease_expired"
 
 
+def test_a_reply_holds_what_its_author_holds_for_longer_and_nothing_else() -> None:
+    later = NOW + LEASE - SECOND
+    decision = when(claimed(), reply(2), later, ANN)
+    (timer,) = decision.tasks
+    assert item_of(decision).holder(later + LEASE - SECOND) == ANN
+    assert [type(event) for event in events(when(decision.state, timer.data, later + LEASE))] == [ItemReleased]
+
+    free = when(opened(), reply(1), actor=ANN)
+    assert (item_of(free).holder(NOW), free.tasks) == (None, ())
+
+
 def test_a_limit_escalates_once_and_leaves_the_version() -> None:
     limit = TimeLimit(item_id="I", limit=1)
     late = when(opened(), limit, NOW + 2 * DAY)
-    assert [type(event) for event in events(late)] == [ItemEscalated]
+    (told,) = events(late)
+    assert isinstance(told, ItemEscalated)
+    assert isinstance(late.state, Desk)
+    assert [(one.what, one.by, one.reason) for one in late.state.changes] == [("escalated", None, told.reason)]
     assert (item_of(late).version, item_of(late).escalated, item_of(late).priority) == (1, True, 0)
     assert events(when(late.state, limit, NOW + 3 * DAY)) == []
     assert events(when(opened(), TimeLimit(item_id="I", limit=7), NOW + 2 * DAY)) == []
@@ -279,6 +294,22 @@ def test_what_is_said_about_work_has_one_key_wherever_it_is_moved() -> None:
     closed = PoolEntry(pool="billing", name="Closed", roles=("crm",), active=False)
     lost = when(Desk(rule_sets=(RuleSet(version=2, pools=(closed,), rules=()),)), work(), actor="service:payments")
     assert (item_of(lost).pool, lost.events[0].key) == ("unroutable", "pool:billing")
+    assert item_of(lost).why not in ("", item_of(queued).why)
+
+
+def test_what_is_said_about_a_patients_item_has_the_patient_as_its_key() -> None:
+    of_patient = when(None, work(patient_id=PATIENT), actor="service:payments")
+    held = when(opened(), claim(1), actor=ANN)
+    replied = when(held.state, reply(2), NOW + SECOND, ANN)
+    late = when(replied.state, finish(2), NOW + SECOND, ANN)
+    ended = when(held.state, held.tasks[0].data, NOW + LEASE)
+    keys = [event.key for decision in (of_patient, held, replied, late, ended) for event in decision.events]
+    assert keys == [PATIENT] * 5
+
+    for patient_id, key in ((PATIENT, PATIENT), (None, "pool:nowhere")):
+        for actor in ("service:payments", ANN):
+            refused = when(None, work(pool="nowhere", patient_id=patient_id), actor=actor)
+            assert [event.key for event in refused.events] == [key]
 
 
 PAYMENTS_RAISED = PaymentsWorkRaised(work_id="W-1", pool="billing", summary="A debit", about=About(payment_id="P"))
@@ -297,7 +328,7 @@ INSURANCE_SETTLED = InsuranceWorkSettled(work_id="W-1", patient_id="PT-1", actio
     ],
 )
 def test_what_its_service_settles_is_done_whichever_is_heard_first(
-    raised: Data, settled: Data, reason: str
+    raised: PaymentsWorkRaised | InsuranceWorkRaised, settled: Data, reason: str
 ) -> None:
     for told in ((raised, settled, settled), (settled, raised)):
         decisions = [when(None, told[0], actor="service:x")]
@@ -305,6 +336,8 @@ def test_what_its_service_settles_is_done_whichever_is_heard_first(
             decisions.append(when(decisions[-1].state, one, NOW + SECOND, "service:x"))
         said = [type(event) for decision in decisions for event in events(decision)]
         assert sorted(said, key=str) == [ItemDone, WorkQueued]
+        for item in map(item_of, decisions):
+            assert (item.pool, item.service) == (raised.pool, raised.TYPE.partition(".")[0])
         item, desk = item_of(decisions[-1]), decisions[-1].state
         assert isinstance(desk, Desk)
         assert (item.state, item.due_at, item.version) == ("done", None, 2)

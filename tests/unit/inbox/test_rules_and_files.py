@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from services.inbox.domain.attachment import AddAttachment, AttachmentScanned
+from services.inbox.domain.attachment import AddAttachment, AttachmentScanned, ScanAttachment
 from services.inbox.domain.commands import PutDelegations, PutRoutingRules
 from services.inbox.domain.hours import Hours, due, passed
 from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, When, in_force
-from services.inbox.domain.scanning import Upload
+from services.inbox.domain.scanning import SCAN_AGAIN, Upload
 from services.inbox.domain.supervising import Supervision
 from services.inbox.domain.urgency import urgent_words
 from services.inbox.domain.urgency_words import HIGH_RISK
 from services.inbox.inspection import Inspected, RefusedFileError, inspect
 from services.inbox.previews import NoPreviewError, preview
-from shared.events.inbox import AttachmentCleared, RoutingRulesChanged
+from shared.events.envelope import Data
+from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused, RoutingRulesChanged
 from tests.unit.inbox.story import DAY, NOW, SECOND, events, item_of, outcome, patient, send, when
 
 BILLING = Rule(when=When(category="billing-question"), pool="billing", why="Billing")
@@ -68,6 +69,22 @@ def test_other_delegations_are_in_force_at_once_also_while_a_rule_set_waits_for_
 def test_a_rule_set_is_valid_from_a_time_with_a_zone_that_can_be_kept(valid_from: str) -> None:
     with pytest.raises(ValidationError):
         put(BILLING, valid_from=valid_from)
+
+
+@pytest.mark.parametrize(
+    "hours",
+    [
+        {"time_zone": "Mars/Base"},
+        {"opens": "17:00", "closes": "08:00"},
+        {"opens": "08:00", "closes": "08:00"},
+        {"weekdays": ()},
+        {"weekdays": (7,)},
+    ],
+    ids=["no such zone", "backwards", "never open", "no day", "an eighth day"],
+)
+def test_a_rule_set_has_hours_in_which_limits_can_run(hours: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        put(BILLING, hours=hours)
 
 
 @pytest.mark.parametrize(
@@ -221,23 +238,42 @@ def test_a_file_that_is_added_again_is_what_it_became_and_is_not_scanned_again()
     assert again.state == cleared.state
 
 
+FILE: dict[str, Any] = {"attachment_id": "F-1", "patient_id": "PT-1"}
+
+
 @pytest.mark.parametrize(
-    ("result", "what"), [("clean", "file-cleared"), ("infected", "file-refused"), ("away", None)]
+    ("result", "what", "said"),
+    [
+        ("clean", "file-cleared", [AttachmentCleared(**FILE)]),
+        ("infected", "file-refused", [AttachmentRefused(**FILE, reason="infected")]),
+        ("not_scannable", "file-refused", [AttachmentRefused(**FILE, reason="not_scannable")]),
+        ("away", None, []),
+    ],
 )
-def test_what_the_scanner_says_is_told_in_each_item_that_shows_the_file(result: str, what: str | None) -> None:
+def test_what_the_scanner_says_is_told_in_each_item_that_shows_the_file(
+    result: str, what: str | None, said: list[Data]
+) -> None:
     told: dict[str, Any] = {"attachment_id": "F-1", "sha256": "abc"}
-    said = AttachmentScanned.model_validate({**told, "result": result})
+    scanned = AttachmentScanned.model_validate({**told, "result": result})
     add = AddAttachment(
         **told, patient_id="PT-1", uploaded_by="P-1", name="a.txt", content_type="text/plain", size=1, scan=True
     )
-    added = when(None, add).state
-    assert isinstance(added, Upload)
+    added = when(None, add)
+    assert events(added) == [AttachmentHeld(**FILE, reason="not_scanned")]
+    assert isinstance(added.state, Upload)
     items = [item_of(when(patient(), send(message_id))) for message_id in ("MSG-1", "MSG-2")]
-    carried = replace(added, items=(items[0], replace(items[1], state="done")))
-    heard = when(carried, said, NOW + SECOND).state
+    carried = replace(added.state, items=(items[0], replace(items[1], state="done")))
+    decision = when(carried, scanned, NOW + SECOND)
+    heard = decision.state
     assert isinstance(heard, Upload)
     expected = [(one.item_id, what, "a.txt", 1, NOW + SECOND) for one in items] if what else []
     assert [(one.item_id, one.what, one.reason, one.version, one.at) for one in heard.changes] == expected
+    assert events(decision) == said
+
+    asked_again = [] if what else [(ScanAttachment(**told), NOW + SECOND + SCAN_AGAIN)]
+    assert [(one.data, one.due_at) for one in decision.tasks] == asked_again
+    late = when(heard, AttachmentScanned(**told, result="clean"), NOW + DAY)
+    assert (events(late) == []) == bool(what)
 
 
 def zipped(*entries: tuple[str, bytes], encrypted: bool = False) -> bytes:

@@ -206,6 +206,32 @@ def test_facts_end_in_the_same_state_in_any_order(order: tuple[int, ...]) -> Non
     assert [one.provider_id for one in recipients(ended, NOW)] == ["PRV-1"]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_a_request_and_of_a_provider_what_was_told_last_counts(order: tuple[int, ...]) -> None:
+    told = (requested("PRV-1"), requested("PRV-2"))
+    ended = heard([(0, requested("PRV-3", "R-2")), *((place + 1, told[place]) for place in order)])
+    assert sorted(one.provider_id for one in recipients(ended, NOW)) == ["PRV-2", "PRV-3"]
+
+    before = booked("PRV-1", 1)
+    moved = (before, before.model_copy(update={"provider_name": "Dr. New", "affiliate": "south"}))
+    provider = heard((place, moved[place]) for place in order).providers["PRV-1"]
+    assert (provider.name, provider.affiliate) == ("Dr. New", "south")
+
+
+def test_of_two_facts_of_the_same_time_the_one_that_comes_later_counts() -> None:
+    told = (
+        registered(),
+        registered(last_name="Diaz"),
+        requested("PRV-1"),
+        booked("PRV-1", 1, "A"),
+        cancelled("A"),
+    )
+    known = heard((0, one) for one in told)
+    assert known.registered is not None
+    assert known.registered.last_name == "Diaz"
+    assert known.appointments["A"].cancelled
+
+
 CONDITIONS = st.builds(
     When,
     kind=st.sampled_from([None, "non-medical"]),

@@ -68,10 +68,10 @@ def test_words_of_danger_in_a_later_message_bring_the_limit_forward_and_never_ba
     assert (item.since, item.due_at, item.limit_minutes, item.priority) == (NOW, NOW + 2 * hour, 120, 0)
     (limit,) = joined.tasks
     assert (limit.due_at, limit.data) == (NOW + 2 * hour, TimeLimit(item_id=item.item_id, limit=2))
-    again = when(
-        joined.state, send("MSG-3", thread_id=thread, body="The chest pain is worse"), NOW + hour + SECOND
-    )
-    assert (item_of(again).due_at, again.tasks) == (NOW + 2 * hour, ())
+    for body in ("The chest pain is worse", "Is anybody there?"):
+        again = when(joined.state, send("MSG-3", thread_id=thread, body=body), NOW + hour + SECOND)
+        assert (item_of(again).due_at, again.tasks) == (NOW + 2 * hour, ())
+        assert (item_of(again).urgent_words, item_of(again).priority) == ("chest pain", 0)
     late = when(first.state, danger, NOW + 2 * DAY - SECOND)
     assert (item_of(late).due_at, late.tasks) == (NOW + 2 * DAY, ())
 
