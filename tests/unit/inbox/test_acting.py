@@ -157,6 +157,9 @@ def test_a_reply_holds_what_its_author_holds_for_longer_and_nothing_else() -> No
     assert item_of(decision).holder(later + LEASE - SECOND) == ANN
     assert [type(event) for event in events(when(decision.state, timer.data, later + LEASE))] == [ItemReleased]
 
+    second = item_of(when(decision.state, reply(3), later + SECOND, ANN))
+    assert (second.replied_at, second.replied_version) == (later, 4)
+
     free = when(opened(), reply(1), actor=ANN)
     assert (item_of(free).holder(NOW), free.tasks) == (None, ())
 
@@ -235,6 +238,9 @@ def test_what_is_postponed_comes_back_unless_something_else_became_of_it() -> No
     assert (item_of(back).state, back.tasks) == ("open", ())
     done = when(later.state, finish(2), NOW + SECOND, ANN)
     assert events(when(done.state, timer.data, until)) == []
+    again = when(later.state, PostponeItem(item_id="I", version=2, until=until + DAY), NOW + SECOND, ANN)
+    assert events(when(again.state, timer.data, until)) == []
+    assert [type(event) for event in events(when(again.state, again.tasks[0].data, until + DAY))] == [ItemReopened]
 
 
 def test_while_an_item_is_put_off_the_patient_still_waits() -> None:
@@ -287,6 +293,7 @@ def test_what_is_said_about_work_has_one_key_wherever_it_is_moved() -> None:
     moved = when(queued.state, reassign(1), NOW + SECOND, ANN)
     held = when(moved.state, claim(2), NOW + SECOND, ANN)
     repeated = when(held.state, work(), NOW + SECOND, "service:payments")
+    assert (repeated.state, outcome(repeated)) == (held.state, ("done", None))
     another = when(held.state, work(pool="crm", summary="Other"), NOW + SECOND, "service:payments")
     keys = [event.key for decision in (queued, moved, held, repeated, another) for event in decision.events]
     assert keys == [*["pool:billing"] * 4, "pool:crm"]
@@ -310,6 +317,7 @@ def test_what_is_said_about_a_patients_item_has_the_patient_as_its_key() -> None
         for actor in ("service:payments", ANN):
             refused = when(None, work(pool="nowhere", patient_id=patient_id), actor=actor)
             assert [event.key for event in refused.events] == [key]
+            assert outcome(refused) == ("refused", "not_allowed" if actor == ANN else "unknown_pool")
 
 
 PAYMENTS_RAISED = PaymentsWorkRaised(work_id="W-1", pool="billing", summary="A debit", about=About(payment_id="P"))

@@ -101,8 +101,25 @@ def test_a_rule_set_has_hours_in_which_limits_can_run(hours: dict[str, Any]) -> 
             put(BILLING, pools=[PoolEntry(pool="unroutable", name="U", roles=("supervisor",), active=False)]),
             "pool_inactive",
         ),
+        (
+            put(
+                Rule(when=When(), pool="provider:nobody", why="?"),
+                pools=[PoolEntry(pool="provider:nobody", name="N", roles=("clinical",), active=False)],
+            ),
+            "unknown_pool",
+        ),
     ],
-    ids=["pool", "provider", "category", "kind", "general-first", "twice", "delegated-twice", "unroutable"],
+    ids=[
+        "pool",
+        "provider",
+        "category",
+        "kind",
+        "general-first",
+        "twice",
+        "delegated-twice",
+        "unroutable",
+        "nobodys",
+    ],
 )
 def test_a_rule_set_with_a_fault_is_refused_whole(command: PutRoutingRules, reason: str) -> None:
     decision = when(None, command, actor="staff:sue")
@@ -122,6 +139,15 @@ def test_a_pool_that_is_left_out_takes_nothing_in_and_stays_for_those_who_work_i
         assert isinstance(decision.state, Supervision)
         assert decision.state.rule_sets[-1].pools == (dental.model_copy(update={"active": active}),)
     assert outcome(when(there, put(to_dental, version=2))) == ("refused", "unknown_pool")
+
+
+def test_of_a_providers_pool_only_that_it_is_closed_is_kept_in_a_set() -> None:
+    closed, open_ = (
+        PoolEntry(pool=f"provider:{name}", name=name, roles=("clinical",), active=name == "B") for name in "AB"
+    )
+    state = when(None, put(BILLING, pools=[closed, open_])).state
+    assert isinstance(state, Supervision)
+    assert state.rule_sets[-1].pools == (closed,)
 
 
 def test_the_default_rules_could_be_put_again() -> None:

@@ -94,7 +94,7 @@ def test_a_provider_who_is_not_the_patients_is_refused_like_one_who_does_not_exi
 
 
 def test_a_question_names_its_provider_and_other_medical_messages_find_the_nearest() -> None:
-    known = patient(booked("later", 9), booked("next", 2), requested("asked"))
+    known = patient(booked("later", 9), booked("next", 20), booked("next", 2), requested("asked"))
     assert outcome(when(known, ask_provider(None))) == ("refused", "recipient_missing")
     (routed,) = events(when(known, ask_provider(None, category="refill-request")))
     assert isinstance(routed, MessageRouted)
@@ -234,7 +234,7 @@ def test_of_two_facts_of_the_same_time_the_one_that_comes_later_counts() -> None
 
 CONDITIONS = st.builds(
     When,
-    kind=st.sampled_from([None, "non-medical"]),
+    kind=st.sampled_from([None, "medical", "non-medical"]),
     category=st.sampled_from([None, "billing-question", "portal-help"]),
     affiliate=st.sampled_from([None, "north", "south"]),
     urgent=st.sampled_from([None, True, False]),
@@ -265,6 +265,27 @@ def test_whatever_the_rules_a_message_ends_in_exactly_one_pool_by_the_first_that
     else:
         assert isinstance(told, MessageRouted)
         assert (told.pool, told.why) == (pools[first % 3], f"rule {first}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "other"),
+    [
+        (When(provider_id="PRV-1"), When(provider_id="PRV-2")),
+        (When(language="es"), When(language="en")),
+        (When(affiliate="north"), When(affiliate="south")),
+        (When(urgent=True), When(urgent=False)),
+        (When(kind="medical"), When(kind="non-medical")),
+    ],
+    ids=["provider", "language", "affiliate", "urgency", "kind"],
+)
+def test_a_rule_is_for_messages_that_are_as_it_says_and_for_no_others(asked: When, other: When) -> None:
+    rules = RuleSet(
+        rules=(Rule(when=other, pool="billing", why="Other"), Rule(when=asked, pool="crm", why="This"))
+    )
+    known = replace(patient(booked("PRV-1")), rule_sets=(rules,))
+    (told,) = events(when(known, ask_provider("PRV-1", body="I have chest pain")))
+    assert isinstance(told, MessageRouted)
+    assert told.pool == "crm"
 
 
 def test_a_pool_that_is_not_active_takes_nothing_in() -> None:
