@@ -63,6 +63,14 @@ def test_a_statement_is_one_alert_for_each_chosen_contact() -> None:
     assert events(decision) == []
 
 
+def test_each_statement_is_an_alert_of_its_own() -> None:
+    first = when(account_of(enrolled()), statement("S-1"))
+    second = when(first.state, statement("S-2"), at=NOON + HOUR)
+    assert [one.statement_id for one in second.state.alerts.values()] == ["S-1", "S-2"]
+    assert len(tasks(second)) == 1
+    assert when(second.state, statement("S-1"), at=NOON + HOUR).tasks == ()
+
+
 def test_a_statement_told_again_in_another_message_sends_nothing() -> None:
     account = when(account_of(enrolled()), statement()).state
     again = when(account, statement(), at=NOON + HOUR)
@@ -312,6 +320,7 @@ def test_an_email_that_arrived_can_still_bounce_or_be_complained_about_but_not_g
 @pytest.mark.parametrize(
     ("status", "told"),
     [
+        ("sent", ["receipt-heard", "alert-sent"]),
         ("delivered", ["receipt-heard", "alert-sent", "alert-delivered"]),
         ("failed", ["receipt-heard", "alert-failed", "paper-statement-due"]),
         ("bounced", ["receipt-heard", "alert-failed", "paper-statement-due"]),
@@ -324,7 +333,7 @@ def test_what_a_receipt_brings_about_belongs_to_the_chain_of_the_statement(statu
     decision = when(account, receipt(account, status))
 
     assert names(decision) == told
-    assert chains(decision) == [None, "the-run", "the-run", *("the-run" for _ in decision.tasks)]
+    assert chains(decision) == [None, *("the-run" for _ in (*told[1:], *decision.tasks))]
     assert len(decision.tasks) == (status == "bounced")
 
 

@@ -107,6 +107,18 @@ def test_another_code_can_be_had_after_a_minute_and_the_one_before_is_no_longer_
     assert outcome(when(again.state, confirm(code_of(again)), at=NOON + MINUTE)) == ("done", None)
 
 
+def test_a_contact_that_is_verified_needs_no_other_code() -> None:
+    decision = when(confirmed(EMAIL), resend())
+    assert (outcome(decision), names(decision), tasks(decision)) == (("done", None), ["contact-verified"], [])
+
+
+@pytest.mark.parametrize(
+    ("actor", "found"), [(f"proxy:{WHO}", True), (f"staff:{WHO}", False), ("proxy:P-2", False)]
+)
+def test_a_person_acts_for_themself_also_where_they_act_for_others(actor: str, found: bool) -> None:
+    assert outcome(when(None, add(), actor=actor)) == (("done", None) if found else ("refused", "not_found"))
+
+
 def test_the_minute_between_codes_holds_for_an_address_under_whatever_id_it_is_added() -> None:
     def added(person: Person, contact_id: str, address: str, seconds: int) -> Decision[Person]:
         asked = AddContact(contact_id=contact_id, person_id=WHO, channel="email", address=address)

@@ -11,6 +11,7 @@ from services.notifications.domain.messages import (
     StopTexts,
 )
 from services.notifications.domain.person import Person
+from shared.events.envelope import Data
 from shared.events.notifications import Alerts, PaperlessEnded, PaperlessEnrolled
 from tests.unit.notifications.story import (
     ACCOUNT,
@@ -161,6 +162,13 @@ def test_stop_ends_texts_and_start_brings_them_back_but_not_an_enrolment_that_en
     assert outcome(when(started.state, enrol(None, TEXT))) == ("done", None)
 
 
+@pytest.mark.parametrize("heard", [remove(TEXT), harmed("hard_bounce", TEXT)], ids=["removed", "refused"])
+def test_start_brings_back_nothing_but_what_stop_ended(heard: Data) -> None:
+    lost = when(confirmed(TEXT), heard).state
+    started = when(lost, StartTexts(person_id=WHO, contact_id=TEXT))
+    assert (started.state, started.events) == (lost, ())
+
+
 def test_a_bounce_refuses_the_contact_and_leaves_the_enrolment() -> None:
     decision = when(enrolled(), harmed("hard_bounce"))
     assert names(decision) == ["contact-refused"]
@@ -188,6 +196,8 @@ def test_without_alerts_the_loss_of_the_last_contact_that_counts_ends_the_enrolm
     decision = when(without_alerts(contact_id), heard)
     assert names(decision) == [told, "paperless-ended"]
     assert events(decision)[1] == ended(reason)
+    left = decision.state.enrolments[ACCOUNT]
+    assert (left.in_force, left.ended_reason, decision.state.consents[-1]) == (False, reason, left)
     both = when(without_alerts(EMAIL, TEXT), heard)
     assert names(both) == [told]
     assert both.state.enrolments[ACCOUNT].in_force
