@@ -8,9 +8,11 @@ import pytest
 
 from services.insurance.domain.settling import SettleWork
 from shared.events.insurance import (
+    AddCoverage,
     CommandRefused,
     CoverageChanges,
     CoverageRemoved,
+    VerificationSubmitted,
     WorkRaised,
     WorkSettled,
 )
@@ -144,7 +146,9 @@ def test_an_unknown_payer_is_accepted_and_staff_choose_who_it_is() -> None:
     assert outcome(world.hear(wrong, actor=STAFF)) == ("refused", "unknown_payer")
     assert outcome(world.hear(SettleWork(**chosen, action="accept"), actor=STAFF))[1] == "action_not_offered"
     right = SettleWork(**chosen, action="choose-payer", payer_id="SANDBOX90")
-    assert outcome(world.hear(right, actor=STAFF)) == ("done", None)
+    told = world.hear(right, actor=STAFF)
+    assert [type(event.data) for event in told] == [WorkSettled, VerificationSubmitted]
+    assert outcome(told) == ("done", None)
     world.settle()
 
     assert (world.coverage().status, world.coverage().version) == ("active", 2)
@@ -230,6 +234,21 @@ def test_removing_is_soft_happens_once_and_drops_what_was_asked_of_it() -> None:
     assert outcome(world.hear(change("CHG-2"))) == ("refused", "not_found")
     assert outcome(world.hear(decision(), actor=STAFF)) == ("refused", "not_found")
     assert outcome(world.hear(remove("COV-0"))) == ("refused", "not_found")
+
+
+@pytest.mark.parametrize(
+    ("added", "codes"), [(add(), ("79",)), (add(payer_id=None, payer_name="Aunt Emma's Fund"), ())]
+)
+def test_removing_leaves_no_work_about_what_is_gone(added: AddCoverage, codes: tuple[str, ...]) -> None:
+    world = hospital(added, session_ended(), payer=lambda task: answer(task, "rejected", codes=codes))
+    world.settle()
+    (raised,) = world.said(WorkRaised)
+    world.hear(remove())
+    assert [(one.work_id, one.action) for one in world.said(WorkSettled)] == [(raised.work_id, "removed")]
+    gone = SettleWork(work_id=raised.work_id, patient_id="PT-1", action="close")
+    assert outcome(world.hear(gone, actor=STAFF)) == ("refused", "work_settled")
+    unknown = gone.model_copy(update={"work_id": "nobodys"})
+    assert outcome(world.hear(unknown, actor=STAFF)) == ("refused", "not_found")
 
 
 def test_only_staff_decide_and_order() -> None:

@@ -18,6 +18,7 @@ from tests.unit.insurance.story import (
     NOW,
     PATIENT,
     PROXY,
+    SECOND,
     STAFF,
     Hospital,
     add,
@@ -79,6 +80,44 @@ def test_of_what_the_host_tells_within_one_second_the_last_wins() -> None:
     assert (world.coverage("COV-H").content.member_id, world.coverage("COV-H").priority) == ("ACTIVE-new", 2)
     assert world.patient.appointments["A-1"].cancelled
     assert outcome(world.hear(add(), actor=f"proxy:{PROXY}")) == ("refused", "not_found")
+
+
+def test_who_is_the_subscriber_is_asked_about_before_the_host_has_told_of_the_patient() -> None:
+    world = Hospital()
+    world.hear(on_file())
+    world.settle(timedelta(days=32))
+    assert (world.coverage("COV-H").status, len(world.asked)) == ("active", 1)
+
+
+def test_of_two_things_told_of_a_patient_the_later_one_counts_in_either_order() -> None:
+    told = [message(registered(last_name=name), at=NOW + number * SECOND) for number, name in enumerate("AB")]
+    for order in (told, told[::-1]):
+        world = Hospital()
+        for one in order:
+            world.hear(one)
+        assert world.patient.registered is not None
+        assert world.patient.registered.last_name == "B"
+
+
+def test_what_the_host_changes_to_a_payer_that_nobody_knows_while_another_is_asked_is_work() -> None:
+    world = hospital(add(), session_ended(), payer=lambda task: answer(task, "unanswered", reason="timeout"))
+    world.settle()
+    world.hear(on_file(coverage_id="COV-1", payer_id="NOPE", payer_name="Nope"))
+
+    coverage = world.coverage()
+    assert (coverage.status, coverage.reason) == ("needs-staff", "unknown_payer")
+    assert [one.kind for one in world.patient.work.values() if one.is_open] == ["unknown-payer"]
+    asked = len(world.asked)
+    world.settle(timedelta(days=40))
+    assert len(world.asked) == asked
+
+
+def test_what_the_host_corrects_after_a_verification_failed_leaves_no_work() -> None:
+    world = hospital(on_file(), payer=lambda task: answer(task, "rejected", codes=("79",)))
+    world.settle(timedelta(days=32))
+    (raised,) = world.said(WorkRaised)
+    world.hear(on_file(member_id="ACTIVE-new"))
+    assert [(one.work_id, one.action) for one in world.said(WorkSettled)] == [(raised.work_id, "corrected")]
 
 
 def test_what_the_host_changes_while_the_payer_is_asked_is_asked_anew() -> None:

@@ -5,10 +5,15 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.insurance.domain import decide
 from services.insurance.domain.coverage import SESSION_GIVEN_UP_AFTER
+from services.insurance.domain.payers import Directory
+from services.insurance.domain.session import SubmitSession
 from shared.events.envelope import Data
-from shared.events.insurance import CoverageVerified, VerificationSubmitted
+from shared.events.insurance import CoverageVerified, VerificationSubmitted, WorkRaised
 from tests.unit.insurance.story import (
+    NOW,
+    PATIENT,
     SELF,
     Hospital,
     add,
@@ -162,6 +167,17 @@ def test_a_coverage_added_and_changed_in_one_session_is_submitted_once() -> None
 
     assert submitted(world) == [("S-1", "COV-1")]
     assert world.asked[0].inquiry.member_id == "ACTIVE-COV-1"
+
+
+def test_a_payer_that_left_the_directory_before_the_session_ended_is_for_staff_to_find() -> None:
+    world = hospital(add())
+    timer = SubmitSession(session_id="S-1", patient_id=PATIENT)
+    decided = decide(Directory([]), world.patient, message(timer), NOW)
+    coverage = decided.state.coverages["COV-1"]
+    assert (coverage.status, coverage.reason, coverage.waiting_session) == ("needs-staff", "unknown_payer", None)
+    assert [type(event.data) for event in decided.events] == [WorkRaised]
+    again = decide(Directory([]), decided.state, message(timer), NOW)
+    assert (again.state, again.events, again.tasks) == (decided.state, (), ())
 
 
 def test_the_same_command_in_another_message_is_submitted_once() -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from services.insurance.domain.asking import AskPayer, PayerAnswered, Sealed
+from services.insurance.domain.asking import POSTPONED_BY, AskPayer, PayerAnswered, Sealed
 from services.insurance.domain.rejection import REASONS
 from services.insurance.domain.settling import SettleWork
 from shared.events.insurance import (
@@ -150,6 +150,14 @@ def test_no_payer_is_asked_again_before_90_seconds() -> None:
     assert len(world.asked) == 1
     world.settle(timedelta(seconds=1))
     assert len(world.asked) == 2
+
+
+def test_a_question_that_was_held_back_is_asked_a_little_later() -> None:
+    world = asked("postponed", "active")
+    world.settle(POSTPONED_BY - timedelta(seconds=1))
+    assert len(world.asked) == 1
+    world.settle(timedelta(seconds=1))
+    assert (len(world.asked), world.coverage().status) == (2, "active")
 
 
 def test_a_question_that_was_held_back_costs_no_attempt() -> None:

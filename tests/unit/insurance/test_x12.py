@@ -67,6 +67,11 @@ def test_what_was_not_reported_is_told_as_such_and_never_as_nothing() -> None:
         assert (one.reported, one.amount_minor) == (False, None)
 
 
+def test_a_plan_that_is_in_force_beside_one_that_no_longer_is_is_active() -> None:
+    for both in ("EB*6*IND*30~EB*1*", "EB*1*IND*30~EB*6*"):
+        assert understand(told("--one-line").replace("EB*1*", both), ABOUT_ANA, TRACE).result == "active"
+
+
 def test_repeated_and_unknown_service_types_are_kept() -> None:
     meaning = understand(told("unknown-service-types"), ABOUT_ANA, TRACE)
     assert [one.service_type for one in found(meaning, kind="active")] == ["30", "ZZ", "999"]
@@ -79,6 +84,24 @@ def test_repeated_and_unknown_service_types_are_kept() -> None:
 def test_an_empty_service_type_is_the_plan_as_a_whole() -> None:
     (deductible, *_) = found(understand(told("empty-eb03"), ABOUT_ANA, TRACE), kind="deductible")
     assert (deductible.service_type, deductible.amount_minor, deductible.period) == ("30", 50_000, "year")
+
+
+@pytest.mark.parametrize(
+    ("written", "percent"),
+    [(".2", 20), ("0.125", 12.5), ("0", 0), ("1", 100), ("20", 20), ("101", None), ("-.2", None), ("", None)],
+)
+def test_a_coinsurance_is_told_in_per_cent_also_where_the_payer_writes_it_so(
+    written: str, percent: float | None
+) -> None:
+    share = f"EB*A*IND*30*****{written}"
+    meaning = understand(told("--one-line").replace("EB*1*", f"{share}~EB*1*"), ABOUT_ANA, TRACE)
+    (one,) = found(meaning, kind="coinsurance")
+    assert (one.percent, one.reported) == (percent, percent is not None)
+    assert (one.period, one.amount_minor, one.currency) == ("visit", None, None)
+    copay = understand(
+        told("--one-line").replace("EB*1*", f"{share.replace('A', 'B', 1)}~EB*1*"), ABOUT_ANA, TRACE
+    )
+    assert {one.percent for one in copay.benefits} == {None}
 
 
 def test_an_endless_list_of_benefits_is_cut() -> None:
@@ -97,7 +120,15 @@ def test_an_answer_about_the_subscriber_is_none_about_the_dependent() -> None:
     assert understand(dependent, ABOUT_LEO, TRACE).result == "active"
     assert understand(member_of_their_own, ABOUT_LEO, TRACE).result == "active"
     assert understand(plan, ABOUT_LEO, TRACE).result == "mismatched"
+    assert understand(dependent.replace("NUNEZ*ANA", "OTHER*ANA"), ABOUT_LEO, TRACE).result == "mismatched"
     assert understand(dependent, ABOUT_ANA, TRACE).result == "mismatched"
+
+
+def test_an_answer_about_a_twin_is_none_about_the_patient_and_a_shorter_or_longer_first_name_is_theirs() -> None:
+    asked = ABOUT_ANA.model_copy(update={"subscriber": ANA.model_copy(update={"first_name": "Ana Maria"})})
+    for named, result in (("EVA", "mismatched"), ("ANA", "active"), ("ANA MARIA JOSE", "active")):
+        answered = told("--one-line").replace("NUNEZ*ANA", f"NUNEZ*{named}")
+        assert understand(answered, asked, TRACE).result == result
 
 
 def test_a_name_that_is_too_long_for_a_question_is_known_by_its_echo() -> None:
