@@ -68,7 +68,8 @@ def test_each_statement_is_an_alert_of_its_own() -> None:
     second = when(first.state, statement("S-2"), at=NOON + HOUR)
     assert [one.statement_id for one in second.state.alerts.values()] == ["S-1", "S-2"]
     assert len(tasks(second)) == 1
-    assert when(second.state, statement("S-1"), at=NOON + HOUR).tasks == ()
+    again = when(second.state, statement("S-1"), at=NOON + HOUR)
+    assert (again.state, again.tasks) == (second.state, ())
 
 
 def test_a_statement_told_again_in_another_message_sends_nothing() -> None:

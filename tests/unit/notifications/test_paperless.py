@@ -172,6 +172,7 @@ def test_start_brings_back_nothing_but_what_stop_ended(heard: Data) -> None:
 def test_a_bounce_refuses_the_contact_and_leaves_the_enrolment() -> None:
     decision = when(enrolled(), harmed("hard_bounce"))
     assert names(decision) == ["contact-refused"]
+    assert [event.key for event in decision.events] == [WHO]
     assert decision.state.enrolments[ACCOUNT].in_force
     assert when(decision.state, harmed("hard_bounce")).events == ()
 
