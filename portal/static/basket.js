@@ -43,9 +43,18 @@
   const typing = (target) => target.closest("input, textarea, select");
   const visible = (element) => element.getClientRects().length > 0;
 
+  // Who closes a panel is at the button again that opens it.
+  const closePanels = (but) => {
+    for (const panel of document.querySelectorAll(".basket-panel[open]")) {
+      if (panel === but) continue;
+      if (panel.contains(document.activeElement)) document.querySelector(`[data-panel="${panel.id}"]`)?.focus();
+      panel.open = false;
+    }
+  };
+
   const openPanel = (id) => {
     const panel = document.getElementById(id);
-    for (const other of document.querySelectorAll(".basket-panel[open]")) if (other !== panel) other.open = false;
+    closePanels(panel);
     panel.open = !panel.open;
     if (panel.open) panel.querySelector("select, input:not([type=hidden])").focus();
   };
@@ -58,6 +67,11 @@
     const current = focused >= 0 ? focused : items.findIndex((item) => item.matches("[aria-current]"));
     // Where the item has gone from the list, the next one has taken its place.
     const next = current >= 0 ? current + step : step > 0 ? place : place - 1;
+    const more = document.getElementById("more");
+    if (next >= items.length && more) {
+      more.click();
+      return;
+    }
     place = Math.min(Math.max(next, 0), items.length - 1);
     items[place].focus();
     items[place].scrollIntoView({ block: "nearest" });
@@ -71,8 +85,8 @@
     }
     if (event.ctrlKey || event.metaKey || event.altKey || !basket()) return;
     if (event.key === "Escape") {
+      closePanels();
       if (typing(event.target)) event.target.blur();
-      for (const panel of document.querySelectorAll(".basket-panel[open]")) panel.open = false;
       return;
     }
     if (typing(event.target)) return;
@@ -110,10 +124,23 @@
     }
   };
 
+  // More items follow those that were there: the first of them is next.
+  let shown = null;
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+    if (target.id === "more") shown = document.querySelectorAll("#items .basket-item").length;
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (shown === null) return;
+    document.querySelectorAll("#items .basket-item")[shown]?.focus();
+    shown = null;
+  });
+
+  const [, site] = document.title.match(/.* · (.*)/);
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target !== detail() && event.detail.target.id !== "items") return;
     mark();
     if (event.detail.target !== detail()) return;
+    document.title = `${detail().querySelector("h2")?.textContent ?? document.querySelector(".brand span").textContent} · ${site}`;
     basket().dataset.shows = opened() ? "item" : "list";
     detail().scrollTop = 0;
     // What is said above the list is about the item before.
@@ -182,6 +209,8 @@
     }, 120);
   };
   const renewAll = () => ["pools", "items", "open-item"].forEach(renew);
+  // What waits grows older though nothing happens.
+  setInterval(() => { if (!document.hidden) renewAll(); }, 60_000);
 
   hear(basket().dataset.stream, (source) => {
     let first = true;

@@ -105,11 +105,19 @@ document.addEventListener("submit", (event) => {
   if (form.elements.message_id) keep(form);
   if (form.getAttribute("action") === "/logout") forgetAllBut(null);
   leave();
-  const button = event.submitter;
-  if (button && button.dataset.sending) {
-    button.dataset.label = button.innerHTML;
-    button.textContent = button.dataset.sending;
-    button.setAttribute("aria-busy", "true");
+  sending(event.submitter);
+});
+
+function sending(button) {
+  if (!button?.dataset.sending) return;
+  button.dataset.label = button.innerHTML;
+  button.textContent = button.dataset.sending;
+  button.setAttribute("aria-busy", "true");
+}
+
+document.addEventListener("htmx:beforeRequest", ({ target, detail }) => {
+  if (target instanceof HTMLFormElement) {
+    sending(detail.requestConfig.triggeringEvent?.submitter ?? target.querySelector("button[data-sending]"));
   }
 });
 
@@ -122,8 +130,32 @@ function ready(form) {
 }
 
 addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(ready));
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.target instanceof HTMLFormElement) ready(event.target);
+document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
+  if (target instanceof HTMLFormElement) ready(target);
+  if (detail.successful && asked(detail.elt)) toasts().querySelector(".not-sent")?.remove();
+});
+
+// What is put in anew leaves who reads by keys at the same place, or at its heading, and open what was open; it says its
+// heading, if that is new.
+const place = (element) => element.id || element.getAttribute("href") || element.textContent.trim();
+let left = null;
+document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+  const focused = target.contains(document.activeElement) && target !== document.activeElement ? document.activeElement : null;
+  const open = [...target.querySelectorAll(":scope[data-live] details[id][open]")].map(({ id }) => id);
+  left = { target, place: focused && place(focused), heading: target.querySelector("h1, h2")?.textContent, open };
+});
+document.addEventListener("htmx:afterSettle", ({ detail: { target } }) => {
+  if (left?.target !== target) return;
+  const { place: sought, heading: before, open } = left;
+  left = null;
+  for (const details of target.querySelectorAll("details[id]")) details.open ||= open.includes(details.id);
+  const heading = target.querySelector("h1, h2");
+  if (sought && document.activeElement === document.body) {
+    const same = [...target.querySelectorAll("a, button, input, select, textarea, summary")].find((one) => place(one) === sought && !one.disabled);
+    if (!same) heading?.setAttribute("tabindex", "-1");
+    (same ?? heading)?.focus({ preventScroll: true });
+  }
+  if (heading && heading.textContent !== before) document.getElementById("said").textContent = heading.textContent;
 });
 
 // News come while the page is seen: all tabs of a browser share a few connections. What was interrupted the browser
@@ -155,26 +187,28 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// What a page asks for by itself.
-const unattended = (event) => ["live", "news"].includes(event?.type);
-
-// It keeps no session alive: an open page would never be signed out.
+// What a page asks for while nobody does anything keeps no session alive: an open page would never be signed out.
 document.addEventListener("htmx:configRequest", ({ detail }) => {
-  if (unattended(detail.triggeringEvent)) detail.headers["x-unattended"] = "yes";
+  if (["live", "news"].includes(detail.triggeringEvent?.type)) detail.headers["x-unattended"] = "yes";
 });
 
-// It is tried until it succeeds, and otherwise who asked is told.
+// Who asked for something is told that it failed; what a page asks for by itself is tried until it succeeds.
+const asked = (element) => element.matches("form, a");
 const later = new WeakMap();
-function failed({ elt, xhr, requestConfig: { triggeringEvent } }, text, tone) {
+function failed({ elt, xhr, requestConfig: { triggeringEvent } }, tell) {
   if ([401, 403].includes(xhr.status)) signedOut();
-  else if (!unattended(triggeringEvent)) toast(text, tone);
+  else if (asked(elt)) tell();
   else if (xhr.status === 0 || xhr.status >= 500) {
     clearTimeout(later.get(elt));
     later.set(elt, setTimeout(() => htmx.trigger(elt, triggeringEvent.type), 5000));
   }
 }
-document.addEventListener("htmx:responseError", ({ detail }) => failed(detail, toasts().dataset.failed, "danger"));
-document.addEventListener("htmx:sendError", ({ detail }) => failed(detail, toasts().dataset.offline, "warning"));
+document.addEventListener("htmx:responseError", ({ detail }) => failed(detail, () => toast(toasts().dataset.failed, "danger")));
+document.addEventListener("htmx:sendError", ({ detail }) => failed(detail, () => {
+  // Until something goes through: what was written is still there, and nobody sends it but who wrote it.
+  clearTimeout(toast(toasts().dataset.offline, "warning"));
+  toasts().firstElementChild.classList.add("not-sent");
+}));
 
 // Menus close by Escape, and by a click elsewhere.
 document.addEventListener("keydown", (event) => {

@@ -1,8 +1,10 @@
 """What patients and clerks do again and again: write, find, open and claim."""
 
+import asyncio
+import re
 from pathlib import Path
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
 
@@ -74,3 +76,16 @@ async def two(open_page: OpenPage, subject: str) -> tuple[Page, str, str]:
         await write(maria, one, "Hello")
         await expect(ann.locator("#items .basket-item", has_text=one)).to_be_visible(timeout=FAST_MS)
     return ann, first, second
+
+
+async def hold_up(staff: Page, action: str, *, refused: int | None = None) -> asyncio.Event:
+    """Keep the answers to an action back until the event is set; or refuse it then with a status."""
+    go_on = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        answer = None if refused else await route.fetch()
+        await go_on.wait()
+        await (route.fulfill(response=answer) if answer else route.fulfill(status=refused or 200))
+
+    await staff.route(re.compile(rf"/basket/items/[^/]+{action}\?"), later)
+    return go_on

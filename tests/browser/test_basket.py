@@ -1,16 +1,14 @@
 """Patients, billing clerks and their pages together: what one does, the others see without reloading."""
 
-import asyncio
-import re
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import expect
 
 from sandbox.scanner import EICAR
 from tests.browser.cable import Cable
-from tests.browser.clerks import FAST_MS, begin, claim, live, open_item, two, write
+from tests.browser.clerks import FAST_MS, begin, claim, hold_up, live, open_item, two, write
 from tests.browser.conftest import Endpoints, OpenPage
 from tests.browser.looking import look
 
@@ -124,19 +122,6 @@ async def test_two_colleagues_never_answer_the_same_patient_unawares(open_page: 
     await expect(bob.locator("#body")).to_have_value("Bob's draft")
     await bob.get_by_role("button", name="Send", exact=True).click()
     await expect(bob.locator("#item-thread")).to_contain_text("Bob's draft", timeout=FAST_MS)
-
-
-async def hold_up(staff: Page, action: str, *, refused: int | None = None) -> asyncio.Event:
-    """Keep the answers to an action back until the event is set; or refuse it then with a status."""
-    go_on = asyncio.Event()
-
-    async def later(route: Route) -> None:
-        answer = None if refused else await route.fetch()
-        await go_on.wait()
-        await (route.fulfill(response=answer) if answer else route.fulfill(status=refused or 200))
-
-    await staff.route(re.compile(rf"/basket/items/[^/]+{action}\?"), later)
-    return go_on
 
 
 async def test_an_answer_that_comes_late_does_not_bring_back_the_item_before(
