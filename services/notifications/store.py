@@ -18,7 +18,7 @@ from services.notifications.domain.account import Account, Alert, Patient, State
 from services.notifications.domain.address import AddressError, normalise
 from services.notifications.domain.contacts import CODES_COUNTED, CODES_OF_ADDRESS_MAX, CODES_OF_PREFIX_MAX
 from services.notifications.domain.messages import AlertAnswered, HearReceipt
-from services.notifications.domain.person import Contact, Crowd, Enrolment, Person
+from services.notifications.domain.person import Contact, Crowd, Enrolment, Identity, Person, identity
 from services.notifications.domain.terms import Terms
 from services.notifications.domain.texting import Destination
 from services.notifications.rows import (
@@ -277,7 +277,7 @@ async def _contacts(connection: Connection, persons: list[str]) -> dict[str, dic
 
 async def _codes(
     terms: Terms, since: datetime, connection: Connection, asking: Sequence[Message[Any]]
-) -> tuple[dict[str, list[tuple[str, datetime]]], dict[str, Crowd]]:
+) -> tuple[dict[str, list[tuple[str, datetime]]], dict[Identity, Crowd]]:
     """Return by person the codes of the last day, and by message how crowded the address is that it means.
 
     Addresses are locked, and a message counts for those behind it in the batch: so many persons who ask for the
@@ -306,17 +306,20 @@ async def _codes(
     of_prefix = Counter({row[1]: row[3] for row in rows})
     crowds = {}
     for message in asking:
-        place = places.get(message.id)
+        place = places.get(identity(message))
         if place is None:
             continue
         destination_id, prefix_id = place
-        crowds[message.id] = Crowd(of_address[destination_id], of_prefix[prefix_id], stopped[destination_id])
+        crowd = Crowd(of_address[destination_id], of_prefix[prefix_id], stopped[destination_id])
+        crowds[identity(message)] = crowd
         of_address[destination_id] += 1
         of_prefix[prefix_id] += 1
     return codes, crowds
 
 
-async def _addresses(connection: Connection, asking: Sequence[Message[Any]]) -> dict[str, tuple[Channel, str]]:
+async def _addresses(
+    connection: Connection, asking: Sequence[Message[Any]]
+) -> dict[Identity, tuple[Channel, str]]:
     """Return by message the address that it asks to send a code to; what is no address is missing."""
     again = [message for message in asking if isinstance(message.data, ResendCode)]
     pairs = [(message.data.person_id, message.data.contact_id) for message in again]
@@ -324,11 +327,11 @@ async def _addresses(connection: Connection, asking: Sequence[Message[Any]]) -> 
     if pairs:
         rows = await connection.fetch(_READ_ADDRESSES, *arrays(pairs))
         known = {(row[0], row[1]): (row[2], row[3]) for row in rows}
-    found = {message.id: known[pair] for message, pair in zip(again, pairs, strict=True) if pair in known}
+    found = {identity(message): known[pair] for message, pair in zip(again, pairs, strict=True) if pair in known}
     for message in asking:
         if isinstance(asked := message.data, AddContact):
             with suppress(AddressError):
-                found[message.id] = (asked.channel, normalise(asked.channel, asked.address))
+                found[identity(message)] = (asked.channel, normalise(asked.channel, asked.address))
     return found
 
 

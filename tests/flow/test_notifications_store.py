@@ -229,6 +229,16 @@ async def test_many_who_ask_for_the_same_number_at_once_have_no_more_texts_sent_
     assert outcomes.count(("refused", "too_many_codes")) == 5
 
 
+async def test_two_who_send_under_the_same_id_are_each_held_to_the_limits_of_their_own_address(pool: Pool) -> None:
+    full, empty = "+13125550144", "+13125550155"
+    *crowd, late, first = people(CODES_OF_ADDRESS_MAX + 2)
+    await handle(pool, *(add(one, full, "text") for one in crowd))
+    here = add(late, full, "text")
+    there = add(first, empty, "text").model_copy(update={"id": here.id, "source": "another"})
+    outcomes = [outcome(decision) for decision in await handle(pool, here, there)]
+    assert outcomes == [("refused", "too_many_codes"), ("done", None)]
+
+
 async def test_stop_finds_every_contact_with_the_number_and_whoever_comes_later_is_refused(pool: Pool) -> None:
     number = "+13125550143"
     first, second, late = people(3)

@@ -101,7 +101,7 @@ def add(person: Person, message: Message[AddContact], terms: Terms, now: datetim
         return Decision(person, (_where_it_is(person, there, "done"),))
     destination_id = terms.destination(asked.channel, address)
     contact = Contact(asked.contact_id, asked.channel, address, destination_id, _new_code(message, now))
-    if reason := _against_a_code(person, contact, person.crowds.get(message.id, Crowd()), now):
+    if reason := _against_a_code(person, contact, person.crowd(message), now):
         return refuse(person, asked, reason)
     return _send_code(person, contact, now)
 
@@ -114,7 +114,7 @@ def resend(person: Person, message: Message[ResendCode], now: datetime) -> Decis
         return refuse(person, asked, "not_found")
     if contact.status == "verified":
         return Decision(person, (_where_it_is(person, contact, "done"),))
-    if reason := _against_a_code(person, contact, person.crowds.get(message.id, Crowd()), now):
+    if reason := _against_a_code(person, contact, person.crowd(message), now):
         return refuse(person, asked, reason)
     if contact.status == "refused":  # what becomes of another code is news again
         contact = replace(contact, status="pending", reason=None)

@@ -6,8 +6,9 @@ A person is loaded whole; what the messages at hand need of others is beside it,
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
+from shared.events.envelope import Message
 from shared.events.notifications import Alerts, Channel
 from shared.frozen import replace
 
@@ -76,6 +77,15 @@ class Crowd:
     stopped: bool = False
 
 
+Identity: TypeAlias = tuple[str, str]
+"""A message's source and its id."""
+
+
+def identity(message: Message[Any]) -> Identity:
+    """Return what only this message has: two senders may give the same id."""
+    return message.source, message.id
+
+
 @dataclass(frozen=True)
 class Person:
     """A person; one that nobody has heard of is empty.
@@ -87,7 +97,8 @@ class Person:
         consents: those that the messages at hand gave or ended, each as it then was; to be kept for good.
         codes: when codes were sent in the last day, with the contact.
         accounts: those that the messages at hand name and that the person may see.
-        crowds: what is known about the address that a message asks to send a code to, by the message's id.
+        crowds: what is known about the address that a message asks to send a code to, by the message's
+            `identity`.
     """
 
     person_id: str
@@ -96,7 +107,11 @@ class Person:
     consents: tuple[Enrolment, ...] = ()
     codes: tuple[tuple[str, datetime], ...] = ()
     accounts: frozenset[str] = frozenset()
-    crowds: Mapping[str, Crowd] = field(default_factory=dict)
+    crowds: Mapping[Identity, Crowd] = field(default_factory=dict)
+
+    def crowd(self, message: Message[Any]) -> Crowd:
+        """Return how crowded the address is that a message asks to send a code to."""
+        return self.crowds.get(identity(message), Crowd())
 
     def with_contact(self, contact: Contact) -> "Person":
         """Return the person with a contact as it is now."""

@@ -15,7 +15,7 @@ from services.notifications.domain.messages import (
     SendCode,
     Unsubscribe,
 )
-from services.notifications.domain.person import Crowd, Person
+from services.notifications.domain.person import Crowd, Person, identity
 from services.notifications.domain.terms import Terms
 from shared.events.billing import Guarantor, GuarantorAccountOpened
 from shared.events.envelope import Data, Message, message_of
@@ -66,7 +66,7 @@ def when(state: Any, data: Data, *, at: datetime = NOON, actor: str = f"patient:
 def crowded(person: Person | None, data: Data, crowd: Crowd) -> Decision[Any]:
     """Decide about one message that asks for a code where there is a crowd."""
     said = message(data)
-    return decide(TERMS, replace(person or Person(WHO), crowds={said.id: crowd}), said, NOON)
+    return decide(TERMS, replace(person or Person(WHO), crowds={identity(said): crowd}), said, NOON)
 
 
 def chains(decision: Decision[Any]) -> list[str | None]:
