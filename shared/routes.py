@@ -1,17 +1,13 @@
 """What the routes of every service find in their process, as FastAPI dependencies."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 
 from shared.clock import Clock
 from shared.database import Pool
-from shared.events.envelope import Command, Data
-
-Ask: TypeAlias = Callable[[Command, str, str], Awaitable[Data]]
-"""Has the rules decide about a command, under a subject, for an actor; returns the event that ended it."""
+from shared.messaging.handlers import Ask
 
 
 def furnish(app: FastAPI, *, pool: Pool, clock: Clock, ask: Ask, settings: Any) -> None:

@@ -3,18 +3,21 @@
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import services.notifications
 from services.notifications import handlers as notifications
 from services.notifications import reads
+from services.notifications.adapters.carrier import Carrier
 from services.notifications.adapters.mail import Mail
 from services.notifications.adapters.smpp import SmppCarrier
 from services.notifications.adapters.texts import HttpCarrier
 from services.notifications.api import router
 from services.notifications.callbacks import router as callbacks
 from services.notifications.domain import State
+from services.notifications.domain.terms import Terms
 from services.notifications.hearing import Hearing
 from services.notifications.settings import Settings
 from services.notifications.tasks import Sending, performers
@@ -22,9 +25,9 @@ from services.notifications.wording import Wording
 from shared.clock import Clock
 from shared.database import Pool, close, connect
 from shared.events.topics import SERVICES
-from shared.messaging.handlers import Handlers
-from shared.messaging.handling import Handling
+from shared.messaging.handlers import Ask, Handlers, Listener
 from shared.process import Application
+from shared.waiting import when_there
 
 _CONNECTIONS_MAX: Final = 4
 _MARGIN: Final = timedelta(seconds=10)
@@ -37,17 +40,27 @@ async def handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> H
     mail = Mail(settings.smtp_url, settings.sender(), settings.provider_timeout_s)
     stack.push_async_callback(mail.close)
     # Its own connections: however many messages go out, the message path has its own.
-    pool = await connect(settings.database_url.get_secret_value(), connections_max=_CONNECTIONS_MAX)
+    url = settings.database_url.get_secret_value()
+    pool = await when_there("database", lambda: connect(url, connections_max=_CONNECTIONS_MAX))
     stack.push_async_callback(close, pool)
-    carrier = _smpp_carrier(settings, pool, clock) if settings.smpp else _http_carrier(settings)
-    stack.push_async_callback(carrier.close)
+    carrier: Carrier
+    listeners: tuple[Listener, ...] = ()
+    if settings.smpp:
+        carrier = smpp = _smpp_carrier(settings, pool, clock)
+        listeners = (partial(_listen, smpp, pool, terms),)
+    else:
+        carrier = http = _http_carrier(settings)
+        stack.push_async_callback(http.close)
     sending = Sending(pool, mail, carrier, Wording(), settings.links(), terms, clock.now)
     timeout = 2 * timedelta(seconds=settings.provider_timeout_s) + _MARGIN
-    made = replace(notifications.handlers(terms, clock.now), performers=performers(sending, timeout))
-    if isinstance(carrier, SmppCarrier):
-        hearing = Hearing(pool, Handling(made, pool, clock.now).ask, terms)
-        carrier.listen(hearing.carrier_receipt, hearing.text)
-    return made
+    return replace(
+        notifications.handlers(terms, clock.now), performers=performers(sending, timeout), listeners=listeners
+    )
+
+
+async def _listen(carrier: SmppCarrier, pool: Pool, terms: Terms, ask: Ask) -> None:
+    hearing = Hearing(pool, ask, terms)
+    await carrier.listen(hearing.carrier_receipt, hearing.text)
 
 
 def _http_carrier(settings: Settings) -> HttpCarrier:

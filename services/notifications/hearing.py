@@ -8,7 +8,7 @@ from services.notifications.domain.messages import HearCodeReceipt, HearReceipt,
 from services.notifications.domain.terms import Terms
 from services.notifications.domain.texting import word
 from shared.database import Pool
-from shared.routes import Ask
+from shared.messaging.handlers import Ask
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 `services/<name>/handlers.py` makes one `Handlers`; everything else in this package works for it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from shared.database import Connection
 from shared.events.envelope import Command, Data, Message
@@ -15,6 +15,12 @@ from shared.messaging.decision import Decision
 from shared.messaging.records import Fault
 
 S = TypeVar("S")
+
+Ask: TypeAlias = Callable[[Command, str, str], Awaitable[Data]]
+"""Has the rules decide about a command, under a subject, for an actor; returns the event that ended it."""
+
+Listener: TypeAlias = Callable[[Ask], Coroutine[Any, Any, None]]
+"""Hears from a neighbour over a connection of its own, until cancelled."""
 
 
 class Change(NamedTuple, Generic[S]):
@@ -73,7 +79,8 @@ class Handlers(Generic[S]):
         refusal: the class of the event that refuses a command.
         performers: what is done outside, by the class of the task's data.
         timers: the classes of tasks that only wait until they are due.
-        asked: the classes of commands that come over HTTP alone (`Handling.ask`), not on a topic.
+        listeners: run beside the loops, as long as these; one that fails ends the process.
+        asked: the classes of commands that come from routes and listeners alone (`Handling.ask`), not on a topic.
         key: the key of a message's state; its subject, unless the service knows better.
         screen: looks at a command's bytes before anybody else does; what it finds refuses the command, and
             the bytes are kept nowhere. A key that it finds something in is not kept either.
@@ -86,6 +93,7 @@ class Handlers(Generic[S]):
     refusal: Callable[..., Data]
     performers: Mapping[type[Data], Performer] = field(default_factory=dict)
     timers: tuple[type[Data], ...] = ()
+    listeners: tuple[Listener, ...] = ()
     asked: tuple[type[Command], ...] = ()
     key: Callable[[Message[Any]], str] = _subject
     screen: Callable[[bytes], Fault | None] = _nothing

@@ -111,6 +111,8 @@ class Messaging:
             watching = loops.create_task(self._watch())
             following = [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]
             working, relaying = loops.create_task(self._worker.run()), loops.create_task(relay.run())
+            for listen in self._handlers.listeners:
+                loops.create_task(listen(self.handling.ask))
             try:
                 await self._broker.connect()
                 for pipeline in self.pipelines:

@@ -234,7 +234,7 @@ def code_in(message: Json) -> str:
     return found[0]
 
 
-def _settings(url: str, own: str, smtp_port: int, sms_url: str) -> Settings:
+def settings_of(url: str, own: str, smtp_port: int, sms_url: str) -> Settings:
     return TypeAdapter(Settings).validate_python(
         {
             "database_url": url,
@@ -272,7 +272,7 @@ async def hospital(infrastructure: Endpoints, folder: Path, *, smpp: bool = Fals
             at = answer.url
         over_http = str(at.with_path("/sms/2010-04-01/Accounts/ACtest"))
         sms_url = f"smpp://hospital@127.0.0.1:{smpp_port}" if smpp else over_http
-        settings = _settings(url, own, smtp_port, sms_url)
+        settings = settings_of(url, own, smtp_port, sms_url)
         issuer = str(at.with_path("/identity"))
         believed = AuthSettings(issuer=issuer, jwks_url=f"{issuer}/jwks")
         process = await stack.enter_async_context(running(APPLICATION, settings, infrastructure, believed))

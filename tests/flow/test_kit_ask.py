@@ -12,12 +12,13 @@ from local.infrastructure import Endpoints
 from shared.database import Connection
 from shared.events.envelope import Data, Message
 from shared.messaging.decision import TryLaterError
+from shared.messaging.handlers import Ask
 from shared.messaging.records import Fault
 from shared.messaging.run import Messaging
 from tests.example import store
 from tests.example.domain import Visit
 from tests.example.messages import CommandRefused, FeedbackLeft, LeaveFeedback
-from tests.flow.kit import Feedback, feedback
+from tests.flow.kit import DEADLINE_S, Feedback, eventually, feedback
 
 
 async def asked(messaging: Messaging, stars: int, feedback_id: str = "f-1") -> Data:
@@ -59,6 +60,35 @@ async def test_of_many_who_ask_at_once_one_wins_and_the_others_are_told_so(infra
         assert {await world.pool.fetchval("select stars from feedback")} == left
         await world.settled()
         assert len(await told(world)) == 20
+
+
+async def test_a_listener_asks_as_a_route_does_for_as_long_as_the_process_runs_and_ends_it_when_it_fails(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(world.ended("visit-1"))
+        heard: asyncio.Queue[int] = asyncio.Queue()
+        answers: asyncio.Queue[Data] = asyncio.Queue()
+
+        async def listen(ask: Ask) -> None:
+            while stars := await heard.get():
+                command = LeaveFeedback(feedback_id="f-1", visit_id="visit-1", stars=stars)
+                answers.put_nowait(await ask(command, "visit-1", "patient:p-1"))
+            raise ValueError("nothing is left of what it listened to")
+
+        listening = replace(world.handlers(), listeners=(listen,))
+        messaging = Messaging(listening, world.kafka, world.url, world.clock, world.pool)
+        running = asyncio.create_task(messaging.run())
+        await world.settled()
+
+        heard.put_nowait(5)
+        assert await answers.get() == FeedbackLeft(feedback_id="f-1", visit_id="visit-1", stars=5)
+        await eventually(lambda: world.thanked, "what follows is done")
+
+        heard.put_nowait(0)
+        with pytest.raises(ExceptionGroup) as failed:
+            await asyncio.wait_for(running, DEADLINE_S)
+        assert failed.group_contains(ValueError, match="nothing is left")
 
 
 async def test_what_the_screen_finds_something_in_is_refused_and_neither_kept_nor_told(

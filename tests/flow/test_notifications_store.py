@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -23,6 +24,7 @@ from services.notifications.domain.person import Person
 from services.notifications.domain.texting import Destination
 from services.notifications.handlers import handlers
 from services.notifications.tables import Table
+from shared.clock import Clock
 from shared.database import Connection, Pool, connect
 from shared.events.billing import Guarantor, GuarantorAccountOpened
 from shared.events.envelope import Data, Message, message_of
@@ -31,7 +33,8 @@ from shared.events.registration import PatientRegistered
 from shared.messaging.decision import Decision
 from shared.messaging.handlers import Change
 from shared.migrations import upgrade
-from tests.flow.kit import new_database
+from tests.flow.kit import eventually, new_database
+from tests.flow.notifications_world import settings_of
 from tests.flow.statements import plan_of, statements
 from tests.unit.notifications.story import NOON, TERMS, code_of, outcome, statement, tasks
 
@@ -133,6 +136,24 @@ def available(account: str, statement_id: str, *persons: str) -> Message[Any]:
 
 def people(number: int) -> list[str]:
     return [f"SP-{next(numbers)}" for _ in range(number)]
+
+
+async def test_a_database_that_goes_away_while_the_process_is_put_together_is_waited_for() -> None:
+    calls = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server, AsyncExitStack() as stack:
+        host, port = server.sockets[0].getsockname()
+        settings = settings_of(f"postgresql://{host}:{port}/none", "https://portal.example", 1, f"http://{host}:1")
+        making = asyncio.create_task(APPLICATION.handlers(settings, Clock(), stack))
+        await eventually(lambda: making.done() or calls > 5, "it tries again")
+        assert not making.done()
+        making.cancel()
+        await asyncio.wait([making])
 
 
 async def test_the_tables_are_those_that_the_migrations_make(url: str) -> None:

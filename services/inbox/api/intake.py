@@ -27,8 +27,9 @@ from shared.auth import Caller, person_or_staff
 from shared.database import Pool
 from shared.events.envelope import Data
 from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused
+from shared.messaging.handlers import Ask
 from shared.problems import Problem
-from shared.routes import Ask, TheAsk, ThePool, own_settings
+from shared.routes import TheAsk, ThePool, own_settings
 
 log = structlog.get_logger(__name__)
 

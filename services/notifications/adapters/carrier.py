@@ -14,6 +14,3 @@ class Carrier(Protocol):
 
     async def find(self, reference: str, to: str, since: datetime) -> Delivery:
         """Look for a text whose answer was lost: to a number, since then, with the reference in it."""
-
-    async def close(self) -> None:
-        """Close all connections."""

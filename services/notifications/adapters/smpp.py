@@ -8,13 +8,13 @@ import asyncio
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import structlog
+from prometheus_client import Gauge
 from smpp34 import DeliverSm
 
 from services.notifications.adapters.delivery import Delivery
@@ -56,6 +56,10 @@ Note = Callable[[str, str], Awaitable[None]]
 HearReceipt = Callable[[str, ReceiptStatus], Awaitable[bool]]
 HearText = Callable[[str, str], Awaitable[None]]
 
+_BOUND: Final = Gauge(
+    "notifications_carrier_bound", "Whether this process has a session with the carrier, over SMPP", ["carrier"]
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -75,11 +79,10 @@ class SmppCarrier:
         }
         self._session: Session | None = None
         self._bound = asyncio.Event()
-        self._keeping: asyncio.Task[None] | None = None
         self._references = count()
 
-    def listen(self, receipt: HearReceipt, text: HearText) -> None:
-        """Bind, and keep bound, until closed; what the carrier tells goes to these two.
+    async def listen(self, receipt: HearReceipt, text: HearText) -> None:
+        """Bind, and keep bound, until cancelled; what the carrier tells goes to these two.
 
         `receipt` gets the carrier's name for a text and says whether it is one of ours; `text` gets who sent it.
         """
@@ -91,16 +94,7 @@ class SmppCarrier:
                 log.warning("what the carrier told could not be dealt with", error_type=type(error).__name__)
                 return TRY_AGAIN
 
-        self._keeping = asyncio.create_task(self._keep_bound(heard))
-
-    async def close(self) -> None:
-        """End the session."""
-        if self._session is not None:
-            with suppress(OSError):  # it ended by itself
-                await self._session.unbind()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        await self._keep_bound(heard)
 
     async def send(self, text: str, to: str, reference: str | None) -> Delivery:
         """Send a text, in parts if it is long; with a reference, what becomes of the last part is told."""
@@ -149,6 +143,7 @@ class SmppCarrier:
 
     async def _keep_bound(self, heard: Callable[[DeliverSm], Awaitable[int]]) -> None:
         """Bind again whenever the session has ended, after ever longer waits while the carrier is away."""
+        bound = _BOUND.labels(self._at.hostname)
         wait_s = 1.0
         while True:
             try:
@@ -159,10 +154,13 @@ class SmppCarrier:
                 wait_s = 1.0
                 self._session = session
                 self._bound.set()
+                bound.set(1)
+                log.info("the carrier is bound")
                 try:
                     await session.run()
                 finally:
                     self._bound.clear()
+                    bound.set(0)
                     self._session = None
                     session.close()
                 log.warning("the session with the carrier ended", delay_s=wait_s)

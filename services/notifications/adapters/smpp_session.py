@@ -7,6 +7,7 @@ with it, and so would lose a STOP in a crash; here the answer follows the deed, 
 import asyncio
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any, Final, NamedTuple
 
@@ -77,10 +78,14 @@ class Session:
             raise NotBoundError(f"status {answer.status:#x}")
 
     async def run(self) -> None:
-        """Keep the session until the connection breaks or the carrier ends it."""
+        """Keep the session until the connection breaks or the carrier ends it; when cancelled, take leave."""
         keeping = [self._reading, asyncio.create_task(self._do()), asyncio.create_task(self._enquire())]
         try:
             await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            with suppress(OSError):  # it ended by itself
+                await self._ask(UNBIND, b"")
+            raise
         finally:
             for task in keeping:
                 task.cancel()
@@ -98,10 +103,6 @@ class Session:
         if not reading.cancelled():
             reading.exception()  # how it ended is no matter
         self.close()
-
-    async def unbind(self) -> None:
-        """End the session as it should be."""
-        await self._ask(UNBIND, b"")
 
     async def submit(self, until: float, **text: Any) -> Answer:
         """Give the carrier a text, or a part of one; the fields are those of `smpp34.SubmitSm`.

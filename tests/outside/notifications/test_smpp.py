@@ -1,18 +1,22 @@
 """The carrier over SMPP, against a server that is not ours: smpp34's own."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import TypeAdapter, ValidationError
 from smpp34 import Esme, Server, SubmitSmEvent, Tlv
 
 from local.ports import free_port
 from services.notifications.adapters.smpp import SmppCarrier
+from services.notifications.adapters.smpp_session import BIND_TRANSCEIVER, RESPONSE, UNBIND
 from services.notifications.domain.messages import ReceiptStatus
 from services.notifications.settings import Settings
+from tests.flow.kit import eventually
 from tests.unit.notifications.story import NOON, NUMBER
 
 TIMEOUT_S = 0.5
@@ -83,11 +87,16 @@ async def serving(peer: Peer) -> AsyncIterator[Server]:
 async def carrier_of(peer: Peer) -> AsyncIterator[SmppCarrier]:
     url = f"smpp://hospital@127.0.0.1:{peer.port}"
     carrier = SmppCarrier(url, "password", "+12025550100", TIMEOUT_S, peer.note)
-    carrier.listen(peer.receipt, peer.text)
+    listening = asyncio.create_task(carrier.listen(peer.receipt, peer.text))
     try:
         yield carrier
     finally:
-        await carrier.close()
+        listening.cancel()
+        await asyncio.wait([listening])
+
+
+def bound() -> float | None:
+    return REGISTRY.get_sample_value("notifications_carrier_bound", {"carrier": "127.0.0.1"})
 
 
 @pytest.mark.parametrize(
@@ -208,12 +217,40 @@ async def test_what_somebody_texts_is_heard_in_every_alphabet(peer: Peer) -> Non
 
 async def test_the_session_is_bound_again_when_it_ended_and_before_that_nothing_is_sent() -> None:
     peer = Peer()
-    async with carrier_of(peer) as carrier, serving(peer):
-        session = await peer.session()
-        assert (await carrier.send("Hello", NUMBER, None)).result == "sent"
-        await session.unbind()
-        await peer.session()
-        assert (await carrier.send("Hello", NUMBER, None)).result == "sent"
+    async with carrier_of(peer) as carrier:
+        assert bound() == 0
+        async with serving(peer):
+            session = await peer.session()
+            assert (await carrier.send("Hello", NUMBER, None)).result == "sent"
+            assert bound() == 1
+            await session.unbind()
+            await peer.session()
+            assert (await carrier.send("Hello", NUMBER, None)).result == "sent"
+
+
+async def test_who_listens_no_more_takes_leave_of_the_carrier() -> None:
+    peer, asked = Peer(), []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while header := await reader.readexactly(16):
+                length, command, _, sequence = struct.unpack(">IIII", header)
+                await reader.readexactly(length - 16)
+                asked.append(command)
+                writer.write(struct.pack(">IIII", 17, command | RESPONSE, 0, sequence) + b"\0")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", peer.port):
+        async with carrier_of(peer):
+            await eventually(bound, "it is bound")
+        assert asked == [BIND_TRANSCEIVER, UNBIND]
+    assert bound() == 0
+
+
+async def test_an_error_that_no_waiting_mends_is_not_waited_for() -> None:
+    carrier = SmppCarrier("smpp://hospital@127.0.0.1:99999", "password", "+12025550100", TIMEOUT_S, Peer().note)
+    with pytest.raises(ValueError, match="Port"):
+        await carrier.listen(Peer().receipt, Peer().text)
 
 
 async def test_a_carrier_that_is_not_there_got_nothing() -> None:
