@@ -6,8 +6,7 @@ import json
 import sqlite3
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final, Literal
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ import aiohttp
 import structlog
 
 from shared.clock import Clock
+from shared.signatures import sign
 
 log = structlog.get_logger(__name__)
 
@@ -36,12 +36,6 @@ create table if not exists receipts (
 ) strict;
 create index if not exists receipts_by_time on receipts (send_at);
 """
-
-
-def sign_mail(secret: str, sent_at: datetime, body: bytes) -> str:
-    """Return the header `Mail-Signature`: `t=UNIX_SECONDS,v1=HEX`, HMAC-SHA256 over `t.body`."""
-    seconds = int(sent_at.timestamp())
-    return f"t={seconds},v1={hmac.digest(secret.encode(), b'%d.' % seconds + body, sha256).hex()}"
 
 
 def sign_text(secret: str, url: str, form: dict[str, str]) -> str:
@@ -102,7 +96,7 @@ class Receipts:
             body = json.dumps([said]).encode()
             headers = {
                 "Content-Type": "application/json",
-                "Mail-Signature": sign_mail(secret, self._clock.now(), body),
+                "Mail-Signature": sign(secret, self._clock.now(), body),
             }
         else:
             body = urlencode(said).encode()

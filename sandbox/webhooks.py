@@ -1,8 +1,6 @@
 """The processor's events: kept until the receiver has taken them, signed, and sent at least once."""
 
 import asyncio
-import hashlib
-import hmac
 import json
 import sqlite3
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import aiohttp
 import structlog
 
 from shared.clock import Clock
+from shared.signatures import sign
 
 log = structlog.get_logger(__name__)
 
@@ -60,13 +59,6 @@ where sequence in (select {first}(sequence) from events where send_at <= :now
 order by sequence limit :batch
 """
 """The first, or the last, event due of each charge: those of one charge are sent one after another."""
-
-
-def sign(secret: str, sent_at: datetime, body: bytes) -> str:
-    """Return the header `Processor-Signature`: `t=UNIX_SECONDS,v1=HEX`, HMAC-SHA256 over `t.body`."""
-    seconds = int(sent_at.timestamp())
-    digest = hmac.new(secret.encode(), b"%d." % seconds + body, hashlib.sha256).hexdigest()
-    return f"t={seconds},v1={digest}"
 
 
 class Webhooks:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from local.infrastructure import Endpoints
-from sandbox.webhooks import sign
 from services.payments.app import APPLICATION
 from shared.events.envelope import Data, Message, write
 from shared.events.topics import HOST_BILLING, PAYMENTS_COMMANDS
+from shared.signatures import sign
 from tests.flow.kit import eventually, move
 from tests.flow.payments_api import Api, settings_of
 from tests.flow.payments_batches import about, numbers

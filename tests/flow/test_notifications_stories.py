@@ -8,7 +8,7 @@ import pytest
 
 from local.infrastructure import Endpoints
 from sandbox import arrivals
-from sandbox.receipts import sign_mail
+from shared.signatures import sign
 from tests.flow.kit import eventually
 from tests.flow.notifications_world import SECRET, TIMEOUT_S, Hospital, Person, code_in, hospital
 
@@ -252,7 +252,7 @@ async def test_of_a_batch_of_mail_events_what_is_no_news_is_passed_over_and_the_
 
     async def told(*events: object) -> int:
         body = json.dumps(events).encode()
-        headers = {"Mail-Signature": sign_mail(SECRET, world.clock.now(), body)}
+        headers = {"Mail-Signature": sign(SECRET, world.clock.now(), body)}
         async with world.client.post("/v1/email/events", data=body, headers=headers) as answer:
             return answer.status
 

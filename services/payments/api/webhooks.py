@@ -1,9 +1,5 @@
 """The processor's webhooks: taken only with its signature, and only as a reason to ask it how things stand."""
 
-import hashlib
-import hmac
-import re
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -19,10 +15,10 @@ from shared.events.envelope import Id
 from shared.events.vocabulary import Code
 from shared.problems import Problem
 from shared.routes import Now, TheAsk, ThePool
+from shared.signatures import signed_at
 
 router = APIRouter(prefix="/v1/processor", tags=["processor"], dependencies=[Depends(public)])
 
-_SIGNATURE: Final = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
 _AGE_S_MAX: Final = 300
 _ACTOR: Final = "service:processor"
 
@@ -48,8 +44,8 @@ async def hear(
 ) -> None:
     """Take up an event of the processor, once; it sends an event again until it is taken."""
     body = await request.body()
-    secret = own.processor_secret.get_secret_value()
-    if not _genuine(secret, processor_signature, body, now):
+    sent_at = signed_at(own.processor_secret.get_secret_value(), processor_signature, body)
+    if sent_at is None or abs(now.timestamp() - sent_at) > _AGE_S_MAX:
         raise Problem(
             HTTPStatus.BAD_REQUEST, "The signature is not right, or too old.", reason="signature_invalid"
         )
@@ -66,13 +62,3 @@ async def hear(
         event_id=told.event_id, account_number=number, payment_id=told.payment_id, kind=told.type
     )
     or_refused(await ask(command, number, _ACTOR))
-
-
-def _genuine(secret: str, signature: str, body: bytes, now: datetime) -> bool:
-    """Tell whether a body was signed with the secret, and lately: `t=UNIX_SECONDS,v1=HEX` over `t.body`."""
-    found = _SIGNATURE.fullmatch(signature)
-    if found is None:
-        return False
-    expected = hmac.new(secret.encode(), found[1].encode() + b"." + body, hashlib.sha256).hexdigest()
-    recent = abs(now.timestamp() - int(found[1])) <= _AGE_S_MAX
-    return hmac.compare_digest(expected, found[2]) and recent

@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP
 from local.ports import free_port
 from services.notifications.adapters.delivery import Delivery
 from services.notifications.adapters.mail import Mail
-from services.notifications.adapters.signatures import carrier_signed, mail_signed
+from services.notifications.adapters.signatures import carrier_signed
 from services.notifications.adapters.texts import HttpCarrier
 from services.notifications.wording import Wording
 from tests.unit.notifications.story import NOON, NUMBER
@@ -212,9 +212,3 @@ def test_the_signature_is_twilios_own() -> None:
     assert carrier_signed("12345", url, fields, "RSOYDt4T1cUTdK1PDd93/VVr8B8=")
     assert not carrier_signed("12345", url + "3", fields, "RSOYDt4T1cUTdK1PDd93/VVr8B8=")
     assert not carrier_signed("54321", url, fields, "ñ")
-
-
-def test_the_mail_services_signature_is_over_time_and_body() -> None:
-    signature = "t=1,v1=" + "0" * 64
-    assert not mail_signed("secret", b"[]", signature)
-    assert not mail_signed("secret", b"[]", "")

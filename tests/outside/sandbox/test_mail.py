@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from local.ports import free_port
 from sandbox import arrivals
-from sandbox.receipts import sign_mail
+from shared.signatures import sign
 from tests.outside.sandbox.world import ARRIVAL_S_MAX, SECRET, World, served
 
 ADDRESS = "Ana@mail.example"
@@ -57,7 +57,7 @@ async def post(tmp_path: Path) -> AsyncIterator[Post]:
         body = await request.read()
         signature = request.headers["Mail-Signature"]
         seconds = int(signature.partition(",")[0].removeprefix("t="))
-        assert signature == sign_mail(SECRET, datetime.fromtimestamp(seconds, UTC), body)
+        assert signature == sign(SECRET, datetime.fromtimestamp(seconds, UTC), body)
         for event in await request.json():
             told.put_nowait(event)
         return web.Response(status=204)
