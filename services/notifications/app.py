@@ -21,7 +21,7 @@ from services.notifications.domain.terms import Terms
 from services.notifications.hearing import Hearing
 from services.notifications.settings import Settings
 from services.notifications.tasks import Sending, performers
-from services.notifications.wording import Wording
+from services.notifications.wording import wording
 from shared.clock import Clock
 from shared.database import Pool, close, connect
 from shared.events.topics import SERVICES
@@ -51,7 +51,7 @@ async def handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> H
     else:
         carrier = http = _http_carrier(settings)
         stack.push_async_callback(http.close)
-    sending = Sending(pool, mail, carrier, Wording(), settings.links(), terms, clock.now)
+    sending = Sending(pool, mail, carrier, wording(), settings.links(), terms, clock.now)
     timeout = 2 * timedelta(seconds=settings.provider_timeout_s) + _MARGIN
     return replace(
         notifications.handlers(terms, clock.now), performers=performers(sending, timeout), listeners=listeners

@@ -3,7 +3,6 @@
 Nobody of them logs in. Providers sign what they tell, a link is signed by us; what is not is 401, or not found.
 """
 
-from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Final, Literal, NamedTuple, get_args
 
@@ -19,7 +18,7 @@ from services.notifications.adapters.texts import GONE
 from services.notifications.domain.messages import ReceiptStatus, Unsubscribe
 from services.notifications.hearing import Hearing
 from services.notifications.settings import Settings
-from services.notifications.wording import Wording, language_of
+from services.notifications.wording import language_of, wording
 from shared.auth import public
 from shared.database import Pool
 from shared.events.notifications import CommandRefused
@@ -55,12 +54,6 @@ class MailEvent(BaseModel):
 
 
 _MAIL_EVENTS: Final = TypeAdapter(Annotated[list[dict[str, JsonValue]], Field(max_length=_EVENTS_MAX)])
-
-
-@cache
-def wording() -> Wording:
-    """Return the pages."""
-    return Wording()
 
 
 Own = Annotated[Settings, Depends(own_settings)]

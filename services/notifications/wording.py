@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final, Literal
@@ -104,6 +105,12 @@ class Wording:
     def page(self, language: Language, name: str) -> str:
         """Return a page in HTML."""
         return self._render(language, f"{name}.html", {})
+
+
+@cache
+def wording() -> Wording:
+    """Return the templates of this process; it does not start without them."""
+    return Wording()
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,3 @@ class Unsubscribe(Command):
     TYPE: ClassVar[str] = "notifications.unsubscribe.v1"
     person_id: Id
     contact_id: Id
-
-
-Asked = HearReceipt | HearCodeReceipt | HearText | Unsubscribe
