@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import holidays
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from shared.zones import zone_named
 
 _DAYS_MAX: Final = 400
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if zone_named(name) is None:
         raise ValueError("no such time zone")
     return name
 

@@ -4,9 +4,8 @@ No answer is not "not covered": while there is none, the coverage is `undetermin
 for a day; then a person is. What was asked about a requested change leaves the coverage on file as it is.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal, assert_never
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.insurance.domain.asking import (
     PATIENCE,
@@ -38,6 +37,7 @@ from shared.events.insurance import CoverageNotVerified, CoverageVerified, Verif
 from shared.events.vocabulary import Subscriber
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
+from shared.zones import zone_named
 
 NOT_AGAIN_BEFORE: Final = timedelta(seconds=90)
 """A payer that was just asked may still be about to answer."""
@@ -65,16 +65,9 @@ def inquiry(directory: Directory, patient: Patient, content: Content, at: dateti
 
 
 def _day(patient: Patient, at: datetime) -> date:
-    """Return which day it is where a patient is."""
-    return at.astimezone(_zone(patient.registered.time_zone if patient.registered else "UTC")).date()
-
-
-def _zone(name: str) -> ZoneInfo:
-    """Return a time zone; the host may have told one that does not exist."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
+    """Return which day it is where a patient is; in UTC when the host has told no zone that there is."""
+    zone = zone_named(patient.registered.time_zone) if patient.registered else None
+    return at.astimezone(zone or UTC).date()
 
 
 def submit(  # a verification has as many attributes

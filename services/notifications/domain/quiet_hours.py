@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from services.notifications.domain.address import zones_of_number
+from shared.zones import zone_named
 
 BEGIN: Final = time_of_day(21)
 END: Final = time_of_day(8)
@@ -26,13 +27,7 @@ _LOOKS_MAX: Final = 50
 
 def zones(names: Sequence[str]) -> tuple[ZoneInfo, ...]:
     """Return the zones that there are by these names; hosts send other words too."""
-    found = []
-    for name in names:
-        try:
-            found.append(ZoneInfo(name))
-        except (KeyError, OSError, ValueError):  # no such zone, or no name of one
-            continue
-    return tuple(found)
+    return tuple(zone for name in names if (zone := zone_named(name)) is not None)
 
 
 def sendable_from(now: datetime, names: Sequence[str], number: str) -> datetime:
