@@ -14,8 +14,7 @@ from services.notifications.adapters.carrier import Carrier
 from services.notifications.adapters.mail import Mail
 from services.notifications.adapters.smpp import SmppCarrier
 from services.notifications.adapters.texts import HttpCarrier
-from services.notifications.api import router
-from services.notifications.callbacks import router as callbacks
+from services.notifications.api import ROUTERS
 from services.notifications.domain import State
 from services.notifications.domain.terms import Terms
 from services.notifications.hearing import Hearing
@@ -81,6 +80,6 @@ APPLICATION: Final = Application(
     description=services.notifications.__doc__ or "",
     settings=Settings,
     handlers=handlers,
-    routers=(router, callbacks),
+    routers=ROUTERS,
     revisions=Path(__file__).parent / "migrations",
 )
