@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from services.notifications.domain import State, decide, key
+from services.notifications.domain import State, decide, state_key
 from services.notifications.domain.messages import (
     AccountLeft,
     ContactHarmed,
@@ -32,5 +32,5 @@ def handlers(terms: Terms, now: Callable[[], datetime]) -> Handlers[State]:
         refusal=CommandRefused,
         timers=(AccountLeft, ContactHarmed, StopTexts, StartTexts),
         asked=(HearReceipt, HearCodeReceipt, HearText, Unsubscribe),
-        key=key,
+        key=state_key,
     )

@@ -9,18 +9,17 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, assert_never
 
-from services.notifications.domain import State, key
+from services.notifications.domain import State
 from services.notifications.domain.account import Account, Alert, Patient, Statement, Subscriber
 from services.notifications.domain.address import AddressError, normalise
 from services.notifications.domain.contacts import CODES_COUNTED, CODES_OF_ADDRESS_MAX, CODES_OF_PREFIX_MAX
-from services.notifications.domain.messages import AlertAnswered, HearReceipt
 from services.notifications.domain.person import Contact, Crowd, Enrolment, Identity, Person, identity
 from services.notifications.domain.terms import Terms
 from services.notifications.domain.texting import Destination
+from services.notifications.naming import Named, named_by
 from services.notifications.rows import (
     ACCOUNT,
     ALERT,
@@ -48,8 +47,7 @@ from services.notifications.tables import (
 )
 from shared.database import Connection, arrays, insert, insert_statement, upsert
 from shared.events.envelope import Message
-from shared.events.notifications import AddContact, Channel, EnrolPaperless, ResendCode
-from shared.events.payments import StatementAvailable
+from shared.events.notifications import AddContact, Channel, ResendCode
 from shared.messaging.handlers import Change
 
 _ADD_ACCOUNTS: Final = "insert into account (number) select unnest($1::text[]) on conflict do nothing"
@@ -132,24 +130,11 @@ _KEEP_NEWEST_PATIENT: Final = insert_statement(
 )
 
 
-@dataclass(slots=True)
-class _Named:
-    """What the messages of a batch are about, by kind."""
-
-    accounts: set[str] = field(default_factory=set)
-    persons: set[str] = field(default_factory=set)
-    destinations: set[str] = field(default_factory=set)
-    statements: list[tuple[str, str]] = field(default_factory=list)
-    alert_ids: list[str] = field(default_factory=list)
-    enrolling: list[tuple[str, str]] = field(default_factory=list)
-    codes: list[Message[Any]] = field(default_factory=list)
-
-
 async def load(
     terms: Terms, now: Callable[[], datetime], connection: Connection, messages: Sequence[Message[Any]]
 ) -> dict[str, State]:
     """Lock what messages are about and return it by key; what is not known is missing, or empty."""
-    named = _named(messages)
+    named = named_by(messages)
     found: dict[str, State] = {}
     if named.accounts:
         found |= {f"account:{one.number}": one for one in await _accounts(connection, named)}
@@ -160,29 +145,10 @@ async def load(
     return found
 
 
-def _named(messages: Sequence[Message[Any]]) -> _Named:
-    named = _Named()
-    kinds = {"account": named.accounts, "person": named.persons, "destination": named.destinations}
-    for message in messages:
-        kind, _, which = key(message).partition(":")
-        if kind in kinds:
-            kinds[kind].add(which)
-        match message.data:
-            case StatementAvailable(account_number=number, statement_id=statement_id):
-                named.statements.append((number, statement_id))
-            case AlertAnswered(alert_id=alert_id) | HearReceipt(alert_id=alert_id):
-                named.alert_ids.append(alert_id)
-            case EnrolPaperless(person_id=person_id, account_number=number):
-                named.enrolling.append((person_id, number))
-            case AddContact() | ResendCode():
-                named.codes.append(message)
-    return named
-
-
 # Accounts
 
 
-async def _accounts(connection: Connection, named: _Named) -> list[Account]:
+async def _accounts(connection: Connection, named: Named) -> list[Account]:
     numbers = sorted(named.accounts)
     await connection.execute(_ADD_ACCOUNTS, numbers)
     rows = await connection.fetch(_LOCK_ACCOUNTS, numbers)
@@ -239,7 +205,7 @@ async def _zones(connection: Connection, persons: list[str]) -> dict[str, tuple[
 # Persons
 
 
-async def _persons(terms: Terms, now: datetime, connection: Connection, named: _Named) -> list[Person]:
+async def _persons(terms: Terms, now: datetime, connection: Connection, named: Named) -> list[Person]:
     adding = sorted({message.data.person_id for message in named.codes})
     if adding:
         await connection.execute(_ADD_PERSONS, adding)
@@ -338,7 +304,7 @@ async def _addresses(
 # Destinations
 
 
-async def _destinations(connection: Connection, named: _Named) -> list[Destination]:
+async def _destinations(connection: Connection, named: Named) -> list[Destination]:
     ids = sorted(named.destinations)
     await connection.execute(_ADD_DESTINATIONS, ids)
     rows = await connection.fetch(_LOCK_DESTINATIONS, ids)

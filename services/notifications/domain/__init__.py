@@ -37,7 +37,7 @@ from shared.events.registration import PatientRegistered
 from shared.messaging.decision import Decision
 
 State: TypeAlias = Person | Account | Destination | Patient
-"""What a message is about; `key` says which."""
+"""What a message is about; `state_key` says which."""
 
 AboutPerson = (
     NotificationsCommand
@@ -55,7 +55,7 @@ Heard = AboutPerson | AboutAccount | AboutDestination | PatientRegistered
 """All that `decide` is given."""
 
 
-def key(message: Message[Any]) -> str:
+def state_key(message: Message[Any]) -> str:
     """Return the key of the state that a message is about: a kind, and which of it."""
     heard: Heard = message.data
     match heard:
