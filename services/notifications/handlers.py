@@ -27,7 +27,7 @@ def handlers(terms: Terms, now: Callable[[], datetime]) -> Handlers[State]:
     return Handlers(
         service=SERVICES["notifications"],
         load=partial(load, terms, now),
-        decide=partial(decide, terms),
+        decide=partial(decide, terms=terms),
         save=partial(save, terms),
         refusal=CommandRefused,
         timers=(AccountLeft, ContactHarmed, StopTexts, StartTexts),

@@ -74,7 +74,7 @@ def state_key(message: Message[Any]) -> str:
             return f"person:{heard.person_id}"
 
 
-def decide(terms: Terms, state: State | None, message: Message[Any], now: datetime) -> Decision[State]:
+def decide(state: State | None, message: Message[Any], now: datetime, terms: Terms) -> Decision[State]:
     """Return what follows from a message; `now` is the business's time."""
     heard: Heard = message.data
     match heard:
@@ -90,7 +90,7 @@ def decide(terms: Terms, state: State | None, message: Message[Any], now: dateti
             return _about_account(account, message, now)
         case _:
             person = state if isinstance(state, Person) else Person(heard.person_id)
-            return _about_person(terms, person, message, now)
+            return _about_person(person, message, now, terms)
 
 
 def _hear_patient(state: State | None, fact: PatientRegistered, told_at: datetime) -> Decision[State]:
@@ -116,13 +116,13 @@ def _about_account(account: Account, message: Message[Any], now: datetime) -> De
             assert_never(heard)
 
 
-def _about_person(terms: Terms, person: Person, message: Message[Any], now: datetime) -> Decision[State]:
+def _about_person(person: Person, message: Message[Any], now: datetime, terms: Terms) -> Decision[State]:
     heard: AboutPerson = message.data
     match heard:
         case AddContact() | ConfirmContact() | ResendCode() | RemoveContact():
-            return contacts.decide(person, message, terms, now)
+            return contacts.decide(person, message, now, terms)
         case EnrolPaperless() | EndPaperless() | Unsubscribe() | AccountLeft():
-            return paperless.decide(person, message, terms, now)
+            return paperless.decide(person, message, now, terms)
         case CodeAnswered() | HearCodeReceipt() | ContactHarmed() | StopTexts() | StartTexts():
             return contacts.hear(person, heard, now)
         case _:

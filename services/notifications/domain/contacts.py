@@ -52,14 +52,14 @@ ContactCommand = AddContact | ConfirmContact | ResendCode | RemoveContact
 ContactFact = CodeAnswered | ContactHarmed | HearCodeReceipt | StartTexts | StopTexts
 
 
-def decide(person: Person, message: Message[Any], terms: Terms, now: datetime) -> Decision[Person]:
+def decide(person: Person, message: Message[Any], now: datetime, terms: Terms) -> Decision[Person]:
     """Decide about what a person asks for."""
     asked: ContactCommand = message.data
     match asked:
         case AddContact():
-            return add(person, message, terms, now)
+            return add(person, message, now, terms)
         case ConfirmContact():
-            return confirm(person, message, terms, now)
+            return confirm(person, message, now, terms)
         case ResendCode():
             return resend(person, message, now)
         case RemoveContact():
@@ -85,7 +85,7 @@ def hear(person: Person, fact: ContactFact, now: datetime) -> Decision[Person]:
             assert_never(fact)
 
 
-def add(person: Person, message: Message[AddContact], terms: Terms, now: datetime) -> Decision[Person]:
+def add(person: Person, message: Message[AddContact], now: datetime, terms: Terms) -> Decision[Person]:
     """Take on a contact, and have a code sent to it."""
     asked = message.data
     if not person.acts(message.actor):
@@ -121,7 +121,7 @@ def resend(person: Person, message: Message[ResendCode], now: datetime) -> Decis
     return _send_code(person, replace(contact, code=_new_code(message, now)), now)
 
 
-def confirm(person: Person, message: Message[ConfirmContact], terms: Terms, now: datetime) -> Decision[Person]:
+def confirm(person: Person, message: Message[ConfirmContact], now: datetime, terms: Terms) -> Decision[Person]:
     """Believe that a contact is the person's, if the code is right.
 
     A code that came too late, or after too many others, is `code_expired` whether it is right or not; and so is

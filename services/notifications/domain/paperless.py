@@ -26,12 +26,12 @@ EndReason = Literal["withdrawn", "unsubscribed", "texts_stopped", "contact_remov
 AboutPaperless = EnrolPaperless | EndPaperless | Unsubscribe | AccountLeft
 
 
-def decide(person: Person, message: Message[Any], terms: Terms, now: datetime) -> Decision[Person]:
+def decide(person: Person, message: Message[Any], now: datetime, terms: Terms) -> Decision[Person]:
     """Decide about what a person asks for, and about who is on an account no longer."""
     heard: AboutPaperless = message.data
     match heard:
         case EnrolPaperless():
-            return enrol(person, message, terms, now)
+            return enrol(person, message, now, terms)
         case EndPaperless():
             return withdraw(person, message, now)
         case Unsubscribe():
@@ -42,7 +42,7 @@ def decide(person: Person, message: Message[Any], terms: Terms, now: datetime) -
             assert_never(heard)
 
 
-def enrol(person: Person, message: Message[EnrolPaperless], terms: Terms, now: datetime) -> Decision[Person]:
+def enrol(person: Person, message: Message[EnrolPaperless], now: datetime, terms: Terms) -> Decision[Person]:
     """Take down a person's consent, and where alerts go; enrolling again changes where they go."""
     asked = message.data
     if reason := _against_enrolment(person, message, terms):

@@ -60,13 +60,13 @@ def message(data: Data, *, at: datetime = NOON, actor: str = f"patient:{WHO}") -
 
 def when(state: Any, data: Data, *, at: datetime = NOON, actor: str = f"patient:{WHO}") -> Decision[Any]:
     """Decide about one message that is heard at the moment it was sent."""
-    return decide(TERMS, state, message(data, at=at, actor=actor), at)
+    return decide(state, message(data, at=at, actor=actor), at, TERMS)
 
 
 def crowded(person: Person | None, data: Data, crowd: Crowd) -> Decision[Any]:
     """Decide about one message that asks for a code where there is a crowd."""
     said = message(data)
-    return decide(TERMS, replace(person or Person(WHO), crowds={identity(said): crowd}), said, NOON)
+    return decide(replace(person or Person(WHO), crowds={identity(said): crowd}), said, NOON, TERMS)
 
 
 def chains(decision: Decision[Any]) -> list[str | None]:

@@ -247,7 +247,7 @@ def test_a_bounce_of_the_code_refuses_the_contact_and_other_receipts_change_noth
 
 def test_what_becomes_of_a_code_belongs_to_the_chain_of_the_command_that_had_it_sent() -> None:
     asked = message(add())
-    person = decide(TERMS, None, asked, NOON).state
+    person = decide(None, asked, NOON, TERMS).state
     assert isinstance(person, Person)
     code_id = person.contacts[EMAIL].code.code_id
     bounced = HearCodeReceipt(person_id=WHO, contact_id=EMAIL, code_id=code_id, status="bounced")
