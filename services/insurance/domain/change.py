@@ -7,8 +7,9 @@ from services.insurance.domain.coverage import asked_by, objection, submission, 
 from services.insurance.domain.patient import ChangeRequest, ChangeStatus, Content, Coverage, Patient, What
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import Objection, may_act, refuse, who
+from services.insurance.domain.repeats import fingerprint, is_repeat
 from services.insurance.domain.verification import close, close_all, inquiry, submit, take_over
-from services.insurance.domain.work import digest, raise_work, settle
+from services.insurance.domain.work import raise_work, settle
 from shared.events.envelope import Message, Outcome
 from shared.events.insurance import (
     ChangeDecided,
@@ -20,6 +21,7 @@ from shared.events.insurance import (
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
 
+_CONTENT: Final = {"coverage_id", "base_version", "changes", "note"}
 _DECIDED: Final[dict[str, tuple[ChangeStatus, What]]] = {
     "accept": ("accepted", "change-accepted"),
     "decline": ("declined", "change-declined"),
@@ -33,10 +35,8 @@ def request(
     command, actor = message.data, message.actor
     if not may_act(patient, actor):
         return refuse(patient, command, "not_found")
-    content = command.model_dump_json(include={"coverage_id", "base_version", "changes", "note"})
-    fingerprint = bytes.fromhex(digest(content))
     known = patient.changes.get(command.change_id)
-    if known is not None and known.fingerprint == fingerprint:
+    if known is not None and is_repeat(known.fingerprint, command, _CONTENT):
         return Decision(patient, (_requested(patient, known),))
     if known is not None or command.change_id in patient.ids_elsewhere:
         return refuse(patient, command, "idempotency_conflict")
@@ -52,7 +52,7 @@ def request(
         changes=command.changes,
         note=command.note,
         requested_at=now,
-        fingerprint=fingerprint,
+        fingerprint=fingerprint(command, _CONTENT),
         session_id=command.session_id,
         waiting_session=command.session_id,
         correlationid=message.correlation,

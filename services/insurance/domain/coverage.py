@@ -8,9 +8,10 @@ from services.insurance.domain.checking import first_check, next_check, next_nig
 from services.insurance.domain.patient import Content, Coverage, Patient, WorkKind
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import Objection, may_act, refuse, who
+from services.insurance.domain.repeats import fingerprint, is_repeat
 from services.insurance.domain.session import SubmitSession
 from services.insurance.domain.verification import NOT_AGAIN_BEFORE, close_all, inquiry, submit
-from services.insurance.domain.work import digest, raise_work, settle
+from services.insurance.domain.work import raise_work, settle
 from shared.events.envelope import Message
 from shared.events.insurance import (
     AddCoverage,
@@ -87,10 +88,9 @@ def add(directory: Directory, patient: Patient, message: Message[AddCoverage], n
     command = message.data
     if not may_act(patient, message.actor):
         return refuse(patient, command, "not_found")
-    content = content_of(command)
-    fingerprint = bytes.fromhex(digest(content.model_dump_json()))
+    content = said = content_of(command)
     known = patient.coverages.get(command.coverage_id)
-    if known is not None and known.fingerprint == fingerprint:
+    if known is not None and is_repeat(known.fingerprint, content):
         return Decision(patient, (_added(patient, known),))
     if known is not None or command.coverage_id in patient.ids_elsewhere:
         return refuse(patient, command, "idempotency_conflict")
@@ -100,14 +100,14 @@ def add(directory: Directory, patient: Patient, message: Message[AddCoverage], n
     reason = objection(directory, patient, content, now)
     if reason is not None:
         return refuse(patient, command, *reason)
-    return _take_on(directory, patient, content, fingerprint, message, now)
+    return _take_on(directory, patient, content, fingerprint(said), message, now)
 
 
 def _take_on(
     directory: Directory,
     patient: Patient,
     content: Content,
-    fingerprint: bytes,
+    kept: bytes,
     message: Message[AddCoverage],
     now: datetime,
 ) -> Decision[Patient]:
@@ -121,7 +121,7 @@ def _take_on(
         priority=1 + max((one.priority for one in patient.live()), default=0),
         added_at=now,
         updated_at=now,
-        fingerprint=fingerprint,
+        fingerprint=kept,
         session_id=command.session_id,
         correlationid=message.correlation,
     )

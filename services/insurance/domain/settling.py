@@ -9,8 +9,8 @@ from services.insurance.domain.coverage import ask_anew, duplicate, unanswered
 from services.insurance.domain.patient import Coverage, Patient, Work, WorkKind
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import Objection, refuse
+from services.insurance.domain.repeats import fingerprint, is_repeat
 from services.insurance.domain.verification import close_all, inquiry, submit
-from services.insurance.domain.work import digest
 from shared.events.envelope import Command, Id
 from shared.events.insurance import WorkSettled
 from shared.events.vocabulary import Note, Word
@@ -31,6 +31,8 @@ ACTIONS: Final[dict[WorkKind, dict[Action, str]]] = {
     "coverage-of-another": {"close": "Close"},
 }
 """What can be done about each kind of work, in words."""
+
+_CONTENT: Final = {"action", "note", "payer_id", "status"}
 
 
 class SettleWork(Command):
@@ -57,29 +59,33 @@ def settle_work(
         return refuse(patient, command, "not_found")
     if command.action not in ACTIONS[work.kind]:
         return refuse(patient, command, "action_not_offered")
-    settled = WorkSettled(
-        work_id=work.work_id, patient_id=patient.patient_id, action=command.action, note=command.note
-    )
-    told = Event(settled, "done", patient.patient_id)
-    fingerprint = bytes.fromhex(digest(command.model_dump_json(include={"action", "note", "payer_id", "status"})))
     if not work.is_open and work.action != command.action:
         return refuse(patient, command, "work_settled")
     if not work.is_open:
         # A decision about a change that was given as a command settles its work without a fingerprint.
-        same = work.fingerprint in (None, fingerprint)
-        return Decision(patient, (told,)) if same else refuse(patient, command, "idempotency_conflict")
+        same = work.fingerprint is None or is_repeat(work.fingerprint, command, _CONTENT)
+        return (
+            Decision(patient, (_told(command, work.note),))
+            if same
+            else refuse(patient, command, "idempotency_conflict")
+        )
     done = replace(
         work,
         action=command.action,
         note=command.note,
         settled_by=actor,
         settled_at=now,
-        fingerprint=fingerprint,
+        fingerprint=fingerprint(command, _CONTENT),
     )
     did = _do(directory, patient.with_work(done), work, command, actor, cause_id, now)
     if isinstance(did, Objection):
         return refuse(patient, command, *did)
-    return Decision(did.state, (told, *did.events), did.tasks)
+    return Decision(did.state, (_told(command, done.note), *did.events), did.tasks)
+
+
+def _told(command: SettleWork, note: str | None) -> Event:
+    told = WorkSettled(work_id=command.work_id, patient_id=command.patient_id, action=command.action, note=note)
+    return Event(told, "done", command.patient_id)
 
 
 def _do(

@@ -32,7 +32,8 @@ from services.insurance.domain.patient import (
 )
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.rejection import Rejection, judge
-from services.insurance.domain.work import digest, raise_work, settle
+from services.insurance.domain.work import raise_work, settle
+from shared.digests import digest
 from shared.events.insurance import CoverageNotVerified, CoverageVerified, VerificationSubmitted
 from shared.events.vocabulary import Subscriber
 from shared.frozen import replace
@@ -97,7 +98,7 @@ def submit(  # a verification has as many attributes
     """
     change_id = change.change_id if change else None
     verification = Verification(
-        verification_id=digest(cause, *key, coverage.coverage_id, coverage.version, change_id),
+        verification_id=digest(cause, *key, coverage.coverage_id, coverage.version, change_id).hex(),
         coverage_id=coverage.coverage_id,
         version=coverage.version,
         cause=cause,

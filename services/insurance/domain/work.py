@@ -1,10 +1,10 @@
 """Work for the insurance pool: raised once, settled once."""
 
-import hashlib
 from datetime import datetime
 from typing import Final
 
 from services.insurance.domain.patient import Patient, Work, WorkKind
+from shared.digests import digest
 from shared.events.insurance import WorkRaised, WorkSettled
 from shared.events.vocabulary import About
 from shared.frozen import replace
@@ -17,11 +17,6 @@ SUMMARIES: Final[dict[WorkKind, str]] = {
     "two-primaries": "Two coverages of a patient are both to pay first.",
     "coverage-of-another": "A coverage on file has the id of another patient's coverage.",
 }
-
-
-def digest(*parts: object) -> str:
-    """Return an id that follows from the parts."""
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
 def raise_work(
@@ -38,7 +33,7 @@ def raise_work(
     if any(one.kind == kind and one.change_id == change_id for one in of_coverage):
         return Decision(patient)
     work = Work(
-        work_id=digest("work", kind, coverage_id, change_id, verification_id, now.isoformat()),
+        work_id=digest("work", kind, coverage_id, change_id, verification_id, now.isoformat()).hex(),
         kind=kind,
         summary=SUMMARIES[kind],
         raised_at=now,
