@@ -29,10 +29,10 @@ from services.inbox.domain.item import (
     ThreadMessage,
     TimeLimit,
     derived,
-    fingerprint,
     stopped,
 )
 from services.inbox.domain.refusal import refuse
+from shared.digests import digest
 from shared.events.inbox import (
     ItemClaimed,
     ItemDone,
@@ -141,7 +141,7 @@ def _reply(desk: Desk, item: Item, command: ReplyToItem, cause: str, actor: str,
         author_id=actor,
         body=command.body,
         at=item.updated_at,
-        fingerprint=fingerprint(command.body),
+        fingerprint=digest(command.body),
         pool=item.pool,
         attachment_ids=command.attachment_ids,
     )

@@ -231,11 +231,6 @@ def derived(*parts: str) -> str:
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def fingerprint(*content: object) -> bytes:
-    """Return 16 bytes that stand for a content."""
-    return hashlib.blake2b(repr(content).encode(), digest_size=16).digest()
-
-
 def starts_to_wait(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) -> tuple[Item, Task]:
     """Return the item waiting for staff from now on, and the timer of its limit."""
     rules = in_force(rule_sets, now)

@@ -19,7 +19,6 @@ from services.inbox.domain.item import (
     What,
     change,
     derived,
-    fingerprint,
     starts_to_wait,
     waits_on,
 )
@@ -37,6 +36,7 @@ from services.inbox.domain.routing import (
 )
 from services.inbox.domain.urgency import urgent_words
 from services.inbox.domain.visible import visible
+from shared.digests import digest
 from shared.events.inbox import (
     ItemReopened,
     MessageRouted,
@@ -243,4 +243,4 @@ def _told(message: ThreadMessage) -> Event:
 def _fingerprint(command: SendMessage) -> bytes:
     """Return what stands for the content; no files, and about nothing, are the same as neither named."""
     content = {name: value for name, value in command.model_dump(mode="json", exclude_none=True).items() if value}
-    return fingerprint(json.dumps(content, sort_keys=True))
+    return digest(json.dumps(content, sort_keys=True))

@@ -7,7 +7,6 @@ from services.inbox.domain.item import (
     NORMAL,
     Desk,
     Item,
-    fingerprint,
     item_of_work,
     key_of_work,
     starts_to_wait,
@@ -16,6 +15,7 @@ from services.inbox.domain.item import (
 from services.inbox.domain.refusal import refuse
 from services.inbox.domain.routing import UNROUTABLE
 from services.inbox.domain.visible import visible
+from shared.digests import digest
 from shared.events.envelope import Outcome
 from shared.events.inbox import ItemDone, ItemReopened, RaiseWork, WorkQueued
 from shared.events.insurance import WorkRaised as InsuranceWorkRaised
@@ -90,7 +90,7 @@ def _queue(
     now: datetime,
 ) -> Decision[Desk]:
     about = work.about.model_dump_json(exclude_none=True)
-    content = fingerprint(work.pool, work.summary, about, patient_id)
+    content = digest(work.pool, work.summary, about, patient_id)
     known = desk.item
     if known is not None and known.content:
         if known.content != content and isinstance(work, RaiseWork):
