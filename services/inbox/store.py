@@ -1,7 +1,8 @@
 """Reads and writes what the inbox decides about: a whole batch in a few statements, whatever its size.
 
 `load` locks patients, then items, each in the order of their ids, and reads beside them what the messages name.
-`save` writes what the rules changed. A claim touches its item and nothing else of the patient's.
+`save` writes what the rules changed, and forgets some of that by which nobody may write any longer. A claim
+touches its item and nothing else of the patient's.
 """
 
 import json
@@ -15,7 +16,14 @@ from typing import Any, Final
 from services.inbox.domain import State
 from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.item import Desk, Item, ItemChange, ThreadMessage
-from services.inbox.domain.patient import Appointment, DocumentRequest, Patient, Registered
+from services.inbox.domain.patient import (
+    REQUESTED_FOR,
+    SEEN_FOR,
+    Appointment,
+    DocumentRequest,
+    Patient,
+    Registered,
+)
 from services.inbox.domain.routing import PROVIDER, Provider, RuleSet
 from services.inbox.domain.scanning import Upload
 from services.inbox.domain.supervising import SUBJECT, Supervision
@@ -64,6 +72,19 @@ _READ_PATIENTS: Final = f"select {', '.join(_PATIENT)} from patient where patien
 _LOCK_PATIENTS: Final = f"{_READ_PATIENTS} order by patient_id for update"
 _READ_APPOINTMENTS: Final = f"select {', '.join(_APPOINTMENT)} from appointment where patient_id = any($1::text[])"
 _READ_REQUESTS: Final = f"select {', '.join(_REQUEST)} from document_request where patient_id = any($1::text[])"
+# Of what was told before, nothing lets a patient write by then either.
+_FORGET_APPOINTMENTS: Final = """
+    delete from appointment where ctid = any (array(
+        select ctid from appointment where greatest(told_at, starts_at) < now() - $1::interval
+        order by greatest(told_at, starts_at) limit 1000 for update skip locked
+    ))
+"""
+_FORGET_REQUESTS: Final = """
+    delete from document_request where ctid = any (array(
+        select ctid from document_request where told_at < now() - $1::interval
+        order by told_at limit 1000 for update skip locked
+    ))
+"""
 _READ_PROVIDERS: Final = f"select {', '.join(PROVIDER_COLUMNS)} from provider where provider_id = any($1::text[])"
 _LOCK_ITEMS: Final = (
     f"select {', '.join(ITEM)} from item where item_id = any($1::text[]) order by item_id for update"
@@ -314,6 +335,10 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
                 rows.put += [(supervision.rule_sets[0].version, one) for one in supervision.put]
     await _save_known(connection, rows)
     await _save_items(connection, rows)
+    if rows.appointments:
+        await connection.execute(_FORGET_APPOINTMENTS, SEEN_FOR)
+    if rows.requests:
+        await connection.execute(_FORGET_REQUESTS, REQUESTED_FOR)
 
 
 async def _save_known(connection: Connection, rows: _Rows) -> None:

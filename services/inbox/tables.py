@@ -54,6 +54,7 @@ class AppointmentRow(SQLModel, table=True):
     """An appointment; of one cancelled before it was heard of, only that is known."""
 
     __tablename__ = "appointment"
+    __table_args__ = (Index("appointment_over", sql("greatest(told_at, starts_at)")),)
 
     patient_id: str = Field(sa_column=columns.key())
     appointment_id: str = Field(sa_column=columns.key())
@@ -67,6 +68,7 @@ class DocumentRequestRow(SQLModel, table=True):
     """A provider's request for a document."""
 
     __tablename__ = "document_request"
+    __table_args__ = (Index("document_request_told", "told_at"),)
 
     patient_id: str = Field(sa_column=columns.key())
     request_id: str = Field(sa_column=columns.key())

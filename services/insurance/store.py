@@ -2,7 +2,8 @@
 
 `load` locks first the sessions and then the patients that a batch is about, each in the order of their ids, so
 that two processes wait for each other and never both see the world before the other's change. `save` writes what
-the rules changed. What only grows (answers, exchanges, history) is never updated.
+the rules changed. What only grows (answers, exchanges, history) is never updated. Sessions and appointments are
+forgotten when nothing can come of them any longer, some with each batch that writes others.
 """
 
 import json
@@ -84,6 +85,13 @@ _LOCK_SESSIONS: Final = """
     select session_id, ended_at from portal_session
     where session_id = any($1::text[]) order by session_id for update
 """
+# Longer than topics keep records. What is added in a session that was forgotten is submitted when it is given up.
+_FORGET_SESSIONS: Final = """
+    delete from portal_session where session_id = any (array(
+        select session_id from portal_session where heard_at < now() - interval '45 days'
+        order by heard_at limit 1000 for update skip locked
+    ))
+"""
 _READ_WAITING: Final = """
     select waiting_session, patient_id from coverage where waiting_session = any($1::text[])
     union
@@ -113,6 +121,13 @@ _READ_WORK: Final = f"""
 """
 _READ_APPOINTMENTS: Final = f"""
     select {", ".join(_APPOINTMENT)} from appointment where appointment_id = any($1::text[])
+"""
+# Longer than appointments are made ahead: of one that was cancelled, nothing told before still makes one to come.
+_FORGET_APPOINTMENTS: Final = """
+    delete from appointment where ctid = any (array(
+        select ctid from appointment where greatest(told_at, starts_at) < now() - interval '1 year'
+        order by greatest(told_at, starts_at) limit 1000 for update skip locked
+    ))
 """
 
 Row: TypeAlias = tuple[Any, ...]
@@ -193,7 +208,10 @@ async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict
         waiting: dict[str, list[str]] = defaultdict(list)
         for session_id, patient_id in await connection.fetch(_READ_WAITING, list(named.gathered)):
             waiting[session_id].append(patient_id)
-        sessions |= {name: replace(sessions[name], waiting=tuple(ids)) for name, ids in waiting.items()}
+        for name, patients_waiting in waiting.items():
+            # One that was forgotten a moment ago has no row.
+            known = sessions.get(name, Session(name))
+            sessions[name] = replace(known, waiting=tuple(patients_waiting))
     if named.heard_of:
         await connection.execute(_ADD_PATIENTS, sorted(named.heard_of))
     patients = await _read_patients(connection, named) if named.patients else {}
@@ -297,6 +315,14 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
     await insert(connection, AnswerRow, _ANSWER, rows["answers"])
     await insert(connection, ExchangeRow, _EXCHANGE, rows["exchanges"])
     await insert(connection, HistoryRow, _HISTORY, rows["history"])
+    await _forget(connection, rows)
+
+
+async def _forget(connection: Connection, rows: dict[str, list[Row]]) -> None:
+    if rows["sessions"]:
+        await connection.execute(_FORGET_SESSIONS)
+    if rows["new appointments"]:
+        await connection.execute(_FORGET_APPOINTMENTS)
 
 
 # Rows, each way

@@ -8,12 +8,14 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Date,
+    DateTime,
     Identity,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     Text,
+    func,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -47,12 +49,16 @@ class PatientRow(InsuranceTable, table=True):
 
 
 class SessionRow(InsuranceTable, table=True):
-    """A session that was heard of, and the lock on whether it has ended."""
+    """A session that was heard of, and the lock on whether it has ended; `heard_at` is real time."""
 
     __tablename__ = "portal_session"
+    __table_args__ = (Index("portal_session_heard", "heard_at"),)
 
     session_id: str = Field(sa_column=columns.key())
     ended_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
+    heard_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+    )
 
 
 class CoverageRow(InsuranceTable, table=True):
@@ -185,6 +191,7 @@ class AppointmentRow(InsuranceTable, table=True):
     """When a patient comes, as the scheduling host told last."""
 
     __tablename__ = "appointment"
+    __table_args__ = (Index("appointment_over", text("greatest(told_at, starts_at)")),)
 
     appointment_id: str = Field(sa_column=columns.key())
     patient_id: str = Field(sa_column=columns.key())

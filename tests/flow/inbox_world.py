@@ -113,6 +113,22 @@ class Inbox(Around):
             "the appointment is known",
         )
 
+    async def requested(self, patient_id: str, provider_id: str, request_id: str) -> None:
+        """Ask a patient for a document, and wait until the inbox knows."""
+        data = {
+            "request_id": request_id,
+            "patient_id": patient_id,
+            "provider_id": provider_id,
+            "affiliate": "north",
+            "what": "Your record of vaccinations",
+        }
+        kind = "scheduling.document-requested.v1"
+        await self.tell(HOST_SCHEDULING.name, kind, patient_id, "host:scheduling", data)
+        await eventually(
+            lambda: self.pool.fetchval("select true from document_request where request_id = $1", request_id),
+            "the request is known",
+        )
+
     async def send(self, patient_id: str, actor: str | None = None, **changes: Any) -> str:
         """Send a patient's message; return the id of the command."""
         data = {

@@ -87,6 +87,41 @@ async def test_a_question_goes_to_the_pool_of_a_provider_whom_the_patient_sees(i
     assert people.body == [{"patient_id": patient, "name": "Ana Ruiz", "relationship": "proxy"}]
 
 
+async def test_visits_and_requests_are_forgotten_once_nobody_may_write_by_them(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    await inbox.pool.execute(
+        """
+        insert into appointment (patient_id, appointment_id, told_at, cancelled, provider_id, starts_at)
+        select $1, name, now() - told_ago, cancelled, 'PRV', now() - ago
+        from (values
+            ('over', '4 years'::interval, false, '3 years 2 days'::interval),
+            ('cancelled', '3 years 2 days', true, null),
+            ('seen', '4 years', false, '2 years 360 days')
+        ) made (name, told_ago, cancelled, ago)
+        """,
+        patient,
+    )
+    await inbox.pool.execute(
+        """
+        insert into document_request (patient_id, request_id, provider_id, told_at)
+        values ($1, 'old', 'PRV', now() - interval '366 days'), ($1, 'newer', 'PRV', now() - interval '364 days')
+        """,
+        patient,
+    )
+
+    await inbox.booked(patient, "PRV", appointment_id=f"A-{patient}")
+    await inbox.requested(patient, "PRV", request_id=f"R-{patient}")
+
+    kept = await inbox.pool.fetch(
+        """
+        select appointment_id from appointment where patient_id = $1
+        union all select request_id from document_request where patient_id = $1 order by 1
+        """,
+        patient,
+    )
+    assert [row[0] for row in kept] == [f"A-{patient}", f"R-{patient}", "newer", "seen"]
+
+
 async def test_ones_own_record_comes_before_those_of_others_who_have_no_login(inbox: Inbox) -> None:
     child = await inbox.patient(person_id=None)
     parent = await inbox.patient(person_id=f"proxy-{child}")

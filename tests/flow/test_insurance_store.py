@@ -16,6 +16,7 @@ from local.infrastructure import Endpoints
 from services.insurance import reads, store
 from services.insurance.app import APPLICATION
 from services.insurance.domain.asking import AskPayer, PayerAnswered, Sealed
+from services.insurance.domain.coverage import SESSION_GIVEN_UP_AFTER
 from services.insurance.domain.patient import Patient
 from services.insurance.domain.session import GatherSession, SubmitSession
 from services.insurance.tables import InsuranceTable
@@ -238,6 +239,53 @@ async def test_no_two_coverages_of_one_id_can_be_written(pool: Pool) -> None:
     await handle(pool, registered(patient_id=own["patient_id"]), add(cov, **own))
     with pytest.raises(asyncpg.UniqueViolationError):
         await pool.execute("insert into coverage select * from coverage where coverage_id = $1", cov)
+
+
+async def test_sessions_and_appointments_are_forgotten_when_nothing_can_come_of_them(pool: Pool) -> None:
+    own = ids()
+    name = own["session_id"]
+    await pool.execute(
+        """
+        insert into portal_session (session_id, ended_at, heard_at) values
+            ($1 || '-ended', now() - interval '46 days', now() - interval '46 days'),
+            ($1 || '-never-ended', null, now() - interval '46 days'),
+            ($1 || '-lately', now() - interval '44 days', now() - interval '44 days')
+        """,
+        name,
+    )
+    await pool.execute(
+        """
+        insert into appointment (appointment_id, patient_id, starts_at, cancelled, told_at) values
+            ('over', $1, now() - interval '366 days', false, now() - interval '400 days'),
+            ('cancelled', $1, null, true, now() - interval '366 days'),
+            ('to come', $1, now() + interval '1 day', false, now() - interval '400 days'),
+            ('told lately', $1, now() - interval '400 days', false, now() - interval '1 day')
+        """,
+        own["patient_id"],
+    )
+
+    to_come = booked(NOW, f"A-{name}").model_copy(update={"patient_id": own["patient_id"]})
+    await handle(pool, session_ended(f"{name}-now"), message(to_come, at=await pool.fetchval("select now()")))
+
+    sessions = await pool.fetch("select session_id from portal_session where session_id like $1 || '-%'", name)
+    assert {row["session_id"] for row in sessions} == {f"{name}-lately", f"{name}-now"}
+    appointments = await pool.fetch(
+        "select appointment_id from appointment where patient_id = $1", own["patient_id"]
+    )
+    assert {row["appointment_id"] for row in appointments} == {"to come", "told lately", f"A-{name}"}
+
+
+async def test_a_session_that_was_forgotten_ends_again_as_one_that_nobody_has_heard_of(pool: Pool) -> None:
+    own = ids()
+    name = own["session_id"]
+    await handle(pool, registered(patient_id=own["patient_id"]), session_ended(name))
+    await pool.execute("delete from portal_session where session_id = $1", name)
+    (added,) = await handle(pool, add(f"COV-{name}", **own))
+    assert [task.due_at for task in added.tasks] == [NOW + SESSION_GIVEN_UP_AFTER]
+
+    (ended,) = await handle(pool, session_ended(name))
+    (gathered,) = await handle(pool, *(task.data for task in ended.tasks))
+    assert [task.data for task in gathered.tasks] == [SubmitSession(**own)]
 
 
 STATEMENTS = statements(store, reads)
