@@ -10,9 +10,8 @@ from services.inbox.domain.commands import PutRoutingRules, ReassignItem, ReplyT
 from services.inbox.domain.item import derived
 from shared.events.envelope import Fact, Message
 from shared.events.inbox import RaiseWork, SendMessage
-from shared.events.insurance import WorkRaised as InsuranceWorkRaised
-from shared.events.payments import WorkRaised as PaymentsWorkRaised
 from shared.events.scheduling import AppointmentBooked, DocumentRequested
+from shared.events.work import WorkRaised
 
 
 @dataclass(slots=True)
@@ -72,7 +71,7 @@ def _name_for_patient(named: Named, patient_id: str, data: Any) -> None:
 
 def _name_for_item(named: Named, data: Any) -> None:
     match data:
-        case RaiseWork() | PaymentsWorkRaised() | InsuranceWorkRaised():
+        case RaiseWork() | WorkRaised():
             named.rules = True
             named.pools.add(data.pool)
         case ReassignItem(pool=str() as pool):

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from shared.events import work
 from shared.events.envelope import Command, Event, Id, Time
 from shared.events.vocabulary import (
-    About,
     AmountMinor,
     Code,
     Currency,
@@ -220,21 +220,18 @@ class CoverageNotVerified(Event):
     change_id: Id | None = None
 
 
-class WorkRaised(Event):
+class WorkRaised(work.WorkRaised):
     """Insurance needs a person of the insurance pool to look at something."""
 
     TYPE: ClassVar[str] = "insurance.work-raised.v1"
-    work_id: Id
     pool: Literal["insurance"]
-    summary: Line
-    about: About
 
 
-class WorkSettled(Event):
+class WorkSettled(work.WorkSettled):
     """Work that had been raised is no longer open: `action` is what staff did, or what came about meanwhile."""
 
     TYPE: ClassVar[str] = "insurance.work-settled.v1"
-    work_id: Id
+    POOL: ClassVar[str] = "insurance"
     patient_id: Id
     action: Code
     note: Note | None = None

@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from shared.events import work
 from shared.events.envelope import Command, Event, Id
 from shared.events.plans import PlanCommand, PlanEvent
 from shared.events.vocabulary import (
-    About,
     AmountMinor,
     Code,
     Currency,
@@ -247,21 +247,18 @@ class StatementAvailable(Event):
     due_on: date
 
 
-class WorkRaised(Event):
+class WorkRaised(work.WorkRaised):
     """Payments needs a person of the billing pool to look at something."""
 
     TYPE: ClassVar[str] = "payments.work-raised.v1"
-    work_id: Id
     pool: Literal["billing"]
-    summary: Line
-    about: About
 
 
-class WorkSettled(Event):
+class WorkSettled(work.WorkSettled):
     """A piece of work is over: `action` is what staff chose, or what came about meanwhile (`resolved`)."""
 
     TYPE: ClassVar[str] = "payments.work-settled.v1"
-    work_id: Id
+    POOL: ClassVar[str] = "billing"
     account_number: Id | None = None
     action: Code
     note: Note | None = None

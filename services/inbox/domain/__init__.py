@@ -17,20 +17,17 @@ from services.inbox.domain.patient import Patient, register, schedule
 from services.inbox.domain.scanning import Upload, add, hear_scan
 from services.inbox.domain.sending import send
 from services.inbox.domain.supervising import SUBJECT, Supervision, delegate, put
-from services.inbox.domain.work import hear_settled, hear_work, raise_work
+from services.inbox.domain.work import Settled, hear_settled, hear_work, raise_work
 from shared.events.envelope import Message
 from shared.events.inbox import RaiseWork, SendMessage
-from shared.events.insurance import WorkRaised as InsuranceWorkRaised
-from shared.events.insurance import WorkSettled as InsuranceWorkSettled
-from shared.events.payments import WorkRaised as PaymentsWorkRaised
-from shared.events.payments import WorkSettled as PaymentsWorkSettled
 from shared.events.registration import PatientRegistered
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled, DocumentRequested, SchedulingFact
+from shared.events.work import WorkRaised, WorkSettled
 from shared.messaging.decision import Decision
 
 State: TypeAlias = Patient | Desk | Upload | Supervision
 
-Work: TypeAlias = RaiseWork | PaymentsWorkRaised | InsuranceWorkRaised | PaymentsWorkSettled | InsuranceWorkSettled
+Work: TypeAlias = RaiseWork | WorkRaised | Settled
 Timer: TypeAlias = LeaseEnded | PostponementEnded | TimeLimit
 
 Heard: TypeAlias = (
@@ -60,13 +57,7 @@ def state_key(message: Message[Any]) -> str:
             | SendMessage()
         ):
             return f"patient:{heard.patient_id}"
-        case (
-            RaiseWork()
-            | PaymentsWorkRaised()
-            | InsuranceWorkRaised()
-            | PaymentsWorkSettled()
-            | InsuranceWorkSettled()
-        ):
+        case RaiseWork() | WorkRaised() | WorkSettled():
             return f"item:{item_of_work(heard.work_id)}"
         case AddAttachment() | AttachmentScanned():
             return f"attachment:{heard.attachment_id}"
@@ -120,9 +111,9 @@ def _about_item(
     match heard:
         case RaiseWork():
             return raise_work(desk, heard, message.actor, now)
-        case PaymentsWorkRaised() | InsuranceWorkRaised():
+        case WorkRaised():
             return hear_work(desk, heard, now)
-        case PaymentsWorkSettled() | InsuranceWorkSettled():
+        case WorkSettled():
             return hear_settled(desk, heard, now)
         case LeaseEnded() | PostponementEnded() | TimeLimit():
             return elapse(desk, heard, now)

@@ -1,6 +1,7 @@
 """Work that services raise: an item in the pool that they name, once for each work id, until they settle it."""
 
 from datetime import datetime
+from typing import TypeAlias
 
 from services.inbox.domain.item import (
     FIRST,
@@ -18,12 +19,13 @@ from services.inbox.domain.visible import visible
 from shared.digests import digest
 from shared.events.envelope import Outcome
 from shared.events.inbox import ItemDone, ItemReopened, RaiseWork, WorkQueued
-from shared.events.insurance import WorkRaised as InsuranceWorkRaised
 from shared.events.insurance import WorkSettled as InsuranceWorkSettled
-from shared.events.payments import WorkRaised as PaymentsWorkRaised
 from shared.events.payments import WorkSettled as PaymentsWorkSettled
+from shared.events.work import WorkRaised
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
+
+Settled: TypeAlias = PaymentsWorkSettled | InsuranceWorkSettled
 
 _NOT_RAISED = "Work that was settled before it was raised"
 _WHY = "The service that raised it chose the pool"
@@ -44,26 +46,23 @@ def raise_work(desk: Desk, command: RaiseWork, actor: str, now: datetime) -> Dec
     return _queue(desk, command, service, command.patient_id, "done", now)
 
 
-def hear_work(desk: Desk, told: PaymentsWorkRaised | InsuranceWorkRaised, now: datetime) -> Decision[Desk]:
+def hear_work(desk: Desk, told: WorkRaised, now: datetime) -> Decision[Desk]:
     """Queue work that a service says it has, or open it again: it was settled and raised once more."""
     if desk.item is not None and desk.item.content:
         return _again(desk, desk.item, now) if desk.item.state == "done" else Decision(desk)
-    service = "payments" if isinstance(told, PaymentsWorkRaised) else "insurance"
-    return _queue(desk, told, service, told.about.patient_id, None, now)
+    return _queue(desk, told, told.service, told.about.patient_id, None, now)
 
 
-def hear_settled(desk: Desk, told: PaymentsWorkSettled | InsuranceWorkSettled, now: datetime) -> Decision[Desk]:
+def hear_settled(desk: Desk, told: Settled, now: datetime) -> Decision[Desk]:
     """Finish what its service says is settled, also before it was raised."""
     known = desk.item
     if known is not None and known.state == "done":
         return Decision(desk)
-    of_payments = isinstance(told, PaymentsWorkSettled)
-    service = "payments" if of_payments else "insurance"
     # Without content, which comes when it is raised.
     item = known or Item(
         item_id=item_of_work(told.work_id),
         kind="work",
-        pool="billing" if of_payments else "insurance",
+        pool=told.POOL,
         state="open",
         priority=NORMAL,
         version=0,
@@ -72,18 +71,18 @@ def hear_settled(desk: Desk, told: PaymentsWorkSettled | InsuranceWorkSettled, n
         updated_at=now,
         since=now,
         work_id=told.work_id,
-        service=service,
+        service=told.service,
         why=_WHY,
     )
     done = replace(stopped(item.free().changed(now)), state="done")
-    reason = f"Settled in {service}: {told.note}" if told.note else f"Settled in {service}"
+    reason = f"Settled in {told.service}: {told.note}" if told.note else f"Settled in {told.service}"
     ended = ItemDone(item_id=done.item_id, pool=done.pool)
     return Decision(desk.with_item(done, "done", now, reason=reason), (Event(ended, key=done.key),))
 
 
 def _queue(
     desk: Desk,
-    work: RaiseWork | PaymentsWorkRaised | InsuranceWorkRaised,
+    work: RaiseWork | WorkRaised,
     service: str,
     patient_id: str | None,
     outcome: Outcome | None,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -35,6 +35,7 @@ from shared.events.insurance import WorkSettled as InsuranceWorkSettled
 from shared.events.payments import WorkRaised as PaymentsWorkRaised
 from shared.events.payments import WorkSettled as PaymentsWorkSettled
 from shared.events.vocabulary import About
+from shared.events.work import WorkRaised, WorkSettled
 from tests.unit.inbox.story import (
     DAY,
     NOW,
@@ -366,6 +367,27 @@ def test_work_that_is_raised_again_after_it_was_settled_is_open_again(raised: Da
     item = item_of(again)
     assert (item.state, item.version, item.since, item.due_at) == ("open", 3, later, later + 2 * DAY)
     assert events(when(again.state, raised, later + SECOND, "service:x")) == []
+
+
+class LabWorkRaised(WorkRaised):
+    TYPE: ClassVar[str] = "lab.work-raised.v1"
+
+
+class LabWorkSettled(WorkSettled):
+    TYPE: ClassVar[str] = "lab.work-settled.v1"
+    POOL: ClassVar[str] = "crm"
+    note: None = None
+
+
+def test_work_of_a_service_that_the_inbox_does_not_know_of_is_that_services_own() -> None:
+    raised = LabWorkRaised(work_id="W-1", pool="crm", summary="A sample is lost", about=About(patient_id="PT-1"))
+    settled = LabWorkSettled(work_id="W-1")
+    for told in ((raised, settled), (settled, raised)):
+        first = when(None, told[0], actor="service:lab")
+        last = when(first.state, told[1], NOW + SECOND, "service:lab")
+        assert [(one.service, one.pool) for one in map(item_of, (first, last))] == [("lab", "crm")] * 2
+        assert isinstance(last.state, Desk)
+        assert "Settled in lab" in [one.reason for one in last.state.changes]
 
 
 def test_what_a_colleague_holds_is_settled_all_the_same() -> None:
