@@ -7,7 +7,7 @@ from typing import Final
 
 from services.inbox.domain.item import Item
 from services.inbox.reads import full_name
-from services.inbox.store import ITEM
+from services.inbox.rows import ITEM, to_item
 from shared.database import Pool
 
 _PATIENTS_OF: Final = """
@@ -92,4 +92,4 @@ async def threads_of(
         limit: at most so many.
     """
     rows = await pool.fetch(_THREADS, list(patient_ids), reader, *before, limit)
-    return [ListedThread(Item(*row[: len(ITEM)]), *row[len(ITEM) :]) for row in rows]
+    return [ListedThread(to_item(row), *row[len(ITEM) :]) for row in rows]

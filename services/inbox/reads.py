@@ -23,7 +23,8 @@ from services.inbox.domain.routing import (
     pool_of,
     pools,
 )
-from services.inbox.store import ATTACHMENT, ITEM, MESSAGE, PROVIDER_COLUMNS, read_rule_sets
+from services.inbox.rows import ATTACHMENT, ITEM, MESSAGE, PROVIDER_COLUMNS, to_item, to_message
+from services.inbox.store import read_rule_sets
 from shared.database import Connection, Pool
 from shared.events.envelope import Time
 
@@ -261,7 +262,7 @@ async def find_item(pool: Pool, item_id: str, roles: frozenset[str], now: dateti
         row = await connection.fetchrow(_ONE, item_id)
         if row is None:
             return None
-        item = Item(*row[: len(ITEM)])
+        item = to_item(row)
         rules = await rules_in_force(connection, now)
         entry = None if SUPERVISOR in roles else await find_pool(connection, item.pool, rules)
     seen = SUPERVISOR in roles or (entry is not None and may_work(entry, roles))
@@ -273,7 +274,7 @@ async def show_item(pool: Pool, item_id: str, reader: str, now: datetime) -> Sho
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         row = await connection.fetchrow(_ONE, item_id)
         assert row is not None  # noqa: S101  # it was found before, and items stay
-        item = Item(*row[: len(ITEM)])
+        item = to_item(row)
         thread = await _thread(connection, item.thread_id)
         history = [Happening(*row) for row in reversed(await connection.fetch(_HISTORY, item_id))]
         await connection.execute(_LOG_READ, now, reader, "item", item_id, item.patient_id)
@@ -292,7 +293,7 @@ async def show_thread(pool: Pool, thread_id: str, reader: str) -> ShownThread | 
             return None
         thread = await _thread(connection, thread_id)
     first, last, provider = row[len(ITEM) :]
-    return ShownThread(Item(*row[: len(ITEM)]), *thread, reader, full_name(first, last), provider_name=provider)
+    return ShownThread(to_item(row), *thread, reader, full_name(first, last), provider_name=provider)
 
 
 async def find_attachment(pool: Pool, attachment_id: str) -> Attachment | None:
@@ -317,7 +318,7 @@ async def _thread(
     """Return the messages of a thread, their files, and the names of the persons who wrote them."""
     if thread_id is None:
         return [], {}, {}
-    messages = [ThreadMessage(*row) for row in await connection.fetch(_MESSAGES, thread_id)]
+    messages = [to_message(row) for row in await connection.fetch(_MESSAGES, thread_id)]
     ids = [attachment_id for message in messages for attachment_id in message.attachment_ids]
     rows = await connection.fetch(_ATTACHMENTS, ids) if ids else []
     wrote = list({message.author_id for message in messages if message.author == "patient"})
@@ -338,7 +339,7 @@ async def _moment(pool: Pool) -> AsyncIterator[Connection]:
 
 def _shown(row: Sequence[Any]) -> ShownItem:
     files, first, last = row[len(ITEM) :]
-    return ShownItem(Item(*row[: len(ITEM)]), full_name(first, last), files)
+    return ShownItem(to_item(row), full_name(first, last), files)
 
 
 def full_name(first: str | None, last: str | None) -> str | None:

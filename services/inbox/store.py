@@ -5,12 +5,10 @@
 touches its item and nothing else of the patient's.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, Final
 
 from services.inbox.domain import State
@@ -22,12 +20,30 @@ from services.inbox.domain.patient import (
     Appointment,
     DocumentRequest,
     Patient,
-    Registered,
 )
 from services.inbox.domain.routing import PROVIDER, Provider, RuleSet
 from services.inbox.domain.scanning import Upload
 from services.inbox.domain.supervising import SUBJECT, Supervision
 from services.inbox.naming import Named, named_by
+from services.inbox.rows import (
+    APPOINTMENT,
+    ATTACHMENT,
+    ITEM,
+    MESSAGE,
+    PATIENT,
+    PROVIDER_COLUMNS,
+    REQUEST,
+    appointment_row,
+    attachment_row,
+    item_row,
+    message_row,
+    provider_row,
+    registered_row,
+    request_row,
+    to_item,
+    to_message,
+    to_registered,
+)
 from services.inbox.tables import (
     AppointmentRow,
     AttachmentRow,
@@ -44,22 +60,6 @@ from shared.database import Connection, Pool, arrays, insert, insert_statement, 
 from shared.events.envelope import Message
 from shared.messaging.handlers import Change
 
-_REGISTERED: Final = tuple(one.name for one in fields(Registered))
-_PATIENT: Final = ("patient_id", *_REGISTERED)
-_APPOINTMENT: Final = ("patient_id", *(one.name for one in fields(Appointment)))
-_REQUEST: Final = ("patient_id", *(one.name for one in fields(DocumentRequest)))
-PROVIDER_COLUMNS: Final = tuple(one.name for one in fields(Provider))
-ITEM: Final = tuple(one.name for one in fields(Item))
-MESSAGE: Final = tuple(one.name for one in fields(ThreadMessage))
-ATTACHMENT: Final = tuple(one.name for one in fields(Attachment))
-
-_appointment_row = attrgetter(*_APPOINTMENT[1:])
-_request_row = attrgetter(*_REQUEST[1:])
-_item_row = attrgetter(*ITEM)
-_message_row = attrgetter(*MESSAGE)
-_attachment_row = attrgetter(*ATTACHMENT)
-_provider_row = attrgetter(*PROVIDER_COLUMNS)
-
 # Batches of different partitions hear of the same providers, and the later one to commit may have the older news.
 _KEEP_NEWEST_PROVIDER: Final = insert_statement(
     ProviderRow,
@@ -68,10 +68,10 @@ _KEEP_NEWEST_PROVIDER: Final = insert_statement(
     " where provider.told_at <= excluded.told_at",
 )
 _ADD_SHELLS: Final = "insert into patient (patient_id) select unnest($1::text[]) on conflict do nothing"
-_READ_PATIENTS: Final = f"select {', '.join(_PATIENT)} from patient where patient_id = any($1::text[])"
+_READ_PATIENTS: Final = f"select {', '.join(PATIENT)} from patient where patient_id = any($1::text[])"
 _LOCK_PATIENTS: Final = f"{_READ_PATIENTS} order by patient_id for update"
-_READ_APPOINTMENTS: Final = f"select {', '.join(_APPOINTMENT)} from appointment where patient_id = any($1::text[])"
-_READ_REQUESTS: Final = f"select {', '.join(_REQUEST)} from document_request where patient_id = any($1::text[])"
+_READ_APPOINTMENTS: Final = f"select {', '.join(APPOINTMENT)} from appointment where patient_id = any($1::text[])"
+_READ_REQUESTS: Final = f"select {', '.join(REQUEST)} from document_request where patient_id = any($1::text[])"
 # Of what was told before, nothing lets a patient write by then either.
 _FORGET_APPOINTMENTS: Final = """
     delete from appointment where ctid = any (array(
@@ -141,7 +141,7 @@ async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict
     items: dict[str, Item] = {}
     if named.items:
         rows = await connection.fetch(_LOCK_ITEMS, sorted(named.items))
-        items = {row[0]: Item(*row) for row in rows}
+        items = {row[0]: to_item(row) for row in rows}
     attachments = await _attachments(connection, _CARRY_ATTACHMENTS, named.attachments)
     states |= {f"attachment:{file}": upload for file, upload in (await _uploads(connection, named.files)).items()}
     rule_sets = await read_rule_sets(connection) if named.rules else ()
@@ -175,7 +175,7 @@ async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict
 
 async def _patients(connection: Connection, read: str, ids: Sequence[str]) -> dict[str, Patient]:
     """Return patients with all appointments and requests that they have, few for one person."""
-    registered = {row[0]: _registered(row) for row in await connection.fetch(read, ids)}
+    registered = {row[0]: to_registered(row) for row in await connection.fetch(read, ids)}
     known = list(registered)
     appointments: dict[str, dict[str, Appointment]] = defaultdict(dict)
     for row in await connection.fetch(_READ_APPOINTMENTS, known):
@@ -209,7 +209,7 @@ async def _uploads(connection: Connection, ids: set[str]) -> dict[str, Upload]:
     files = await _attachments(connection, _LOCK_ATTACHMENTS, ids)
     showing: dict[str, list[Item]] = defaultdict(list)
     for row in await connection.fetch(_READ_SHOWING, list(files)) if files else ():
-        showing[row[0]].append(Item(*row[1:]))
+        showing[row[0]].append(to_item(row[1:]))
     return {file: Upload(attachment, tuple(showing[file])) for file, attachment in files.items()}
 
 
@@ -251,7 +251,7 @@ async def _told_before(connection: Connection, named: Named) -> dict[str, dict[s
     told: dict[str, dict[str, ThreadMessage]] = defaultdict(dict)
     if named.messages:
         for row in await connection.fetch(_READ_MESSAGES, *arrays(named.messages)):
-            message = ThreadMessage(*row)
+            message = to_message(row)
             told[message.patient_id][message.message_id] = message
     return told
 
@@ -286,14 +286,14 @@ class _Rows:
     def patient(self, before: Patient, after: Patient) -> None:
         """Write what is new about a patient: rows are objects that were replaced."""
         if after.registered is not None and after.registered is not before.registered:
-            self.patients.append((after.patient_id, *_registered_row(after.registered)))
+            self.patients.append((after.patient_id, *registered_row(after.registered)))
         self.appointments += [
-            (after.patient_id, *_appointment_row(one))
+            (after.patient_id, *appointment_row(one))
             for one in after.appointments.values()
             if one is not before.appointments.get(one.appointment_id)
         ]
         self.requests += [
-            (after.patient_id, *_request_row(one))
+            (after.patient_id, *request_row(one))
             for one in after.requests.values()
             if one is not before.requests.get(one.request_id)
         ]
@@ -342,14 +342,14 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
 
 
 async def _save_known(connection: Connection, rows: _Rows) -> None:
-    await upsert(connection, PatientRow, _PATIENT, rows.patients)
-    await upsert(connection, AppointmentRow, _APPOINTMENT, rows.appointments)
-    await upsert(connection, DocumentRequestRow, _REQUEST, rows.requests)
+    await upsert(connection, PatientRow, PATIENT, rows.patients)
+    await upsert(connection, AppointmentRow, APPOINTMENT, rows.appointments)
+    await upsert(connection, DocumentRequestRow, REQUEST, rows.requests)
     if rows.providers:
         # In one order for everybody, so that no two batches wait for each other.
-        providers = sorted(map(_provider_row, rows.providers.values()))
+        providers = sorted(map(provider_row, rows.providers.values()))
         await connection.execute(_KEEP_NEWEST_PROVIDER, *arrays(providers))
-    await upsert(connection, AttachmentRow, ATTACHMENT, [_attachment_row(one) for one in rows.attachments])
+    await upsert(connection, AttachmentRow, ATTACHMENT, [attachment_row(one) for one in rows.attachments])
     for in_force, rules in rows.put:
         await connection.execute(_WITHDRAW, in_force, rules.version)
         document = rules.model_dump_json(exclude_none=True)
@@ -359,9 +359,9 @@ async def _save_known(connection: Connection, rows: _Rows) -> None:
 
 async def _save_items(connection: Connection, rows: _Rows) -> None:
     # Never over another: work that was raised twice at once is an error, and decided again.
-    await insert(connection, ItemRow, ITEM, [_item_row(item) for item in rows.new_items])
-    await upsert(connection, ItemRow, ITEM, [_item_row(item) for item in rows.items])
-    await insert(connection, MessageRow, MESSAGE, [_message_row(one) for one in rows.messages])
+    await insert(connection, ItemRow, ITEM, [item_row(item) for item in rows.new_items])
+    await upsert(connection, ItemRow, ITEM, [item_row(item) for item in rows.items])
+    await insert(connection, MessageRow, MESSAGE, [message_row(one) for one in rows.messages])
     shown = {(of, one.item_id) for one in rows.messages for of in one.attachment_ids}
     if shown:
         await connection.execute(_SHOW, *arrays(sorted(shown)))
@@ -369,15 +369,3 @@ async def _save_items(connection: Connection, rows: _Rows) -> None:
     counts = [(pool, state, count) for (pool, state), count in rows.counts.items() if count]
     if counts:
         await connection.execute(_COUNT, *arrays(counts))
-
-
-def _registered(row: Sequence[Any]) -> Registered | None:
-    person_id, proxies, *others = row[1:]
-    if proxies is None:
-        return None
-    return Registered(person_id, tuple(json.loads(proxies)), *others)
-
-
-def _registered_row(registered: Registered) -> tuple[Any, ...]:
-    person_id, proxies, *others = attrgetter(*_REGISTERED)(registered)
-    return (person_id, json.dumps(proxies), *others)

@@ -1,6 +1,5 @@
 """Items, threads and files as the API shows them."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -12,7 +11,7 @@ from services.inbox.domain.hours import Hours, passed
 from services.inbox.domain.item import Item, ItemState, ThreadMessage, What
 from services.inbox.persons import ListedThread
 from services.inbox.reads import HISTORY_MAX, ShownItem, ShownThread
-from services.inbox.store import ITEM
+from services.inbox.rows import ITEM
 from shared.events.vocabulary import About
 
 CARE_TEAM = "Care team"
@@ -185,12 +184,11 @@ def _item(item: Item, name: str | None, now: datetime, hours: Hours) -> dict[str
     holder = item.holder(now)
     waits = item.state == "open" and item.due_at is not None
     waited = passed(item.since, now, hours) if waits else timedelta()
-    names = set(ItemView.model_fields) & set(ITEM) - {"about", "urgent_words", "lease_ends_at"}
+    names = set(ItemView.model_fields) & set(ITEM) - {"urgent_words", "lease_ends_at"}
     return {field: getattr(item, field) for field in names} | {
         "sender": Sender(patient_id=item.patient_id, name=name) if item.patient_id else None,
-        "about": About(**json.loads(item.about)),
         "urgent": bool(item.urgent_words),
-        "urgent_words": item.urgent_words.split("\n") if item.urgent_words else [],
+        "urgent_words": list(item.urgent_words),
         "waited_s": int(waited.total_seconds()),
         "limit_s": item.limit_minutes * 60,
         "holder": holder,
@@ -235,7 +233,7 @@ def _messages(shown: ShownThread, *, to_patient: bool) -> list[MessageView]:
             mine=one.author_id == shown.reader,
             on_behalf_of=patient,
             subject=one.subject,
-            about=About(**json.loads(one.about)) if one.about else None,
+            about=one.about,
             body=one.body,
             at=one.at,
             attachments=files(one.attachment_ids),

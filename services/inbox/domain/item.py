@@ -14,6 +14,7 @@ from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.hours import due, passed
 from services.inbox.domain.routing import UNROUTABLE, PoolEntry, Provider, RuleSet, in_force, pool_of
 from shared.events.envelope import Id, Internal
+from shared.events.vocabulary import About
 from shared.frozen import replace
 from shared.messaging.decision import Task
 
@@ -57,9 +58,9 @@ class Item:
     Attributes:
         item_id: derived from the thread's first message, or from the work's id.
         patient_id: absent for work that is about no patient.
-        about: ids of what it is about, as JSON.
+        about: what it is about.
         content: stands for what a service raised, so that another content of the same id is known.
-        urgent_words: found in the patient's messages, a line each.
+        urgent_words: found in the patient's messages, each once.
         rule_version: of the rules that chose the pool; 0 where a service or a person of the staff chose.
         why: it is in the pool.
         assignee: who claimed it last, and holds it until `lease_ends_at`; without a lease, who is to take it.
@@ -89,9 +90,9 @@ class Item:
     message_kind: str | None = None
     category: str | None = None
     provider_id: str | None = None
-    about: str = "{}"
+    about: About = field(default_factory=About)
     content: bytes = b""
-    urgent_words: str = ""
+    urgent_words: tuple[str, ...] = ()
     escalated: bool = False
     rule_version: int = 0
     why: str = ""
@@ -136,7 +137,7 @@ class Item:
 class ThreadMessage:
     """A message of a thread. `pool`, `rule_version` and `why` are what its sender was told.
 
-    `subject` and `about`, ids as JSON, are what the patient gave with this message; a reply has neither.
+    `subject` and `about` are what the patient gave with this message; a reply has neither.
     """
 
     message_id: str
@@ -153,7 +154,7 @@ class ThreadMessage:
     why: str = ""
     attachment_ids: tuple[str, ...] = ()
     subject: str | None = None
-    about: str | None = None
+    about: About | None = None
 
 
 @dataclass(frozen=True)

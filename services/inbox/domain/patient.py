@@ -5,7 +5,7 @@ Facts come in any order and more than once: of two about the same thing, the one
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal, assert_never
 
 from services.inbox.domain.attachment import Attachment
@@ -32,7 +32,7 @@ class Registered:
     proxies: tuple[str, ...]
     first_name: str
     last_name: str
-    birth_date: str
+    birth_date: date
     affiliate: str
     language: str
     told_at: datetime
@@ -141,7 +141,7 @@ def register(patient: Patient, told: PatientRegistered, told_at: datetime) -> De
         told.proxies,
         told.first_name,
         told.last_name,
-        told.birth_date.isoformat(),
+        told.birth_date,
         told.affiliate,
         told.language,
         told_at,

@@ -44,6 +44,7 @@ from shared.events.inbox import (
     RefusalReason,
     SendMessage,
 )
+from shared.events.vocabulary import About
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
@@ -137,8 +138,8 @@ def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) ->
         message_kind=command.kind,
         category=command.category,
         provider_id=provider_id,
-        about=_about(command) or "{}",
-        urgent_words="\n".join(words),
+        about=command.about or About(),
+        urgent_words=words,
         rule_version=rules.version,
         why=routed.why,
     )
@@ -152,12 +153,13 @@ def _join(patient: Patient, item: Item, command: SendMessage, actor: str, now: d
     A pool that takes nothing in keeps what it has until the patient writes: that goes where the rules say now.
     """
     # What was answered, or done with, makes no later message urgent.
-    unanswered = item.urgent_words.split("\n") if item.due_at is not None else ()
+    unanswered = item.urgent_words if item.due_at is not None else ()
     words = dict.fromkeys((*unanswered, *urgent_words(command.subject, command.body)))
+    about = command.about.model_dump(exclude_none=True) if command.about else {}
     joined = replace(
         item.changed(now),
-        urgent_words="\n".join(word for word in words if word),
-        about=json.dumps(json.loads(item.about) | json.loads(_about(command) or "{}")),
+        urgent_words=tuple(words),
+        about=item.about.model_copy(update=about),
     )
     why = _JOINS
     rules = in_force(patient.rule_sets, now)
@@ -219,12 +221,8 @@ def _message(command: SendMessage, item: Item, actor: str, why: str) -> ThreadMe
         why=why,
         attachment_ids=command.attachment_ids or (),
         subject=command.subject,
-        about=_about(command),
+        about=command.about,
     )
-
-
-def _about(command: SendMessage) -> str | None:
-    return command.about.model_dump_json(exclude_none=True) if command.about else None
 
 
 def _told(message: ThreadMessage) -> Event:

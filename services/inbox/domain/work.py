@@ -88,8 +88,7 @@ def _queue(
     outcome: Outcome | None,
     now: datetime,
 ) -> Decision[Desk]:
-    about = work.about.model_dump_json(exclude_none=True)
-    content = digest(work.pool, work.summary, about, patient_id)
+    content = digest(work.pool, work.summary, work.about.model_dump_json(exclude_none=True), patient_id)
     known = desk.item
     if known is not None and known.content:
         if known.content != content and isinstance(work, RaiseWork):
@@ -112,7 +111,7 @@ def _queue(
         work_id=work.work_id,
         service=service,
         raised_for=work.pool,
-        about=about,
+        about=work.about,
         content=content,
         why=_WHY if active else _INACTIVE,
     )

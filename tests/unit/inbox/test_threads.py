@@ -85,7 +85,7 @@ def test_once_danger_is_answered_a_later_message_counts_by_itself(answered: Item
     assert isinstance(first.state, Patient)
     known = replace(first.state, items={str(later.thread_id): later})
     calm = item_of(when(known, send("MSG-2", thread_id=later.thread_id), NOW + 3 * DAY))
-    assert (calm.urgent_words, calm.priority, calm.limit_minutes) == ("", 1, 1080)
+    assert (calm.urgent_words, calm.priority, calm.limit_minutes) == ((), 1, 1080)
     again = send("MSG-2", thread_id=later.thread_id, body="The chest pain is back")
     assert item_of(when(known, again, NOW + 3 * DAY)).priority == 0
 
