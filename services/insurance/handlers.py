@@ -2,16 +2,16 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import TypeAdapter
 
-from services.insurance.domain import State, decide
+from services.insurance.domain import State, decide, state_key
 from services.insurance.domain.asking import AskAgain, CheckBeforeVisit, CheckCoverage
 from services.insurance.domain.payers import Directory, Payer
 from services.insurance.domain.session import GatherSession, SubmitSession
 from services.insurance.domain.settling import SettleWork
-from services.insurance.store import load, save, state_key
+from services.insurance.store import load, save
 from shared.events.insurance import CommandRefused
 from shared.events.topics import SERVICES
 from shared.messaging.handlers import Handlers
@@ -24,7 +24,7 @@ DIRECTORY: Final = Directory(
 INSURANCE: Final[Handlers[State]] = Handlers(
     service=SERVICES["insurance"],
     load=load,
-    decide=partial[Any](decide, DIRECTORY),
+    decide=partial(decide, directory=DIRECTORY),
     save=save,
     refusal=CommandRefused,
     timers=(GatherSession, SubmitSession, AskAgain, CheckCoverage, CheckBeforeVisit),

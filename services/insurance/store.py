@@ -9,13 +9,11 @@ forgotten when nothing can come of them any longer, some with each batch that wr
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
-from services.insurance.domain import Fact, State
-from services.insurance.domain.asking import CheckBeforeVisit, PayerAnswered
+from services.insurance.domain import State
 from services.insurance.domain.patient import (
     Appointment,
     ChangeRequest,
@@ -27,8 +25,8 @@ from services.insurance.domain.patient import (
     Verification,
     Work,
 )
-from services.insurance.domain.session import GatherSession, Session, SessionMessage
-from services.insurance.domain.settling import SettleWork
+from services.insurance.domain.session import Session
+from services.insurance.naming import Named, named_by
 from services.insurance.tables import (
     AnswerRow,
     AppointmentRow,
@@ -43,10 +41,7 @@ from services.insurance.tables import (
 )
 from shared.database import Connection, insert, upsert
 from shared.events.envelope import Message
-from shared.events.insurance import AddCoverage, Benefits, CoverageChanges, DecideChange, RequestChange
-from shared.events.portal import SessionEnded
-from shared.events.registration import CoverageOnFile
-from shared.events.scheduling import AppointmentBooked, AppointmentCancelled
+from shared.events.insurance import Benefits, CoverageChanges
 from shared.frozen import replace
 from shared.messaging.handlers import Change
 
@@ -138,67 +133,13 @@ Part = TypeVar("Part")
 _BENEFITS: Final = TypeAdapter[Benefits](Benefits)
 
 
-def state_key(message: Message[Any]) -> str:
-    """Return the key of the state that a message is about: a session's, or a patient's."""
-    data = message.data
-    if isinstance(data, SessionMessage):
-        return f"session:{data.session_id}"
-    return f"patient:{data.patient_id}"
-
-
-@dataclass(slots=True)
-class _Named:
-    """What the messages of a batch name, and so has to be there when they are decided about."""
-
-    patients: set[str] = field(default_factory=set)
-    heard_of: set[str] = field(default_factory=set)
-    sessions: set[str] = field(default_factory=set)
-    gathered: set[str] = field(default_factory=set)
-    coverages: list[tuple[str, str]] = field(default_factory=list)
-    changes: list[tuple[str, str]] = field(default_factory=list)
-    verifications: set[str] = field(default_factory=set)
-    appointments: set[str] = field(default_factory=set)
-    work: set[str] = field(default_factory=set)
-
-
-def _named(messages: Sequence[Message[Any]]) -> _Named:
-    named = _Named()
-    for message in messages:
-        data = message.data
-        if isinstance(data, SessionEnded | GatherSession | AddCoverage | RequestChange):
-            named.sessions.add(data.session_id)
-        if isinstance(data, GatherSession):
-            named.gathered.add(data.session_id)
-        if not isinstance(data, SessionMessage):
-            named.patients.add(data.patient_id)
-            _name_parts(named, data)
-    return named
-
-
-def _name_parts(named: _Named, data: Any) -> None:
-    """Add what a message about a patient names of what belongs to the patient."""
-    if isinstance(data, Fact):
-        named.heard_of.add(data.patient_id)
-    match data:
-        case AddCoverage() | CoverageOnFile():
-            named.coverages.append((data.patient_id, data.coverage_id))
-        case RequestChange() | DecideChange():
-            named.changes.append((data.patient_id, data.change_id))
-        case AppointmentBooked() | AppointmentCancelled() | CheckBeforeVisit():
-            named.appointments.add(data.appointment_id)
-        case PayerAnswered():
-            named.verifications.add(data.verification_id)
-        case SettleWork():
-            named.work.add(data.work_id)
-
-
 async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict[str, State]:
     """Lock the sessions and patients that messages are about and return them by key; unknown ones are missing.
 
     A session that a command names, and a patient that a fact is about, gets its row here before any lock is taken:
     a row that is not there cannot be locked.
     """
-    named = _named(messages)
+    named = named_by(messages)
     sessions: dict[str, Session] = {}
     if named.sessions:
         await connection.execute(_ADD_SESSIONS, sorted(named.sessions))
@@ -222,7 +163,7 @@ async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict
     return found
 
 
-async def _read_patients(connection: Connection, named: _Named) -> dict[str, Patient]:
+async def _read_patients(connection: Connection, named: Named) -> dict[str, Patient]:
     rows = await connection.fetch(_LOCK_PATIENTS, list(named.patients))
     ids = [row[0] for row in rows]
     coverages = await connection.fetch(_READ_COVERAGES, ids, [one for _, one in named.coverages])

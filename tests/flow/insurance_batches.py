@@ -2,9 +2,8 @@
 
 import itertools
 
-from services.insurance.domain import State
+from services.insurance.domain import State, state_key
 from services.insurance.handlers import INSURANCE
-from services.insurance.store import state_key
 from shared.database import Connection, Pool
 from shared.events.envelope import Data, Message
 from shared.messaging.decision import Decision

@@ -37,7 +37,15 @@ Heard = SessionMessage | PatientMessage
 State = Patient | Session
 
 
-def decide(directory: Directory, state: State | None, message: Message[Any], now: datetime) -> Decision[Any]:
+def state_key(message: Message[Any]) -> str:
+    """Return the key of the state that a message is about: a session's, or a patient's."""
+    heard: Heard = message.data
+    if isinstance(heard, SessionMessage):
+        return f"session:{heard.session_id}"
+    return f"patient:{heard.patient_id}"
+
+
+def decide(state: State | None, message: Message[Any], now: datetime, directory: Directory) -> Decision[State]:
     """Return what follows from a message; `now` is the business's time."""
     heard: Heard = message.data
     if isinstance(heard, SessionMessage):

@@ -6,12 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from services.insurance.domain import State
+from services.insurance.domain import State, state_key
 from services.insurance.domain.asking import AskPayer, PayerAnswered
 from services.insurance.domain.patient import Coverage, Patient
 from services.insurance.domain.session import Session
 from services.insurance.handlers import INSURANCE
-from services.insurance.store import state_key
 from shared.events.envelope import Command, Data, Message, message_of
 from shared.events.insurance import (
     AddCoverage,

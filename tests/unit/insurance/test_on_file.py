@@ -196,7 +196,7 @@ def test_a_payer_that_has_come_to_the_directory_is_asked_when_the_host_tells_the
     world = hospital(on_file(payer_id="NOPE", payer_name="Nope"))
     directory = Directory([Payer(payer_id="NOPE", name="Nope")])
     told = message(on_file(payer_id="NOPE", payer_name="Nope"))
-    after = decide(directory, world.patient, told, NOW).state
+    after = decide(world.patient, told, NOW, directory).state
 
     assert isinstance(after, Patient)
     coverage = after.coverages["COV-H"]
