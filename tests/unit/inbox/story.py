@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from services.inbox.domain import State, decide
+from services.inbox.domain.commands import ClaimItem, FinishItem, ReassignItem, ReleaseItem, ReplyToItem
 from services.inbox.domain.item import Desk, Item
 from services.inbox.domain.patient import Patient
 from shared.events.envelope import Data, Message, message_of
@@ -17,6 +18,8 @@ from shared.messaging.decision import Decision
 PATIENT = "PT-1"
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 """A Monday, ten in the morning in New York."""
+
+ANN, BOB, KIM = "staff:ann", "staff:bob", "staff:kim"
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -145,3 +148,23 @@ def work(**changes: Any) -> RaiseWork:
         "about": About(payment_id="PAY-1"),
     }
     return RaiseWork(**asked | changes)
+
+
+def claim(version: int) -> ClaimItem:
+    return ClaimItem(item_id="I", version=version)
+
+
+def finish(version: int) -> FinishItem:
+    return FinishItem(item_id="I", version=version)
+
+
+def reply(version: int) -> ReplyToItem:
+    return ReplyToItem(item_id="I", version=version, body="It is for the visit.")
+
+
+def release(version: int, *, supervisor: bool = False) -> ReleaseItem:
+    return ReleaseItem(item_id="I", version=version, supervisor=supervisor)
+
+
+def reassign(version: int, *, supervisor: bool = False, pool: str = "crm") -> ReassignItem:
+    return ReassignItem(item_id="I", version=version, pool=pool, reason="Not ours", supervisor=supervisor)

@@ -71,7 +71,7 @@ def test_words_of_danger_in_a_later_message_bring_the_limit_forward_and_never_ba
     for body in ("The chest pain is worse", "Is anybody there?"):
         again = when(joined.state, send("MSG-3", thread_id=thread, body=body), NOW + hour + SECOND)
         assert (item_of(again).due_at, again.tasks) == (NOW + 2 * hour, ())
-        assert (item_of(again).urgent_words, item_of(again).priority) == ("chest pain", 0)
+        assert (item_of(again).urgent_words, item_of(again).priority) == (("chest pain",), 0)
     late = when(first.state, danger, NOW + 2 * DAY - SECOND)
     assert (item_of(late).due_at, late.tasks) == (NOW + 2 * DAY, ())
 

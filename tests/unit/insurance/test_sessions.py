@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from services.insurance.domain import decide
 from services.insurance.domain.coverage import SESSION_GIVEN_UP_AFTER
+from services.insurance.domain.patient import Patient
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.session import SubmitSession
 from shared.events.envelope import Data
@@ -172,11 +173,12 @@ def test_a_coverage_added_and_changed_in_one_session_is_submitted_once() -> None
 def test_a_payer_that_left_the_directory_before_the_session_ended_is_for_staff_to_find() -> None:
     world = hospital(add())
     timer = SubmitSession(session_id="S-1", patient_id=PATIENT)
-    decided = decide(Directory([]), world.patient, message(timer), NOW)
+    decided = decide(world.patient, message(timer), NOW, Directory([]))
+    assert isinstance(decided.state, Patient)
     coverage = decided.state.coverages["COV-1"]
     assert (coverage.status, coverage.reason, coverage.waiting_session) == ("needs-staff", "unknown_payer", None)
     assert [type(event.data) for event in decided.events] == [WorkRaised]
-    again = decide(Directory([]), decided.state, message(timer), NOW)
+    again = decide(decided.state, message(timer), NOW, Directory([]))
     assert (again.state, again.events, again.tasks) == (decided.state, (), ())
 
 
