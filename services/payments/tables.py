@@ -298,7 +298,7 @@ class GuestProofRow(SQLModel, table=True):
     """A captcha that was solved and used, until it could not be used anyway."""
 
     __tablename__ = "guest_proof"
-    __table_args__ = (Index("guest_proof_used", "used_at", postgresql_using="brin"),)
+    __table_args__ = (Index("guest_proof_used", "used_at"),)
 
     proof: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     used_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))

@@ -125,6 +125,26 @@ async def test_too_many_attempts_at_one_account_are_refused(payments: Api) -> No
     assert (await look_up(payments, other, "Nunez Ohara"))[0] == 200
 
 
+async def test_what_guests_tried_long_ago_is_forgotten_by_the_next_few(payments: Api) -> None:
+    number = await bill(payments)
+    old = [f"{number}-{count}".encode() for count in range(4)]
+    await payments.pool.execute(
+        "insert into guest_proof select old, now() - interval '9 years' from unnest($1::bytea[]) old", old
+    )
+    await payments.pool.execute(
+        "insert into guest_attempts select old, now() - interval '9 years', 1 from unnest($1::bytea[]) old", old
+    )
+
+    for _ in range(2):
+        await look_up(payments, number, "Nunez Ohara")
+
+    kept = """
+        select proof from guest_proof where proof = any($1)
+        union all select about from guest_attempts where about = any($1)
+    """
+    assert await payments.pool.fetch(kept, old) == []
+
+
 async def test_a_guest_reviews_what_they_pay(payments: Api) -> None:
     number = await bill(payments)
     _, found = await look_up(payments, f"{number}-V1", "nunez ohara")
