@@ -13,7 +13,7 @@ from services.payments.domain.account import GuarantorAccount, booked, tell_bala
 from services.payments.domain.charging import KEY_LIFETIME, QUERY_WAITS, SEND_WITHIN, Query
 from services.payments.domain.payer import is_staff
 from services.payments.domain.proofs import digest
-from services.payments.domain.records import Payment, Refund, WorkKind
+from services.payments.domain.records import Payment, Refund, Settled, WorkKind
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
 from services.payments.domain.work import raise_work, settle, settle_itself, work_id
@@ -134,7 +134,7 @@ def decide_request(
         decided = replace(decided, status="processing", sent_at=now)
     approval = work_id("refund-approval", account.number, refund.refund_id)
     action = "approve" if approves else "decline"
-    after = settle(account.with_refund(decided), approval, actor, now, action, command.note)
+    after = settle(account.with_refund(decided), Settled(approval, actor, now, action, command.note))
     made = (_make(account, payment, decided, now),) if approves else ()
     return Decision(after, (_tell(cls, account, decided, done=True),), made)
 

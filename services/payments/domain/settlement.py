@@ -19,7 +19,7 @@ from services.payments.domain.records import Payment, Settled, Work, WorkKind
 from services.payments.domain.refusal import refusal
 from services.payments.domain.work import SettleWork, about_payment
 from shared.events.envelope import Command, Id, Internal, Message, Time
-from shared.events.payments import SettlementImported, WorkSettled
+from shared.events.payments import SettlementImported
 from shared.events.vocabulary import About, AmountMinor, Currency, Record
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
@@ -205,17 +205,15 @@ def settle(settlement: Settlement, message: Message[SettleWork], now: datetime) 
     """End a piece of work about a settlement as a whole, or about a line that is no account's."""
     command = message.data
     found = settlement.work.get(command.work_id)
-    if found is None:
-        return Decision(settlement, (refusal(command, "not_found"),))
-    told = WorkSettled(work_id=found.work_id, action=command.action, note=command.note)
-    done = Decision(settlement, (Event(told, "done"),))
+    reason = work.fault(found, command, message.actor)
+    if found is None or reason:
+        return Decision(settlement, (refusal(command, reason or "not_found"),))
     if found.settled:
-        same = (found.settled.by, found.settled.action) == (message.actor, command.action)
-        return done if same else Decision(settlement, (refusal(command, "work_settled"),))
-    if command.action not in work.ACTIONS[found.kind]:
-        return Decision(settlement, (refusal(command, "unknown_action"),))
+        return Decision(settlement, (work.tell_ended(found.settled, None, "done"),))
     ended = Settled(found.work_id, message.actor, now, command.action, command.note)
-    return done._replace(state=replace(settlement, settled=(*settlement.settled, ended)))
+    known = {**settlement.work, found.work_id: replace(found, settled=ended)}
+    after = replace(settlement, work=known, settled=(*settlement.settled, ended))
+    return Decision(after, (work.tell_ended(ended, None, "done"),))
 
 
 def _due_minor(payment: Payment) -> int:

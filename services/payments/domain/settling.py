@@ -5,12 +5,12 @@ from datetime import datetime
 from services.payments.domain import answer, refund
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import FetchCharge
-from services.payments.domain.records import Work
+from services.payments.domain.records import Settled, Work
 from services.payments.domain.refusal import refuse
-from services.payments.domain.work import ACTIONS, SettleWork, settle
+from services.payments.domain.work import SettleWork, fault, settle, tell_ended
 from shared.events.envelope import Message
-from shared.events.payments import ApproveRefund, DeclineRefund, WorkSettled
-from shared.messaging.decision import Decision, Event, Task
+from shared.events.payments import ApproveRefund, DeclineRefund
+from shared.messaging.decision import Decision, Task
 
 
 def settle_work(
@@ -19,16 +19,14 @@ def settle_work(
     """Do what an action says and end the work, or refuse it; a second person may be needed."""
     command, actor = message.data, message.actor
     work = account.work.get(command.work_id)
-    if work is None:
-        return refuse(account, command, "not_found")
+    reason = fault(work, command, actor)
+    if work is None or reason:
+        return refuse(account, command, reason or "not_found")
     if work.settled:
-        same = (work.settled.by, work.settled.action) == (actor, command.action)
-        return Decision(account, (_told(account, command),)) if same else refuse(account, command, "work_settled")
-    if command.action not in ACTIONS[work.kind]:
-        return refuse(account, command, "unknown_action")
+        return Decision(account, (tell_ended(work.settled, account.number, "done"),))
     # Before the effect, which would end the work by itself: who did it, and why, stays known.
-    settled = settle(account, work.work_id, actor, now, command.action, command.note)
-    effect = _effect(settled, work, command, actor, now)
+    ended = Settled(work.work_id, actor, now, command.action, command.note)
+    effect = _effect(settle(account, ended), work, command, actor, now)
     refused = [event for event in effect.events if event.outcome == "refused"]
     if refused:
         return Decision(account, tuple(refused))
@@ -36,7 +34,7 @@ def settle_work(
     chain = about.correlationid if about else None
     events = tuple(event._replace(outcome=None, correlationid=chain) for event in effect.events)
     tasks = tuple(task._replace(correlationid=chain) for task in effect.tasks)
-    return Decision(effect.state, (*events, _told(account, command)), tasks)
+    return Decision(effect.state, (*events, tell_ended(ended, account.number, "done")), tasks)
 
 
 def _effect(
@@ -64,10 +62,3 @@ def _effect(
         case "not-made" if refunding and refunding.status == "unknown":
             effect = refund.not_refunded(account, refunding, "not_made", now)
     return effect
-
-
-def _told(account: GuarantorAccount, command: SettleWork) -> Event:
-    told = WorkSettled(
-        work_id=command.work_id, account_number=account.number, action=command.action, note=command.note
-    )
-    return Event(told, "done", account.number)

@@ -8,8 +8,8 @@ from pydantic import Field
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import Payment, Settled, Work, WorkKind
-from shared.events.envelope import Command, Id
-from shared.events.payments import WorkRaised, WorkSettled
+from shared.events.envelope import Command, Id, Outcome
+from shared.events.payments import RefusalReason, WorkRaised, WorkSettled
 from shared.events.vocabulary import About, Code, Note
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event
@@ -101,21 +101,36 @@ def tell(work: Work, key: str) -> Event:
     return Event(raised, key=key)
 
 
-def settle(
-    account: GuarantorAccount, settled_id: str, by: str, at: datetime, action: str, note: str | None = None
-) -> GuarantorAccount:
+def fault(work: Work | None, command: SettleWork, actor: str) -> RefusalReason | None:
+    """Return why a piece of work cannot be settled so; who settled it with the same before is told again."""
+    if work is None:
+        return "not_found"
+    if command.action not in ACTIONS[work.kind]:
+        return "unknown_action"
+    if work.settled and (work.settled.by, work.settled.action) != (actor, command.action):
+        return "work_settled"
+    return "idempotency_conflict" if work.settled and work.settled.note != command.note else None
+
+
+def tell_ended(ended: Settled, account_number: str | None, outcome: Outcome | None = None) -> Event:
+    """Return the event that tells how a piece of work ended."""
+    told = WorkSettled(work_id=ended.work_id, account_number=account_number, action=ended.action, note=ended.note)
+    return Event(told, outcome, account_number)
+
+
+def settle(account: GuarantorAccount, ended: Settled) -> GuarantorAccount:
     """Return the account with a piece of work ended, if it was raised and is open; who ended it first, did."""
-    known = account.work.get(settled_id)
-    if any(one.work_id == settled_id for one in account.settled) or (known and known.settled):
+    known = account.work.get(ended.work_id)
+    if any(one.work_id == ended.work_id for one in account.settled) or (known and known.settled):
         return account
-    ended = Settled(settled_id, by, at, action, note)
-    work = {**account.work, settled_id: replace(known, settled=ended)} if known else account.work
+    work = {**account.work, ended.work_id: replace(known, settled=ended)} if known else account.work
     return replace(account, work=work, settled=(*account.settled, ended))
 
 
 def settle_itself(account: GuarantorAccount, kind: WorkKind, cause_id: str, at: datetime) -> GuarantorAccount:
     """End work that has come to nothing: what it asked about is known by now."""
-    return settle(account, work_id(kind, account.number, cause_id), "service:payments", at, "resolved")
+    ended = Settled(work_id(kind, account.number, cause_id), "service:payments", at, "resolved")
+    return settle(account, ended)
 
 
 def tell_settled(before: GuarantorAccount, decided: Decision[GuarantorAccount]) -> Decision[GuarantorAccount]:
@@ -125,8 +140,8 @@ def tell_settled(before: GuarantorAccount, decided: Decision[GuarantorAccount]) 
         return decided
     told = {event.data.work_id for event in events if isinstance(event.data, WorkSettled)}
     more = (
-        WorkSettled(work_id=one.work_id, account_number=account.number, action=one.action, note=one.note)
+        tell_ended(one, account.number)
         for one in account.settled
         if one not in before.settled and one.work_id not in told
     )
-    return Decision(account, (*events, *(Event(data, key=account.number) for data in more)), tasks)
+    return Decision(account, (*events, *more), tasks)
