@@ -7,7 +7,7 @@ for each plan: `collecting` says what happens when an instalment falls due.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import payable_minor
@@ -46,6 +46,12 @@ from shared.events.plans import (
 from shared.events.vocabulary import Method, MethodKind
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
+
+_FIRST_FIELDS: Final = {
+    *("plan_id", "account_number", "visit_account_numbers", "monthly_amount_minor", "currency", "day_of_month"),
+    *("autopay", "method", "method_id", "authorization"),
+}
+"""What a plan was started with when its fingerprint had nulls."""
 
 
 @dataclass(frozen=True)
@@ -176,11 +182,9 @@ def _misfit(total_minor: int, monthly_minor: int, rules: Rules) -> RefusalReason
 def _start(
     account: GuarantorAccount, command: StartPlan, actor: str, now: datetime, rules: Rules
 ) -> Decision[GuarantorAccount]:
-    # No visits named are none, whichever way that is said.
-    asked = command.model_copy(update={"visit_account_numbers": command.visit_account_numbers or None})
-    fingerprint = digest(asked.model_dump_json())
+    fingerprint, with_nulls = _fingerprints(command)
     known = account.plans.get(command.plan_id)
-    if known is not None and known.fingerprint == fingerprint:
+    if known is not None and known.fingerprint in (fingerprint, with_nulls):
         return Decision(account, (_schedule(account, known, PlanStarted),))
     method = command.method or saved_method(account, command.method_id, person_of(account, actor))
     reason = _start_fault(account, command, known, method, now)
@@ -216,6 +220,18 @@ def _start(
         planned = replace(account.visits[number], plan_id=plan.plan_id, planned_minor=planned_minor)
         after = after.with_visit(planned)
     return Decision(after, (_schedule(after, plan, PlanStarted),), next_timer(after, plan, now))
+
+
+def _fingerprints(command: StartPlan) -> tuple[bytes, bytes]:
+    """Return what tells one content from another, and what earlier releases kept of the same content.
+
+    Only what is given counts, so that a field which is added later makes no repeat another command. Before, a null
+    stood for each field that was not given.
+    """
+    # No visits named are none, whichever way that is said.
+    asked = command.model_copy(update={"visit_account_numbers": command.visit_account_numbers or None})
+    given, with_nulls = asked.model_dump_json(exclude_defaults=True), asked.model_dump_json(include=_FIRST_FIELDS)
+    return digest(given), digest(with_nulls)
 
 
 def _start_fault(

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from services.payments.domain.instalment_timer import InstalmentTimer
-from shared.events.plans import Authorization, PlanStarted
+from services.payments.domain.proofs import digest
+from shared.events.plans import Authorization, PlanStarted, StartPlan
+from shared.frozen import replace
 from tests.unit.payments.plan_story import BANK, timers
 from tests.unit.payments.story import (
     NOW,
@@ -58,6 +60,28 @@ def test_the_first_instalment_falls_due_ten_days_after_the_start_or_later(day: i
 
     assert isinstance(told, PlanStarted)
     assert told.instalments[0].due_on == first
+
+
+class StartPlanLater(StartPlan):
+    """The command as a later release may know it."""
+
+    wished_by: str | None = None
+    urgent: bool = False
+
+
+@pytest.mark.parametrize("release", ["this", "earlier"])
+def test_a_plan_is_known_again_also_by_a_release_that_knows_more_fields(release: str) -> None:
+    asked = start_plan(5_000, method_id=None)
+    account = when(owing(V1=13_000), asked).state
+    if release == "earlier":
+        kept = digest(asked.model_dump_json())
+        account = account.with_plan(replace(account.plans["plan-1"], fingerprint=kept))
+
+    assert outcome(when(account, asked)) == ("done", None)
+    assert outcome(when(account, StartPlanLater(**dict(asked)))) == ("done", None)
+    if release == "this":
+        other = StartPlanLater(**dict(asked), wished_by="P-2")
+        assert outcome(when(account, other)) == ("refused", "idempotency_conflict")
 
 
 def accepted(days: int) -> Authorization:
