@@ -53,7 +53,7 @@ _OPEN_WORK: Final = f"""
 """
 _SETTLED_WORK: Final = f"""
     select {", ".join(rows.WORK_ENDED)} from work
-    where status = 'settled' order by raised_at desc, work_id limit 500
+    where status = 'settled' order by settled_at desc, work_id limit 500
 """
 _ONE_WORK: Final = f"select {', '.join(rows.WORK_ENDED)} from work where work_id = $1"
 _BILLS: Final = """
@@ -178,7 +178,7 @@ async def methods(pool: Pool, number: str, person_id: str) -> list[SavedMethod]:
 
 
 async def work(pool: Pool, *, settled: bool) -> list[tuple[str, Work]]:
-    """Return work, each with the key of what it is about: what is open, oldest first, or the newest settled."""
+    """Return work, each with the key of what it is about: what is open, oldest first, or what was settled last."""
     found = await pool.fetch(_SETTLED_WORK if settled else _OPEN_WORK)
     return [(row[1], rows.work(row)) for row in found]
 

@@ -256,7 +256,10 @@ class WorkRow(SQLModel, table=True):
     """Something that needs a person; `key` is the account's number, or the settlement's mark and id."""
 
     __tablename__ = "work"
-    __table_args__ = (Index("work_newest", "status", "raised_at", "work_id"),)
+    __table_args__ = (
+        Index("work_newest", "status", "raised_at", "work_id"),
+        Index("work_settled", "settled_at", postgresql_where="status = 'settled'"),
+    )
 
     work_id: str = Field(sa_column=columns.key())
     key: str = Field(sa_column=columns.text())

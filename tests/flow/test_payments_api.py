@@ -208,12 +208,15 @@ async def test_an_id_that_cannot_be_one_is_refused(payments: Api, path: str) -> 
     assert (await payments.get(path, role="billing"))[0] == 422
 
 
-async def test_open_work_begins_with_what_waits_longest(payments: Api) -> None:
+async def test_open_work_begins_with_what_waits_longest_and_settled_work_with_what_was_settled_last(
+    payments: Api,
+) -> None:
     number = next(numbers)
     await payments.pool.execute(
-        "insert into work (work_id, key, kind, summary, about, details, raised_at, status)"
+        "insert into work (work_id, key, kind, summary, about, details, raised_at, status, settled_at)"
         " select $1 || n, $1, 'payment-unknown', 's', '{}', '[]', now() + n * interval '1 h',"
-        " case when n > 2 then 'settled' else 'open' end from generate_series(1, 4) n",
+        " case when n > 2 then 'settled' else 'open' end, case when n > 2 then now() - n * interval '1 h' end"
+        " from generate_series(1, 4) n",
         number,
     )
 
@@ -222,4 +225,4 @@ async def test_open_work_begins_with_what_waits_longest(payments: Api) -> None:
         return [one["work_id"] for one in listed if one["work_id"].startswith(number)]
 
     assert await shown("open") == [f"{number}1", f"{number}2"]
-    assert await shown("settled") == [f"{number}4", f"{number}3"]
+    assert await shown("settled") == [f"{number}3", f"{number}4"]

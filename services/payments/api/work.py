@@ -71,7 +71,7 @@ class Imported(BaseModel):
 async def list_work(
     _: Staff, pool: ThePool, status: Annotated[Literal["open", "settled"], Query()] = "open"
 ) -> list[WorkView]:
-    """Show work: what is open, oldest first, or the newest that is settled."""
+    """Show work: what is open, oldest first, or what was settled last."""
     return [WorkView(**_shown(one)) for _key, one in await reads.work(pool, settled=status == "settled")]
 
 
