@@ -28,7 +28,6 @@ from services.payments.tables import (
     SavedMethodRow,
     StatementRow,
     VisitAccountRow,
-    WebhookRow,
     WorkRow,
 )
 from shared.database import Connection, arrays, insert, insert_statement, upsert
@@ -84,6 +83,17 @@ _SETTLE_WORK: Final = """
     from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
         u(work_id, settled_by, settled_at, action, note)
     where w.work_id = u.work_id and w.status = 'open'
+"""
+
+# The processor repeats what it tells for days; what is repeated later is only a reason to ask it once more.
+_TAKE_WEBHOOKS: Final = """
+    with old as (
+        delete from webhook where event_id = any (array(
+            select event_id from webhook where taken_at < now() - interval '90 days'
+            order by taken_at limit 2 * cardinality($1::text[]) for update skip locked
+        ))
+    )
+    insert into webhook (event_id, account_number) select * from unnest($1::text[], $2::text[])
 """
 
 
@@ -272,7 +282,8 @@ async def _save_accounts(
     for part, model, names, row_of in _PARTS:
         await upsert(connection, model, names, list(chain.from_iterable(_changed(changes, part, row_of))))
     taken = [(event_id, after.number) for _, after in changes for event_id in after.taken]
-    await insert(connection, WebhookRow, ("event_id", "account_number"), taken)
+    if taken:
+        await connection.execute(_TAKE_WEBHOOKS, *arrays(taken))
 
 
 _PARTS: Final[tuple[tuple[str, Any, tuple[str, ...], Callable[[str, Any], Row]], ...]] = (

@@ -276,12 +276,16 @@ class WorkRow(SQLModel, table=True):
 
 
 class WebhookRow(SQLModel, table=True):
-    """An event of the processor that was taken up, so that it counts once."""
+    """An event of the processor that was taken up, so that it counts once, for as long as it may be repeated."""
 
     __tablename__ = "webhook"
+    __table_args__ = (Index("webhook_taken", "taken_at"),)
 
     event_id: str = Field(sa_column=columns.key())
     account_number: str = Field(sa_column=columns.text())
+    taken_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+    )
 
 
 class SettlementRow(SQLModel, table=True):
