@@ -1,8 +1,9 @@
-"""What the messages of a batch name, and so has to be read before they are decided about."""
+"""What is read for a batch: each message names parts of its account, and all of one kind are read at once."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import assert_never
 
+from services.payments.domain import Heard
 from services.payments.domain.charging import ChargeAnswered
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.payer import method_digest
@@ -12,8 +13,16 @@ from services.payments.domain.refund import RefundAnswered
 from services.payments.domain.settlement import CompareLines
 from services.payments.domain.webhook import HearProcessor
 from services.payments.domain.work import SettleWork, work_id
-from shared.events.billing import AdjustmentPosted, ChargePosted, GuarantorAccountOpened, StatementIssued
+from shared.events.billing import (
+    AdjustmentPosted,
+    ChargePosted,
+    GuarantorAccountOpened,
+    StatementIssued,
+    VisitAccountClosed,
+    VisitAccountOpened,
+)
 from shared.events.envelope import Event, Fact
+from shared.events.notifications import PaperlessEnded, PaperlessEnrolled
 from shared.events.payments import (
     ApproveRefund,
     DeclineRefund,
@@ -27,54 +36,91 @@ from shared.events.plans import CancelPlan, ChangePlan, PausePlan, ResumePlan, S
 
 @dataclass(slots=True)
 class Named:
-    """What the messages of a batch name, and so has to be there when they are decided about."""
+    """The accounts to read with their visits and open payments, and what else of them.
 
-    numbers: set[str] = field(default_factory=set)
-    heard_of: set[str] = field(default_factory=set)
-    payments: list[tuple[str, str]] = field(default_factory=list)
-    review_ids: list[str] = field(default_factory=list)
-    guests: list[str] = field(default_factory=list)
-    guest_methods: list[bytes] = field(default_factory=list)
-    postings: list[tuple[str, str, str]] = field(default_factory=list)
-    readable: set[str] = field(default_factory=set)
+    Attributes:
+        accounts: their numbers.
+        told_of: those that were told of: they have a row from now on, and plans of their visits are read.
+        with_statements: those whose statements are read that nobody was told of yet, beside `statement_ids`.
+        with_methods, with_refunds: those whose methods, and refunds, are read.
+        with_plans: those whose open plans are read, beside `plan_ids`.
+        payments: account and id of payments, which may have ended, or be another account's.
+        review_ids: of payments that were submitted with these reviews.
+        guests, guest_methods: of the charges that guests tried.
+        postings: account, kind and cause of those that may be in the ledger.
+        work_ids, event_ids: of work, and of events of the processor that were taken up.
+    """
+
+    accounts: set[str] = field(default_factory=set)
+    told_of: set[str] = field(default_factory=set)
+    with_statements: set[str] = field(default_factory=set)
     statement_ids: list[str] = field(default_factory=list)
     with_methods: set[str] = field(default_factory=set)
     with_plans: set[str] = field(default_factory=set)
     plan_ids: list[str] = field(default_factory=list)
     with_refunds: set[str] = field(default_factory=set)
+    payments: list[tuple[str, str]] = field(default_factory=list)
+    review_ids: list[str] = field(default_factory=list)
+    guests: list[str] = field(default_factory=list)
+    guest_methods: list[bytes] = field(default_factory=list)
+    postings: list[tuple[str, str, str]] = field(default_factory=list)
     work_ids: list[str] = field(default_factory=list)
     event_ids: list[str] = field(default_factory=list)
 
 
-def name(named: Named, number: str, data: Any, proofs: Proofs) -> None:
+def name(  # noqa: C901, PLR0912  # a case for each message
+    named: Named, number: str, heard: Heard, proofs: Proofs
+) -> None:
     """Note what a message about an account names."""
-    named.numbers.add(number)
-    match data:
+    named.accounts.add(number)
+    if isinstance(heard, Fact | Event):
+        named.told_of.add(number)
+    match heard:
         case SubmitPayment():
-            _name_payment(named, number, data, proofs)
+            _name_payment(named, number, heard, proofs)
         case ChargeAnswered():
-            named.payments.append((number, data.payment_id))
-            if data.stands != "taken":
+            named.payments.append((number, heard.payment_id))
+            if heard.stands != "taken":
                 # What came back may be what pays a plan by itself, and a part of it may be refunded.
                 named.with_plans.add(number)
                 named.with_refunds.add(number)
         case ChargePosted():
-            named.heard_of.add(number)
-            named.postings.append((number, "charge", data.charge_id))
+            named.postings.append((number, "charge", heard.charge_id))
         case AdjustmentPosted():
-            named.heard_of.add(number)
-            named.postings.append((number, "adjustment", data.adjustment_id))
+            named.postings.append((number, "adjustment", heard.adjustment_id))
         case StatementIssued():
-            named.heard_of.add(number)
-            named.readable.add(number)
-            named.statement_ids.append(data.statement_id)
+            named.with_statements.add(number)
+            named.statement_ids.append(heard.statement_id)
         case GuarantorAccountOpened():
-            named.heard_of.add(number)
-            named.readable.add(number)
+            named.with_statements.add(number)
             # Work about its currency may be over by this.
             named.work_ids.append(work_id("account-currency", number, ""))
+        case VisitAccountOpened() | VisitAccountClosed() | PaperlessEnrolled() | PaperlessEnded():
+            pass
+        case StartPlan() | ChangePlan():
+            named.with_methods.add(number)
+            name_plan(named, number, heard.plan_id)
+        case PausePlan() | ResumePlan() | CancelPlan() | InstalmentTimer() | GraceTimer():
+            name_plan(named, number, heard.plan_id)
+        case SaveMethod() | RemoveMethod():
+            named.with_methods.add(number)
+            named.with_plans.add(number)
+        case RequestRefund():
+            named.with_refunds.add(number)
+            named.payments.append((number, heard.payment_id))
+        case ApproveRefund() | DeclineRefund() | RefundAnswered():
+            named.with_refunds.add(number)
+        case HearProcessor():
+            named.event_ids.append(heard.event_id)
+            named.payments.append((number, heard.payment_id))
+            if heard.kind.startswith("refund."):
+                named.with_refunds.add(number)
+        case CompareLines():
+            _name_lines(named, number, heard)
+        case SettleWork():
+            named.work_ids.append(heard.work_id)
         case _:
-            _name_arrangement(named, number, data)
+            assert_never(heard)
 
 
 def _name_payment(named: Named, number: str, asked: SubmitPayment, proofs: Proofs) -> None:
@@ -91,38 +137,12 @@ def _name_payment(named: Named, number: str, asked: SubmitPayment, proofs: Proof
         named.guest_methods.append(method_digest(asked.method.token))
 
 
-def _name_arrangement(named: Named, number: str, data: Any) -> None:  # noqa: C901  # a case for each message
-    """Note what a message names that is about more than a payment or a fact of the host."""
-    match data:
-        case StartPlan() | ChangePlan():
-            named.with_methods.add(number)
-            name_plan(named, number, data.plan_id)
-        case PausePlan() | ResumePlan() | CancelPlan() | InstalmentTimer() | GraceTimer():
-            name_plan(named, number, data.plan_id)
-        case SaveMethod() | RemoveMethod():
-            named.with_methods.add(number)
-            named.with_plans.add(number)
-        case RequestRefund():
-            named.with_refunds.add(number)
-            named.payments.append((number, data.payment_id))
-        case ApproveRefund() | DeclineRefund() | RefundAnswered():
-            named.with_refunds.add(number)
-        case HearProcessor():
-            named.event_ids.append(data.event_id)
-            named.payments.append((number, data.payment_id))
-            if data.kind.startswith("refund."):
-                named.with_refunds.add(number)
-        case CompareLines():
-            named.payments += [(number, payment_id) for _, payment_id, _ in data.lines]
-            named.payments += [(number, payment_id) for payment_id in data.missing]
-            kinds: tuple[WorkKind, ...] = ("settlement-missing", "settlement-amount")
-            named.work_ids += [
-                work_id(kind, number, payment_id) for _, payment_id, _ in data.lines for kind in kinds
-            ]
-        case SettleWork():
-            named.work_ids.append(data.work_id)
-        case Fact() | Event():
-            named.heard_of.add(number)
+def _name_lines(named: Named, number: str, compared: CompareLines) -> None:
+    """Note the payments of a settlement's lines, and the work that they may end."""
+    payment_ids = [payment_id for _, payment_id, _ in compared.lines]
+    named.payments += [(number, payment_id) for payment_id in (*payment_ids, *compared.missing)]
+    kinds: tuple[WorkKind, ...] = ("settlement-missing", "settlement-amount")
+    named.work_ids += [work_id(kind, number, payment_id) for payment_id in payment_ids for kind in kinds]
 
 
 def name_plan(named: Named, number: str, plan_id: str) -> None:

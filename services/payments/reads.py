@@ -110,7 +110,7 @@ async def show_accounts(pool: Pool, numbers: Sequence[str], method_id: str | Non
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        named = Named(numbers=set(numbers), with_plans=set(numbers))
+        named = Named(accounts=set(numbers), with_plans=set(numbers))
         if method_id is not None:
             named.with_methods = set(numbers)
         accounts = await read(connection, named, READ_ACCOUNTS)
@@ -129,7 +129,7 @@ async def show_payment(pool: Pool, payment_id: str) -> tuple[GuarantorAccount, P
         number = await connection.fetchval(_NUMBER_OF_PAYMENT, payment_id)
         if number is None:
             return None
-        named = Named(numbers={number}, payments=[(number, payment_id)])
+        named = Named(accounts={number}, payments=[(number, payment_id)])
         account = (await read(connection, named, READ_ACCOUNTS))[number]
     return account, account.payments[payment_id]
 

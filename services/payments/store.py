@@ -112,10 +112,10 @@ async def load(
             whole.append(message)
         else:
             name(named, number, message.data, proofs)
-    if named.heard_of:
-        await connection.execute(_ADD_SHELLS, sorted(named.heard_of))
+    if named.told_of:
+        await connection.execute(_ADD_SHELLS, sorted(named.told_of))
     states: dict[str, State] = {}
-    if named.numbers:
+    if named.accounts:
         states.update(await read(connection, named, _LOCK_ACCOUNTS))
     if whole:
         states.update(await settlements.load(connection, whole, _READ_WORK))
@@ -124,13 +124,13 @@ async def load(
 
 async def read(connection: Connection, named: Named, read_accounts: str) -> dict[str, GuarantorAccount]:
     """Return by number the accounts that are named, each with all that is named of it."""
-    accounts = await connection.fetch(read_accounts, list(named.numbers))
+    accounts = await connection.fetch(read_accounts, list(named.accounts))
     numbers = [row[0] for row in accounts]
     visits: dict[str, dict[str, Visit]] = defaultdict(dict)
     for row in await connection.fetch(_READ_VISITS, numbers):
         visit = rows.visit(row)
         visits[row[0]][visit.number] = visit
-        if visit.plan_id and row[0] in named.heard_of:
+        if visit.plan_id and row[0] in named.told_of:
             # What is heard of an account may be about who pays the plan, or leave it nothing to pay.
             named.with_plans.add(row[0])
     more = await _read_work_and_refunds(connection, named)
@@ -141,8 +141,8 @@ async def read(connection: Connection, named: Named, read_accounts: str) -> dict
         for number, kind, cause_id in await connection.fetch(_READ_POSTED, *arrays(named.postings)):
             posted[number].add((kind, cause_id))
     statements: dict[str, dict[str, Statement]] = defaultdict(dict)
-    if named.readable:
-        for row in await connection.fetch(_READ_STATEMENTS, list(named.readable), named.statement_ids):
+    if named.with_statements:
+        for row in await connection.fetch(_READ_STATEMENTS, list(named.with_statements), named.statement_ids):
             statements[row[0]][row[1]] = rows.statement(row)
     more |= await _read_plans_and_methods(connection, named)
     return {
