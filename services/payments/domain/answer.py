@@ -7,7 +7,7 @@ amount stays reserved, and the processor is asked again and again; in the end a 
 from datetime import datetime
 from typing import Final, TypeVar, assert_never
 
-from services.payments.domain import autopay, collecting, ledger, method
+from services.payments.domain import autopay, instalments, ledger, method
 from services.payments.domain.account import GuarantorAccount, booked, tell_balance
 from services.payments.domain.charging import (
     KEY_LIFETIME,
@@ -28,7 +28,7 @@ from shared.events.payments import (
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
-_KNOWN_CODES: Final = collecting.REVOKING | {"R01", "R06", "R08", "R09", "R16", "R20"}
+_KNOWN_CODES: Final = instalments.REVOKING | {"R01", "R06", "R08", "R09", "R16", "R20"}
 """The banks' return codes that the rules know what to do about."""
 
 _Told = TypeVar("_Told", PaymentFailed, PaymentUnknown, PaymentReturned, PaymentDisputed)
@@ -79,10 +79,9 @@ def post(
         method=posted.method,
         plan_id=posted.plan_id,
     )
-    after, saved = method.keep_now(after, posted.payment_id)
-    events: tuple[Event, ...] = (Event(told, key=account.number), *balance, *saved)
-    after, instalments, tasks = collecting.paid(after, posted, now)
-    return Decision(_known(after, payment, now), (*events, *instalments), tasks)
+    after, saved = method.keep_now(_known(after, payment, now), posted.payment_id)
+    decided = Decision(after, (Event(told, key=account.number), *balance, *saved))
+    return decided.then(instalments.paid(after, posted, now))
 
 
 def fail(account: GuarantorAccount, payment: Payment, reason: str, now: datetime) -> Decision[GuarantorAccount]:
@@ -91,11 +90,8 @@ def fail(account: GuarantorAccount, payment: Payment, reason: str, now: datetime
         return Decision(account)
     ended = replace(payment, status="failed", reason=reason, updated_at=now)
     after = method.drop(_known(account.with_payment(ended), payment, now), payment.payment_id)
-    told = _tell(PaymentFailed, account, ended)
-    if not payment.plan_id:
-        return Decision(after, (told,))
-    after, events, tasks = collecting.failed(after, ended, reason, now)
-    return Decision(after, (told, *events), tasks)
+    decided = Decision(after, (_tell(PaymentFailed, account, ended),))
+    return decided.then(instalments.failed(after, ended, reason, now))
 
 
 def _ask_again(
@@ -142,19 +138,16 @@ def _returned(
     back = replace(payment, status="returned", reason=code, updated_at=now)
     posting = ledger.given_back("return", back.payment_id, back.allocation, now)
     after, balance = tell_balance(account, booked(account, back, posting, back.allocation, -1))
-    events: tuple[Event, ...] = (_tell(PaymentReturned, account, back, allocation=back.allocation), *balance)
-    tasks: tuple[Task, ...] = ()
-    if back.plan_id:
-        after, reopened, tasks = collecting.returned(after, back, back.allocation, code, now)
-        events = (*events, *reopened)
-    if code in collecting.REVOKING:
-        after, removed = method.forget(after, back)
+    decided = Decision(after, (_tell(PaymentReturned, account, back, allocation=back.allocation), *balance))
+    decided = decided.then(instalments.returned(after, back, back.allocation, code, now))
+    if code in instalments.REVOKING:
+        after, removed = method.forget(decided.state, back)
         after, changed = autopay.stop_for(after, back)
-        events = (*events, *removed, *changed)
+        decided = decided.then(Decision(after, (*removed, *changed)))
     if code not in _KNOWN_CODES:
-        after, work = about_payment(after, "return-unknown-code", back, now)
-        events = (*events, work)
-    return Decision(after, events, tasks)
+        after, work = about_payment(decided.state, "return-unknown-code", back, now)
+        decided = decided.then(Decision(after, (work,)))
+    return decided
 
 
 def _disputed(
@@ -171,22 +164,19 @@ def _disputed(
     if payment.dispute_status in ("won", "lost"):
         return Decision(account)
     disputed = replace(payment, dispute_status=status, updated_at=now)
-    after = account.with_payment(disputed)
-    events: tuple[Event, ...] = (
-        _tell(PaymentDisputed, account, disputed, reason=answer.reason, dispute_status=status),
-    )
+    told = _tell(PaymentDisputed, account, disputed, reason=answer.reason, dispute_status=status)
+    decided = Decision(account.with_payment(disputed), (told,))
     if payment.dispute_status is None and status != "won":
-        after, changed = autopay.stop_for(after, disputed)
-        events = (*events, *changed)
+        after, changed = autopay.stop_for(decided.state, disputed)
+        decided = decided.then(Decision(after, changed))
     if status == "lost":
-        lost = _lost(after, disputed, now)
-        return Decision(_over(lost.state, payment, now), (*events, *lost.events), lost.tasks)
-    if status == "won":
-        return Decision(_over(after, payment, now), events)
+        decided = decided.then(_lost(decided.state, disputed, now))
+    if status in ("won", "lost"):
+        return decided._replace(state=_over(decided.state, payment, now))
     if payment.dispute_status is None:
-        after, work = about_payment(after, "dispute", replace(disputed, reason=answer.reason), now)
-        events = (*events, work)
-    return Decision(after, events)
+        after, work = about_payment(decided.state, "dispute", replace(disputed, reason=answer.reason), now)
+        decided = decided.then(Decision(after, (work,)))
+    return decided
 
 
 def _lost(account: GuarantorAccount, payment: Payment, now: datetime) -> Decision[GuarantorAccount]:
@@ -196,10 +186,11 @@ def _lost(account: GuarantorAccount, payment: Payment, now: datetime) -> Decisio
     if back:
         posting = ledger.given_back("dispute", payment.payment_id, back, now)
         after, balance = tell_balance(account, booked(account, payment, posting, back, -1))
-    after, reopened, tasks = collecting.returned(after, payment, back, collecting.DISPUTE_LOST, now)
+    decided = Decision(after, balance)
+    decided = decided.then(instalments.returned(after, payment, back, instalments.DISPUTE_LOST, now))
     # Also for a plan that goes on by this.
-    after, changed = autopay.stop_for(after, payment)
-    return Decision(after, (*balance, *reopened, *changed), tasks)
+    after, changed = autopay.stop_for(decided.state, payment)
+    return decided.then(Decision(after, changed))
 
 
 def _unclear(account: GuarantorAccount, payment: Payment, now: datetime) -> Decision[GuarantorAccount]:

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.instalment_timer import plan_changed
 from services.payments.domain.payer import is_staff
+from services.payments.domain.plan_events import tell_schedule
 from services.payments.domain.records import Payment, Plan
 from shared.events.payments import MethodShown, RefusalReason
-from shared.events.plans import Authorization
+from shared.events.plans import Authorization, PlanChanged
 from shared.events.vocabulary import Method
 from shared.frozen import replace
 from shared.messaging.decision import Event
@@ -34,7 +34,7 @@ def stop(account: GuarantorAccount, stops: Callable[[Plan], bool]) -> tuple[Guar
     for plan in account.plans.values():
         if plan.is_open and plan.autopay and stops(plan):
             account = account.with_plan(by_hand(plan))
-            events.append(plan_changed(account, plan))
+            events.append(tell_schedule(account, plan, PlanChanged))
     return account, tuple(events)
 
 

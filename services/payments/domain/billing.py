@@ -7,8 +7,9 @@ heard before changes nothing, whatever message brings it. The currency stays onc
 from datetime import datetime
 from typing import assert_never
 
-from services.payments.domain import autopay, collecting, ledger
+from services.payments.domain import autopay, ledger
 from services.payments.domain.account import GuarantorAccount, tell_balance
+from services.payments.domain.plan_end import complete_settled
 from services.payments.domain.records import Opened, Statement, Visit, VisitOpened, VisitOwed
 from services.payments.domain.work import raise_work, settle_itself, work_id
 from shared.events.billing import (
@@ -32,9 +33,9 @@ def hear(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> Dec
     heard, work = _other_currency(heard, fact, told_at)
     after, balance = tell_balance(account, heard)
     after, changed = _without_leavers(account, after)
-    after, completed = collecting.complete_settled(after)
-    after, statements = _tell_statements(after)
-    return Decision(after, (*balance, *changed, *completed, *statements, *work))
+    completed = complete_settled(after)
+    after, statements = _tell_statements(completed.state)
+    return Decision(after, (*balance, *changed, *completed.events, *statements, *work))
 
 
 def _heard(account: GuarantorAccount, fact: BillingFact, told_at: datetime) -> GuarantorAccount:

@@ -10,10 +10,8 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.schedule import moment
 from shared.events.envelope import Id, Internal
-from shared.events.plans import Instalment, Instalments, PlanChanged
 from shared.events.vocabulary import Position
-from shared.frozen import replace
-from shared.messaging.decision import Event, Task
+from shared.messaging.decision import Task
 
 UNPAID: Final = ("due", "failed")
 """An instalment that fell due and is neither paid nor being paid."""
@@ -79,30 +77,3 @@ def grace_timer(account: GuarantorAccount, plan: Plan, one: PlanInstalment, at: 
         attempts=one.attempts,
     )
     return Task(timer, at, f"{plan.plan_id} {one.number}")
-
-
-def instalments_told(plan: Plan) -> Instalments:
-    """Return the instalments of a plan as events tell them."""
-    return tuple(
-        Instalment(number=one.number, due_on=one.due_on, amount_minor=one.amount_minor) for one in plan.instalments
-    )
-
-
-def plan_changed(account: GuarantorAccount, plan: Plan) -> Event:
-    """Return the event that tells what a plan is now, where nobody asked for it."""
-    told = PlanChanged(
-        plan_id=plan.plan_id,
-        account_number=account.number,
-        currency=plan.currency,
-        instalments=instalments_told(plan),
-    )
-    return Event(told, key=account.number)
-
-
-def ended(account: GuarantorAccount, plan: Plan) -> GuarantorAccount:
-    """Return the account with a plan that has ended: its visits can be paid like all others again."""
-    visits = {
-        number: replace(visit, plan_id=None, planned_minor=None) if visit.plan_id == plan.plan_id else visit
-        for number, visit in account.visits.items()
-    }
-    return replace(account, visits=visits).with_plan(replace(plan, revision=plan.revision + 1))

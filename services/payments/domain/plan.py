@@ -12,9 +12,11 @@ from typing import Final, assert_never
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import payable_minor
 from services.payments.domain.autopay import missing, same_method
-from services.payments.domain.instalment_timer import ended, instalment_timer, instalments_told, next_timer
+from services.payments.domain.instalment_timer import instalment_timer, next_timer
 from services.payments.domain.payer import may_ask, person_of
 from services.payments.domain.payment import saved_method
+from services.payments.domain.plan_end import ended
+from services.payments.domain.plan_events import tell_schedule
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.refusal import refuse
@@ -185,7 +187,7 @@ def _start(
     fingerprint, with_nulls = _fingerprints(command)
     known = account.plans.get(command.plan_id)
     if known is not None and known.fingerprint in (fingerprint, with_nulls):
-        return Decision(account, (_schedule(account, known, PlanStarted),))
+        return Decision(account, (tell_schedule(account, known, PlanStarted, "done"),))
     method = command.method or saved_method(account, command.method_id, person_of(account, actor))
     reason = _start_fault(account, command, known, method, now)
     found = reason or terms(
@@ -219,7 +221,7 @@ def _start(
     for number, planned_minor in found.planned_minor.items():
         planned = replace(account.visits[number], plan_id=plan.plan_id, planned_minor=planned_minor)
         after = after.with_visit(planned)
-    return Decision(after, (_schedule(after, plan, PlanStarted),), next_timer(after, plan, now))
+    return Decision(after, (tell_schedule(after, plan, PlanStarted, "done"),), next_timer(after, plan, now))
 
 
 def _fingerprints(command: StartPlan) -> tuple[bytes, bytes]:
@@ -292,7 +294,7 @@ def _change(
         changed = replace(changed, revision=plan.revision + 1)
         timers = _tried_at_once(account, changed, unpaid, now)
     after = account.with_plan(changed)
-    return Decision(after, (_schedule(after, changed, PlanChanged),), timers)
+    return Decision(after, (tell_schedule(after, changed, PlanChanged, "done"),), timers)
 
 
 def _tried_at_once(
@@ -322,7 +324,7 @@ def _resume(
     if plan.status == "active":
         if not plan.resumed:
             return refuse(account, command, "plan_not_paused")
-        return Decision(account, (_goes_on(account, plan),))
+        return Decision(account, (tell_schedule(account, plan, PlanResumed, "done"),))
     resumed = replace(
         plan,
         status="active",
@@ -332,17 +334,9 @@ def _resume(
         resumed=True,
     )
     after = account.with_plan(resumed)
-    return Decision(after, (_goes_on(account, resumed),), next_timer(after, resumed, now))
-
-
-def _goes_on(account: GuarantorAccount, plan: Plan) -> Event:
-    event = PlanResumed(
-        plan_id=plan.plan_id,
-        account_number=account.number,
-        instalments=instalments_told(plan),
-        currency=plan.currency,
+    return Decision(
+        after, (tell_schedule(account, resumed, PlanResumed, "done"),), next_timer(after, resumed, now)
     )
-    return Event(event, "done", account.number)
 
 
 def _cancel(account: GuarantorAccount, plan: Plan, command: CancelPlan) -> Decision[GuarantorAccount]:
@@ -353,13 +347,3 @@ def _cancel(account: GuarantorAccount, plan: Plan, command: CancelPlan) -> Decis
         after = ended(account, cancelled)
     event = PlanCancelled(plan_id=plan.plan_id, account_number=account.number, reason=cancelled.reason)
     return Decision(after, (Event(event, "done", account.number),))
-
-
-def _schedule(account: GuarantorAccount, plan: Plan, cls: type[PlanStarted] | type[PlanChanged]) -> Event:
-    event = cls(
-        plan_id=plan.plan_id,
-        account_number=account.number,
-        currency=plan.currency,
-        instalments=instalments_told(plan),
-    )
-    return Event(event, "done", account.number)

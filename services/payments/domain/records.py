@@ -10,6 +10,7 @@ from typing import Final, Literal
 from shared.events.payments import Allocation, MethodShown
 from shared.events.plans import Authorization
 from shared.events.vocabulary import About, Method
+from shared.frozen import replace
 
 PaymentStatus = Literal["processing", "unknown", "succeeded", "failed", "returned"]
 OPEN_STATUSES: Final[tuple[PaymentStatus, ...]] = ("processing", "unknown")
@@ -304,6 +305,12 @@ class Plan:
     def instalment(self, number: int) -> PlanInstalment:
         """Return an instalment by its number."""
         return next(one for one in self.instalments if one.number == number)
+
+    def with_instalment(self, one: PlanInstalment) -> "Plan":
+        """Return the plan with an instalment as it is now."""
+        return replace(
+            self, instalments=tuple(one if each.number == one.number else each for each in self.instalments)
+        )
 
 
 @dataclass(frozen=True)

@@ -156,42 +156,53 @@ def import_settlement(
 
 
 def compare(account: GuarantorAccount, task: CompareLines, now: datetime) -> Decision[GuarantorAccount]:
-    """Compare lines with the payments that they pay out: whose money was paid out, that payment was taken."""
-    after = account
-    events: list[Event] = []
-    tasks: list[Task] = []
+    """Compare lines with the payments that they pay out, and note which payments are missing."""
+    decided = Decision(account)
     for charge_id, payment_id, amount_minor in task.lines:
-        payment = after.payments[payment_id]
-        if amount_minor > 0:
-            taken = answer.succeed(after, payment, charge_id, now)
-            after, payment = taken.state, taken.state.payments[payment_id]
-            # A settlement is the bank's; what it makes known belongs to the chain of the payment.
-            events += [told._replace(correlationid=payment.correlationid) for told in taken.events]
-            tasks += [task._replace(correlationid=payment.correlationid) for task in taken.tasks]
-        ours = task.currency in (None, payment.currency)
-        settled = replace(
-            payment,
-            charge_id=payment.charge_id or charge_id,
-            settlement_id=task.settlement_id,
-            settled_minor=payment.settled_minor + (amount_minor if ours else 0),
-        )
-        after = _resolved(after.with_payment(settled), "settlement-missing", payment_id, now)
-        due_minor = _due_minor(settled)
-        if ours and settled.settled_minor == due_minor:
-            after = _resolved(after, "settlement-amount", payment_id, now)
-        # One that had failed is work already, as a payment that was taken.
-        elif settled.status != "failed":
-            reason = f"paid out {settled.settled_minor}, due {due_minor}"
-            if not ours:
-                reason = f"paid out {amount_minor} {task.currency}, due {due_minor} {payment.currency}"
-            after, told = about_payment(after, "settlement-amount", replace(settled, reason=reason), now)
-            events.append(told)
+        decided = decided.then(_compare_line(decided.state, task, charge_id, payment_id, amount_minor, now))
     for payment_id in task.missing:
-        payment = after.payments[payment_id]
+        payment = decided.state.payments[payment_id]
         if payment.settlement_id is None:
-            after, told = about_payment(after, "settlement-missing", payment, now)
-            events.append(told)
-    return Decision(after, tuple(events), tuple(tasks))
+            after, told = about_payment(decided.state, "settlement-missing", payment, now)
+            decided = decided.then(Decision(after, (told,)))
+    return decided
+
+
+def _compare_line(
+    account: GuarantorAccount,
+    task: CompareLines,
+    charge_id: str,
+    payment_id: str,
+    amount_minor: int,
+    now: datetime,
+) -> Decision[GuarantorAccount]:
+    """Count a line for its payment: whose money was paid out, that payment was taken."""
+    taken = Decision(account)
+    if amount_minor > 0:
+        taken = answer.succeed(account, account.payments[payment_id], charge_id, now)
+    payment = taken.state.payments[payment_id]
+    # A settlement is the bank's; what it makes known belongs to the chain of the payment.
+    events = tuple(one._replace(correlationid=payment.correlationid) for one in taken.events)
+    tasks = tuple(one._replace(correlationid=payment.correlationid) for one in taken.tasks)
+    ours = task.currency in (None, payment.currency)
+    settled = replace(
+        payment,
+        charge_id=payment.charge_id or charge_id,
+        settlement_id=task.settlement_id,
+        settled_minor=payment.settled_minor + (amount_minor if ours else 0),
+    )
+    after = _resolved(taken.state.with_payment(settled), "settlement-missing", payment_id, now)
+    due_minor = _due_minor(settled)
+    if ours and settled.settled_minor == due_minor:
+        after = _resolved(after, "settlement-amount", payment_id, now)
+    # One that had failed is work already, as a payment that was taken.
+    elif settled.status != "failed":
+        reason = f"paid out {settled.settled_minor}, due {due_minor}"
+        if not ours:
+            reason = f"paid out {amount_minor} {task.currency}, due {due_minor} {payment.currency}"
+        after, told = about_payment(after, "settlement-amount", replace(settled, reason=reason), now)
+        events = (*events, told)
+    return Decision(after, events, tasks)
 
 
 def _resolved(account: GuarantorAccount, kind: WorkKind, payment_id: str, now: datetime) -> GuarantorAccount:
