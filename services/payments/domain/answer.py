@@ -5,7 +5,7 @@ amount stays reserved, and the processor is asked again and again; in the end a 
 """
 
 from datetime import datetime
-from typing import Final, TypeVar, assert_never
+from typing import Final, assert_never
 
 from services.payments.domain import autopay, instalments, ledger, method
 from services.payments.domain.account import GuarantorAccount, booked, tell_balance
@@ -15,6 +15,7 @@ from services.payments.domain.charging import (
     ChargeAnswered,
     QueryCharge,
 )
+from services.payments.domain.payment import payment_told
 from services.payments.domain.records import Payment, WorkKind
 from services.payments.domain.refund import kept
 from services.payments.domain.work import about_payment, settle_itself
@@ -30,8 +31,6 @@ from shared.messaging.decision import Decision, Event, Task
 
 _KNOWN_CODES: Final = instalments.REVOKING | {"R01", "R06", "R08", "R09", "R16", "R20"}
 """The banks' return codes that the rules know what to do about."""
-
-_Told = TypeVar("_Told", PaymentFailed, PaymentUnknown, PaymentReturned, PaymentDisputed)
 
 
 def hear_answer(account: GuarantorAccount, answer: ChargeAnswered, now: datetime) -> Decision[GuarantorAccount]:
@@ -70,15 +69,7 @@ def post(
     posted = replace(payment, status="succeeded", reason=None, charge_id=charge_id, updated_at=now)
     posting = ledger.payment(posted.payment_id, posted.allocation, now)
     after, balance = tell_balance(account, booked(account, posted, posting, posted.allocation, 1))
-    told = PaymentSucceeded(
-        payment_id=posted.payment_id,
-        account_number=account.number,
-        amount_minor=posted.amount_minor,
-        currency=posted.currency,
-        allocation=posted.allocation,
-        method=posted.method,
-        plan_id=posted.plan_id,
-    )
+    told = PaymentSucceeded(**payment_told(account, posted), allocation=posted.allocation, method=posted.method)
     after, saved = method.keep_now(_known(after, payment, now), posted.payment_id)
     decided = Decision(after, (Event(told, key=account.number), *balance, *saved))
     return decided.then(instalments.paid(after, posted, now))
@@ -90,7 +81,8 @@ def fail(account: GuarantorAccount, payment: Payment, reason: str, now: datetime
         return Decision(account)
     ended = replace(payment, status="failed", reason=reason, updated_at=now)
     after = method.drop(_known(account.with_payment(ended), payment, now), payment.payment_id)
-    decided = Decision(after, (_tell(PaymentFailed, account, ended),))
+    told = PaymentFailed(**payment_told(account, ended), reason=reason)
+    decided = Decision(after, (Event(told, key=account.number),))
     return decided.then(instalments.failed(after, ended, reason, now))
 
 
@@ -104,7 +96,7 @@ def _ask_again(
     asked = replace(payment, queries=query + 1)
     if payment.status == "processing":
         asked = replace(asked, status="unknown", updated_at=now)
-        events = (_tell(PaymentUnknown, account, asked),)
+        events = (Event(PaymentUnknown(**payment_told(account, asked)), key=account.number),)
     after = account.with_payment(asked)
     if query == len(QUERY_WAITS):
         after, work = about_payment(after, "payment-unknown", payment, now)
@@ -138,7 +130,8 @@ def _returned(
     back = replace(payment, status="returned", reason=code, updated_at=now)
     posting = ledger.given_back("return", back.payment_id, back.allocation, now)
     after, balance = tell_balance(account, booked(account, back, posting, back.allocation, -1))
-    decided = Decision(after, (_tell(PaymentReturned, account, back, allocation=back.allocation), *balance))
+    told = PaymentReturned(**payment_told(account, back), reason=code, allocation=back.allocation)
+    decided = Decision(after, (Event(told, key=account.number), *balance))
     decided = decided.then(instalments.returned(after, back, back.allocation, code, now))
     if code in instalments.REVOKING:
         after, removed = method.forget(decided.state, back)
@@ -164,8 +157,8 @@ def _disputed(
     if payment.dispute_status in ("won", "lost"):
         return Decision(account)
     disputed = replace(payment, dispute_status=status, updated_at=now)
-    told = _tell(PaymentDisputed, account, disputed, reason=answer.reason, dispute_status=status)
-    decided = Decision(account.with_payment(disputed), (told,))
+    told = PaymentDisputed(**payment_told(account, disputed), reason=answer.reason, dispute_status=status)
+    decided = Decision(account.with_payment(disputed), (Event(told, key=account.number),))
     if payment.dispute_status is None and status != "won":
         after, changed = autopay.stop_for(decided.state, disputed)
         decided = decided.then(Decision(after, changed))
@@ -211,16 +204,3 @@ def _known(account: GuarantorAccount, before: Payment, now: datetime) -> Guarant
 def _over(account: GuarantorAccount, before: Payment, now: datetime) -> GuarantorAccount:
     """End the work about a dispute; one that was over when it was first heard of is no work."""
     return account if before.dispute_status is None else settle_itself(account, "dispute", before.payment_id, now)
-
-
-def _tell(cls: type[_Told], account: GuarantorAccount, payment: Payment, **said: object) -> Event:
-    told = {
-        "payment_id": payment.payment_id,
-        "account_number": account.number,
-        "amount_minor": payment.amount_minor,
-        "currency": payment.currency,
-        "reason": payment.reason,
-        "plan_id": payment.plan_id,
-        **said,
-    }
-    return Event(cls.model_validate(told), key=account.number)

@@ -1,7 +1,7 @@
 """A payment's beginning: what may be submitted, and the charge that follows from it."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import allocate
@@ -199,15 +199,29 @@ def charge(account: GuarantorAccount, payment: Payment, token: str, now: datetim
 
 def accepted(account: GuarantorAccount, payment: Payment, outcome: Outcome | None = None) -> Event:
     """Return the event that tells of a payment that was taken on."""
-    told = PaymentAccepted(
-        payment_id=payment.payment_id,
-        account_number=account.number,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        allocation=payment.allocation,
-        plan_id=payment.plan_id,
-    )
+    told = PaymentAccepted(**payment_told(account, payment), allocation=payment.allocation)
     return Event(told, outcome, account.number)
+
+
+class PaymentTold(TypedDict):
+    """What every event about a payment says."""
+
+    payment_id: str
+    account_number: str
+    amount_minor: int
+    currency: str
+    plan_id: str | None
+
+
+def payment_told(account: GuarantorAccount, payment: Payment) -> PaymentTold:
+    """Return what every event about a payment says of this one."""
+    return {
+        "payment_id": payment.payment_id,
+        "account_number": account.number,
+        "amount_minor": payment.amount_minor,
+        "currency": payment.currency,
+        "plan_id": payment.plan_id,
+    }
 
 
 def saved_method(account: GuarantorAccount, method_id: str | None, person: str | None) -> Method | None:

@@ -6,7 +6,7 @@ The sum of refunds is never more than the payment; what goes back is owed again,
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, Literal, assert_never
+from typing import ClassVar, Literal, TypedDict, assert_never
 
 from services.payments.domain import ledger
 from services.payments.domain.account import GuarantorAccount, booked, tell_balance
@@ -81,7 +81,8 @@ def request(
     if known is not None:
         if asked != (known.payment_id, known.amount_minor, known.currency, known.reason):
             return refuse(account, command, "idempotency_conflict")
-        return Decision(account, (_tell(RefundRequested, account, known, done=True),))
+        again = RefundRequested(**_told(account, known), reason=known.reason)
+        return Decision(account, (Event(again, "done", account.number),))
     payment = account.payments.get(command.payment_id)
     misfit = _misfit(account, payment, command)
     if payment is None or misfit:
@@ -102,11 +103,12 @@ def request(
         sent_at=now if alone else None,
     )
     after = account.with_refund(refund)
-    told = _tell(RefundRequested, account, refund, done=True, approval_needed=not alone)
+    told = RefundRequested(**_told(account, refund), reason=refund.reason, approval_needed=not alone)
+    requested = Event(told, "done", account.number)
     if alone:
-        return Decision(after, (told,), (_make(account, payment, refund, now),))
+        return Decision(after, (requested,), (_make(account, payment, refund, now),))
     after, work = _raise(after, "refund-approval", refund, now)
-    return Decision(after, (told, work))
+    return Decision(after, (requested, work))
 
 
 def decide_request(
@@ -119,11 +121,11 @@ def decide_request(
     if refund is None:
         return refuse(account, command, "not_found")
     approves = isinstance(command, ApproveRefund)
-    cls: type[RefundApproved | RefundDeclined] = RefundApproved if approves else RefundDeclined
+    cls = RefundApproved if approves else RefundDeclined
+    told = Event(cls(**_told(account, refund), reason=refund.reason), "done", account.number)
     if refund.status != "requested":
         same = refund.decided_by == actor and (refund.status == "declined") is not approves
-        again = _tell(cls, account, refund, done=True)
-        return Decision(account, (again,)) if same else refuse(account, command, "refund_decided")
+        return Decision(account, (told,)) if same else refuse(account, command, "refund_decided")
     if approves and actor == refund.requested_by:
         return refuse(account, command, "second_person_required")
     payment = account.payments[refund.payment_id]
@@ -136,7 +138,7 @@ def decide_request(
     action = "approve" if approves else "decline"
     after = settle(account.with_refund(decided), Settled(approval, actor, now, action, command.note))
     made = (_make(account, payment, decided, now),) if approves else ()
-    return Decision(after, (_tell(cls, account, decided, done=True),), made)
+    return Decision(after, (told,), made)
 
 
 def hear_refund(account: GuarantorAccount, answer: RefundAnswered, now: datetime) -> Decision[GuarantorAccount]:
@@ -189,8 +191,8 @@ def not_refunded(
         posting = ledger.kept_after_all(refund.refund_id, refund.allocation, now)
         after, balance = tell_balance(account, booked(after, more, posting, refund.allocation, 1))
     after, work = _raise(after, "refund-failed", refund, now, ("Failed because", reason))
-    told = _tell(RefundFailed, account, refund, reason=reason)
-    return Decision(_known(after, refund, now), (told, *balance, work))
+    told = RefundFailed(**_told(account, refund), reason=reason)
+    return Decision(_known(after, refund, now), (Event(told, key=account.number), *balance, work))
 
 
 def query(account: GuarantorAccount, refund: Refund, asked: int | None = None) -> QueryRefund:
@@ -314,21 +316,22 @@ def _raise(
     return raise_work(account, kind, about, now, details)
 
 
-def _tell(
-    cls: type[RefundRequested | RefundApproved | RefundDeclined | RefundFailed],
-    account: GuarantorAccount,
-    refund: Refund,
-    *,
-    done: bool = False,
-    **said: object,
-) -> Event:
-    told = {
+class _RefundTold(TypedDict):
+    """What every event about a refund says, beside why."""
+
+    refund_id: str
+    account_number: str
+    payment_id: str
+    amount_minor: int
+    currency: str
+
+
+def _told(account: GuarantorAccount, refund: Refund) -> _RefundTold:
+    """Return what every event about a refund says of this one."""
+    return {
         "refund_id": refund.refund_id,
         "account_number": account.number,
         "payment_id": refund.payment_id,
         "amount_minor": refund.amount_minor,
         "currency": refund.currency,
-        "reason": refund.reason,
-        **said,
     }
-    return Event(cls.model_validate(told), "done" if done else None, account.number)
