@@ -14,18 +14,17 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.card_digits import Found, card_number_in
 from services.payments.domain.payer import guests_allocation
 from services.payments.domain.payment import saved_method, spread_payment
-from services.payments.domain.plan import Terms, terms
 from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Review
-from services.payments.domain.quoting import changed_terms
 from services.payments.domain.records import InstalmentStatus
 from services.payments.domain.respreading import unpaid_minor
 from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import NOTICE, by_months
+from services.payments.domain.terms import Terms, changed_terms, starting_terms
 from services.payments.reads import show_accounts
 from shared.auth import Caller, gateway
 from shared.database import Pool
 from shared.events.envelope import Id
-from shared.events.payments import Allocation, RefusalReason, SubmitPayment
+from shared.events.payments import Allocation, RefusalReason
 from shared.events.plans import Instalment, VisitAccountNumbers
 from shared.events.vocabulary import AmountMinor, Currency, DayOfMonth, Method, MethodKind, Secret
 from shared.problems import Problem
@@ -161,16 +160,17 @@ async def review_payment(
 async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, now: Now, own: TheSettings) -> Quote:
     """Show the instalments of a plan before it is started or changed; refused as that would be."""
     shown, rules = await account_for(pool, asked.account_number, caller), own.rules()
-    wished = (asked.monthly_amount_minor, asked.months, asked.day_of_month, asked.method_kind)
+    account, wished = shown.account, (asked.monthly_amount_minor, asked.months, asked.day_of_month)
+    found: Terms | RefusalReason = "not_found"
     if asked.plan_id is None:
-        found = terms(shown.account, asked.visit_account_numbers, *wished, now, rules)
-    else:
-        actor = f"patient:{caller.on_behalf_of}"
-        found = changed_terms(shown.account, asked.plan_id, *wished, actor, now, rules)
+        found = starting_terms(account, asked.visit_account_numbers, *wished, asked.method_kind, now, rules)
+    elif plan := account.plans.get(asked.plan_id):
+        kind = asked.method_kind or (plan.method.kind if plan.method else None)
+        found = changed_terms(account, plan, *wished, kind, now, rules)
     if isinstance(found, str):
         raise refused(found)
     return Quote(
-        account_number=shown.account.number,
+        account_number=account.number,
         currency=shown.opened.currency,
         total_minor=found.total_minor,
         visit_account_numbers=tuple(found.planned_minor),
@@ -218,15 +218,7 @@ def _allocation(
         return "not_found" if asked.method_id else "method_missing"
     chosen: Allocation | RefusalReason | None = asked.allocation
     if guest:
-        command = SubmitPayment(
-            payment_id="review",
-            account_number=asked.account_number,
-            amount_minor=asked.amount_minor,
-            currency=asked.currency,
-            allocation=asked.allocation,
-            plan_id=asked.plan_id,
-        )
-        chosen = guests_allocation(account, guest, command, now)
+        chosen = guests_allocation(account, guest, asked.amount_minor, asked.allocation, asked.plan_id, now)
     if isinstance(chosen, str):
         return chosen
     return spread_payment(account, asked.amount_minor, asked.currency, chosen, asked.plan_id)

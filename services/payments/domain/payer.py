@@ -39,22 +39,27 @@ def guest_of(command: SubmitPayment, subject: str, proofs: Proofs) -> GuestPass 
 
 
 def guests_allocation(
-    account: GuarantorAccount, guest: GuestPass, command: SubmitPayment, now: datetime
+    account: GuarantorAccount,
+    guest: GuestPass,
+    amount_minor: int,
+    chosen: Allocation | None,
+    plan_id: str | None,
+    now: datetime,
 ) -> Allocation | RefusalReason | None:
     """Return what a guest's payment is for, or why it cannot be: no plan, and by a visit's bill no other visit."""
     if expired(guest, now):
         return "guest_expired"
-    if command.plan_id is not None:
+    if plan_id is not None:
         return "not_found"
     if guest.visit_number is None:
-        return command.allocation
-    if command.allocation:
-        others = any(share.visit_account_number != guest.visit_number for share in command.allocation)
-        return "not_found" if others else command.allocation
+        return chosen
+    if chosen:
+        others = any(share.visit_account_number != guest.visit_number for share in chosen)
+        return "not_found" if others else chosen
     visit = account.visit(guest.visit_number)
-    if command.amount_minor > visit.balance_minor and not visit.closed:
+    if amount_minor > visit.balance_minor and not visit.closed:
         return "amount_exceeds_balance"
-    return (Share(visit_account_number=visit.number, amount_minor=command.amount_minor),)
+    return (Share(visit_account_number=visit.number, amount_minor=amount_minor),)
 
 
 def method_digest(token: str) -> bytes:

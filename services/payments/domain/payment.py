@@ -99,7 +99,9 @@ def _terms(
         return "not_found" if command.method_id else "method_missing"
     if guest and failed_too_often(account, guest, method.token, now, rules.guest_failures_max):
         return "too_many_attempts"
-    chosen = guests_allocation(account, guest, command, now) if guest else command.allocation
+    chosen: Allocation | RefusalReason | None = command.allocation
+    if guest:
+        chosen = guests_allocation(account, guest, command.amount_minor, command.allocation, command.plan_id, now)
     review = _review(account, command, now, rules.proofs) if command.review_token else None
     for fault in (chosen, review):
         if isinstance(fault, str):

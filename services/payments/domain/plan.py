@@ -4,13 +4,10 @@ What is in a plan is paid by it alone; what its visits are charged later is not 
 for each plan: `collecting` says what happens when an instalment falls due.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.allocation import payable_minor
 from services.payments.domain.autopay import missing, same_method
 from services.payments.domain.instalment_timer import instalment_timer, next_timer
 from services.payments.domain.payer import may_ask, person_of
@@ -20,16 +17,10 @@ from services.payments.domain.plan_events import tell_schedule
 from services.payments.domain.proofs import digest
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.refusal import refuse
-from services.payments.domain.respreading import by_bank, dated_anew, moved, spread_anew, unpaid_minor, untried
+from services.payments.domain.respreading import by_bank, dated_anew, untried
 from services.payments.domain.rules import Rules
-from services.payments.domain.schedule import (
-    banking_day,
-    by_amount,
-    by_months,
-    moment,
-    months_taken,
-    schedule,
-)
+from services.payments.domain.schedule import banking_day, moment
+from services.payments.domain.terms import changed_terms, starting_terms
 from shared.events.envelope import Message
 from shared.events.payments import RefusalReason
 from shared.events.plans import (
@@ -45,7 +36,7 @@ from shared.events.plans import (
     ResumePlan,
     StartPlan,
 )
-from shared.events.vocabulary import Method, MethodKind
+from shared.events.vocabulary import Method
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
@@ -54,16 +45,6 @@ _FIRST_FIELDS: Final = {
     *("autopay", "method", "method_id", "authorization"),
 }
 """What a plan was started with when its fingerprint had nulls."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a plan would be: how much of which visits, in all and a month, and which instalments."""
-
-    planned_minor: Mapping[str, int]
-    total_minor: int
-    monthly_amount_minor: int
-    instalments: tuple[PlanInstalment, ...]
 
 
 def arrange(
@@ -94,93 +75,6 @@ def arrange(
     return decided
 
 
-def terms(
-    account: GuarantorAccount,
-    visits: tuple[str, ...] | None,
-    monthly_amount_minor: int | None,
-    months: int | None,
-    day_of_month: int,
-    kind: MethodKind | None,
-    now: datetime,
-    rules: Rules,
-) -> Terms | RefusalReason:
-    """Return what a plan would be, or why there can be none.
-
-    Args:
-        account: what is owed.
-        visits: those that it shall pay; all that owe something and are in no plan if absent or empty.
-        monthly_amount_minor: of each instalment; the last is what remains.
-        months: how many there shall be, where no amount is given.
-        day_of_month: the day that they fall due on.
-        kind: what pays them by itself, if anything does.
-        now: when the plan starts.
-        rules: the limits.
-    """
-    chosen = _visits(account, visits)
-    if isinstance(chosen, str):
-        return chosen
-    planned_minor = _planned(account, chosen)
-    total_minor = sum(planned_minor.values())
-    if total_minor <= 0:
-        return "amount_exceeds_balance" if account.owed_minor(None) <= 0 else "payment_in_progress"
-    monthly_minor = (
-        monthly_amount_minor if monthly_amount_minor is not None else by_months(total_minor, months or 1)
-    )
-    misfit = _misfit(total_minor, monthly_minor, rules)
-    if misfit:
-        return misfit
-    instalments = schedule(
-        by_amount(total_minor, monthly_minor, rules.instalment_min_minor),
-        now.date(),
-        day_of_month,
-        bank=kind == "bank_account",
-    )
-    return Terms(planned_minor, total_minor, monthly_minor, instalments)
-
-
-def _visits(account: GuarantorAccount, named: tuple[str, ...] | None) -> tuple[str, ...] | RefusalReason:
-    """Return the visits that a plan pays, the oldest first."""
-    numbers = tuple(dict.fromkeys(named or ()))
-    visits = [account.visit(number) for number in numbers] or [
-        visit for visit in account.visits.values() if not visit.closed and visit.balance_minor > 0
-    ]
-    reason: RefusalReason | None = None
-    if any(number not in account.visits for number in numbers):
-        reason = "not_found"
-    elif any(visit.closed for visit in visits):
-        reason = "account_closed"
-    free = [visit for visit in visits if visit.plan_id is None and visit.balance_minor > 0]
-    if not reason and (len(free) < len(visits) if numbers else not free):
-        reason = "plan_exists" if any(visit.plan_id for visit in visits) else "amount_exceeds_balance"
-    reserved = account.reserved_minor()
-    if not reason and any(visit.number in reserved for visit in free):
-        reason = "payment_in_progress"
-    return reason or tuple(visit.number for visit in sorted(free, key=lambda visit: visit.age))
-
-
-def _planned(account: GuarantorAccount, visits: tuple[str, ...]) -> dict[str, int]:
-    """Return by visit what a plan pays of it: no more in all than can be paid now, and the first ones whole.
-
-    A visit that nothing is left for is not in the plan.
-    """
-    left_minor, planned_minor = max(payable_minor(account, None), 0), {}
-    for number in visits:
-        part_minor = min(account.visits[number].balance_minor, left_minor)
-        if part_minor > 0:
-            planned_minor[number] = part_minor
-            left_minor -= part_minor
-    return planned_minor
-
-
-def _misfit(total_minor: int, monthly_minor: int, rules: Rules) -> RefusalReason | None:
-    if monthly_minor <= 0:
-        return "amount_not_positive"
-    if min(monthly_minor, total_minor) < rules.instalment_min_minor:
-        return "instalment_too_small"
-    months = months_taken(total_minor, monthly_minor, rules.instalment_min_minor)
-    return "plan_too_long" if months > rules.plan_months_max else None
-
-
 def _start(
     account: GuarantorAccount, command: StartPlan, actor: str, now: datetime, rules: Rules
 ) -> Decision[GuarantorAccount]:
@@ -190,7 +84,7 @@ def _start(
         return Decision(account, (tell_schedule(account, known, PlanStarted, "done"),))
     method = command.method or saved_method(account, command.method_id, person_of(account, actor))
     reason = _start_fault(account, command, known, method, now)
-    found = reason or terms(
+    found = reason or starting_terms(
         account,
         command.visit_account_numbers,
         command.monthly_amount_minor,
@@ -260,36 +154,41 @@ def _change(
     given = command.method is not None or command.method_id is not None
     autopay = plan.autopay if command.autopay is None else command.autopay
     method = (named if given else plan.method) if autopay else None
-    monthly_minor = command.monthly_amount_minor
-    changed = replace(
-        plan,
-        monthly_amount_minor=plan.monthly_amount_minor if monthly_minor is None else monthly_minor,
-        day_of_month=command.day_of_month or plan.day_of_month,
-        autopay=autopay,
-        method=method,
-        method_id=(command.method_id if given else plan.method_id) if autopay else None,
-        authorization=command.authorization or plan.authorization,
-        person_id=(person_of(account, actor) or actor) if given and autopay else plan.person_id,
-    )
-    terms_before = (plan.monthly_amount_minor, plan.day_of_month)
-    redated = (changed.monthly_amount_minor, changed.day_of_month) != terms_before
+    authorization = command.authorization or plan.authorization
     reason: RefusalReason | None = None
     if command.currency not in (None, plan.currency):
         reason = "currency_mismatch"
     elif autopay:
-        reason = missing(method, command.method_id, changed.authorization, now)
-    left_minor = unpaid_minor(plan.instalments)
-    if redated and not reason:
-        reason = _misfit(max(left_minor, rules.instalment_min_minor), changed.monthly_amount_minor, rules)
-    if reason:
-        return refuse(account, command, reason)
-    instalments = spread_anew(plan, changed, left_minor, now, rules) if redated else moved(changed, now)
+        reason = missing(method, command.method_id, authorization, now)
+    day_of_month = command.day_of_month or plan.day_of_month
+    found = reason or changed_terms(
+        account,
+        plan,
+        command.monthly_amount_minor,
+        None,
+        day_of_month,
+        method.kind if method else None,
+        now,
+        rules,
+    )
+    if isinstance(found, str):
+        return refuse(account, command, found)
+    changed = replace(
+        plan,
+        monthly_amount_minor=found.monthly_amount_minor,
+        day_of_month=day_of_month,
+        autopay=autopay,
+        method=method,
+        method_id=(command.method_id if given else plan.method_id) if autopay else None,
+        authorization=authorization,
+        person_id=(person_of(account, actor) or actor) if given and autopay else plan.person_id,
+        instalments=found.instalments,
+    )
     if given and autopay and not (by_bank(changed) and same_method(method, plan.method)):
-        instalments = untried(instalments)
-    changed = replace(changed, instalments=instalments)
+        changed = replace(changed, instalments=untried(changed.instalments))
     unpaid = tuple(one for one in changed.instalments if one.status in ("due", "failed"))
     timers: tuple[Task, ...] = ()
-    if instalments != plan.instalments or (unpaid and given and autopay):
+    if changed.instalments != plan.instalments or (unpaid and given and autopay):
         # The timers of the revision before do nothing any more, also those that would end the plan.
         changed = replace(changed, revision=plan.revision + 1)
         timers = _tried_at_once(account, changed, unpaid, now)

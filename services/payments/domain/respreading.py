@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from services.payments.domain.records import Plan, PlanInstalment
-from services.payments.domain.rules import Rules
-from services.payments.domain.schedule import NOTICE, by_amount, charging_day, first_of, month_of, schedule
+from services.payments.domain.schedule import NOTICE, charging_day, first_of, month_of, schedule
 from shared.frozen import replace
 
 
@@ -18,18 +17,17 @@ def unpaid_minor(instalments: Iterable[PlanInstalment]) -> int:
 
 
 def spread_anew(
-    before: Plan, plan: Plan, left_minor: int, now: datetime, rules: Rules
+    plan: Plan, amounts: Sequence[int], day_of_month: int, now: datetime, *, bank: bool
 ) -> tuple[PlanInstalment, ...]:
-    """Return the instalments of a plan as it was before, with what is left spread and dated by its terms now."""
+    """Return the instalments of a plan with these amounts in place of what is left, on this day of the month."""
     kept = tuple(
         one if _stays(one) else replace(one, amount_minor=one.paid_minor, status="paid")
-        for one in before.instalments
+        for one in plan.instalments
         if _stays(one) or one.paid_minor
     )
-    amounts = by_amount(left_minor, plan.monthly_amount_minor, rules.instalment_min_minor)
-    fresh = _to_come(before, plan, amounts, now)
-    if by_bank(plan):
-        fresh = _as_often_tried(fresh, before.instalments)
+    fresh = _to_come(plan, amounts, day_of_month, now, bank=bank)
+    if bank:
+        fresh = _as_often_tried(fresh, plan.instalments)
     return _in_order((*kept, *fresh))
 
 
@@ -39,7 +37,7 @@ def dated_anew(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
     A card is tried anew; a bank was asked for the same debit as often as it was.
     """
     bank, rest = by_bank(plan), [one for one in plan.instalments if not _stays(one)]
-    dates = _to_come(plan, plan, [one.left_minor for one in rest], now)
+    dates = _to_come(plan, [one.left_minor for one in rest], plan.day_of_month, now, bank=bank)
     dated = (
         replace(one, due_on=on.due_on, status="scheduled", attempts=one.attempts if bank else 0)
         for one, on in zip(rest, dates, strict=True)
@@ -47,20 +45,22 @@ def dated_anew(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
     return _in_order((*(one for one in plan.instalments if _stays(one)), *dated))
 
 
-def _to_come(before: Plan, plan: Plan, amounts: Sequence[int], now: datetime) -> tuple[PlanInstalment, ...]:
-    """Return instalments of these amounts, by the terms of a plan, in place of what is unpaid of it before.
+def _to_come(
+    plan: Plan, amounts: Sequence[int], day_of_month: int, now: datetime, *, bank: bool
+) -> tuple[PlanInstalment, ...]:
+    """Return instalments of these amounts, on a day of the month, in place of what is unpaid of a plan.
 
     They are of the same months, where those are still to come, and of those after the last: none is earlier than
     before, and months that are paid get no other. Where a part of one was paid, what is left is of that month.
     """
-    unpaid = {month_of(one.due_on, before.day_of_month) for one in before.instalments if not _stays(one)}
+    unpaid = {month_of(one.due_on, plan.day_of_month) for one in plan.instalments if not _stays(one)}
     if not unpaid:
         return ()
     # What is paid may have been dated by an earlier day, so that only the calendar tells its month.
-    last = max(unpaid | {month_of(one.due_on, 1) for one in before.instalments if _stays(one)})
+    last = max(unpaid | {month_of(one.due_on, 1) for one in plan.instalments if _stays(one)})
     taken = set(range(min(unpaid), last + 1)) - unpaid
     start = max(now.date(), first_of(min(unpaid)) - NOTICE)
-    return schedule(amounts, start, plan.day_of_month, bank=by_bank(plan), taken=taken)
+    return schedule(amounts, start, day_of_month, bank=bank, taken=taken)
 
 
 def _as_often_tried(
@@ -79,9 +79,9 @@ def _as_often_tried(
     return tuple(again)
 
 
-def moved(plan: Plan, now: datetime) -> tuple[PlanInstalment, ...]:
-    """Return the instalments with those to come on the days of what pays them now."""
-    day, today, bank = plan.day_of_month, now.date(), by_bank(plan)
+def moved(plan: Plan, now: datetime, *, bank: bool) -> tuple[PlanInstalment, ...]:
+    """Return the instalments with those to come on the days of banks, or of cards."""
+    day, today = plan.day_of_month, now.date()
     return _in_order(
         replace(one, due_on=charging_day(one.due_on, day, today, bank=bank)) if one.status == "scheduled" else one
         for one in plan.instalments

@@ -1,17 +1,16 @@
 """A quote of a change says what the change then does."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.plan import Terms
-from services.payments.domain.quoting import changed_terms
+from services.payments.domain.terms import Terms, changed_terms
 from shared.events.payments import RefusalReason
 from shared.events.plans import ChangePlan, PausePlan, PlanChanged
+from shared.events.vocabulary import MethodKind
 from tests.unit.payments.plan_story import BANK, PLAN, declined, due, paid_by, pay, plan_of, started
-from tests.unit.payments.story import GUARANTOR, NOW, RULES, answer, events, outcome, when
+from tests.unit.payments.story import NOW, RULES, answer, events, outcome, when
 
 LATER = NOW + timedelta(days=40)
 
@@ -22,11 +21,11 @@ def quote(
     day: int = 31,
     *,
     months: int | None = None,
-    **changes: Any,
+    kind: MethodKind | None = None,
 ) -> Terms | RefusalReason:
-    asked: dict[str, Any] = {"plan_id": "plan-1", "kind": None, "actor": GUARANTOR} | changes
-    plan_id, kind, actor = asked.values()
-    return changed_terms(account, plan_id, monthly_minor, months, day, kind, actor, LATER, RULES)
+    plan = plan_of(account)
+    kind = kind or (plan.method.kind if plan.method else None)
+    return changed_terms(account, plan, monthly_minor, months, day, kind, LATER, RULES)
 
 
 def first_paid() -> GuarantorAccount:
@@ -84,19 +83,12 @@ def test_a_number_of_months_is_for_what_is_still_to_pay() -> None:
     assert told == [(5_000, "paid"), (4_000, "scheduled"), (4_000, "scheduled")]
 
 
-@pytest.mark.parametrize(
-    ("monthly_minor", "changes", "reason"),
-    [
-        (100, {}, "instalment_too_small"),
-        (0, {}, "amount_not_positive"),
-        (5_000, {"plan_id": "another"}, "not_found"),
-        (5_000, {"actor": "patient:P-9"}, "not_found"),
-    ],
-)
-def test_a_change_that_would_be_refused_is_refused_alike(
-    monthly_minor: int, changes: dict[str, Any], reason: str
-) -> None:
-    assert quote(started(), monthly_minor, **changes) == reason
+@pytest.mark.parametrize(("monthly_minor", "reason"), [(100, "instalment_too_small"), (0, "amount_not_positive")])
+def test_a_change_that_would_be_refused_is_refused_alike(monthly_minor: int, reason: str) -> None:
+    command = ChangePlan(**PLAN, monthly_amount_minor=monthly_minor)
+
+    assert outcome(when(started(), command)) == ("refused", reason)
+    assert quote(started(), monthly_minor) == reason
 
 
 def test_a_plan_that_would_take_too_long_is_refused() -> None:

@@ -1,0 +1,152 @@
+"""What a plan would be, started or changed: what a quote shows, and what follows from the command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.allocation import payable_minor
+from services.payments.domain.records import Plan, PlanInstalment
+from services.payments.domain.respreading import moved, spread_anew, unpaid_minor
+from services.payments.domain.rules import Rules
+from services.payments.domain.schedule import by_amount, by_months, months_taken, schedule
+from shared.events.payments import RefusalReason
+from shared.events.vocabulary import MethodKind
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a plan would be: how much of which visits, in all and a month, and which instalments."""
+
+    planned_minor: Mapping[str, int]
+    total_minor: int
+    monthly_amount_minor: int
+    instalments: tuple[PlanInstalment, ...]
+
+
+def starting_terms(
+    account: GuarantorAccount,
+    visits: tuple[str, ...] | None,
+    monthly_amount_minor: int | None,
+    months: int | None,
+    day_of_month: int,
+    kind: MethodKind | None,
+    now: datetime,
+    rules: Rules,
+) -> Terms | RefusalReason:
+    """Return what a plan would be that is started, or why there can be none.
+
+    Args:
+        account: what is owed.
+        visits: those that it shall pay; all that owe something and are in no plan if absent or empty.
+        monthly_amount_minor: of each instalment; the last is what remains.
+        months: how many there shall be, where no amount is given.
+        day_of_month: the day that they fall due on.
+        kind: what pays them by itself, if anything does.
+        now: when the plan starts.
+        rules: the limits.
+    """
+    chosen = _visits(account, visits)
+    if isinstance(chosen, str):
+        return chosen
+    planned_minor = _planned(account, chosen)
+    total_minor = sum(planned_minor.values())
+    if total_minor <= 0:
+        return "amount_exceeds_balance" if account.owed_minor(None) <= 0 else "payment_in_progress"
+    monthly_minor = (
+        monthly_amount_minor if monthly_amount_minor is not None else by_months(total_minor, months or 1)
+    )
+    misfit = _misfit(total_minor, monthly_minor, rules)
+    if misfit:
+        return misfit
+    instalments = schedule(
+        by_amount(total_minor, monthly_minor, rules.instalment_min_minor),
+        now.date(),
+        day_of_month,
+        bank=kind == "bank_account",
+    )
+    return Terms(planned_minor, total_minor, monthly_minor, instalments)
+
+
+def changed_terms(
+    account: GuarantorAccount,
+    plan: Plan,
+    monthly_amount_minor: int | None,
+    months: int | None,
+    day_of_month: int,
+    kind: MethodKind | None,
+    now: datetime,
+    rules: Rules,
+) -> Terms | RefusalReason:
+    """Return what a plan would be after a change, with what is paid or under way; or why it cannot be.
+
+    Another amount or day spreads and dates anew what is neither. Else each stays in its month, on a day that suits
+    what pays it.
+
+    Args:
+        account: whose plan it is.
+        plan: as it is.
+        monthly_amount_minor: of each instalment that is still to come.
+        months: in how many to pay the rest, where no amount is given; without both the amount stays.
+        day_of_month: the day that they fall due on.
+        kind: what pays them by itself, if anything does.
+        now: when it is changed.
+        rules: the limits.
+    """
+    left_minor, bank = unpaid_minor(plan.instalments), kind == "bank_account"
+    monthly_minor = plan.monthly_amount_minor if monthly_amount_minor is None else monthly_amount_minor
+    if monthly_amount_minor is None and months is not None:
+        monthly_minor = by_months(left_minor, months)
+    if (monthly_minor, day_of_month) == (plan.monthly_amount_minor, plan.day_of_month):
+        instalments = moved(plan, now, bank=bank)
+    else:
+        misfit = _misfit(max(left_minor, rules.instalment_min_minor), monthly_minor, rules)
+        if misfit:
+            return misfit
+        amounts = by_amount(left_minor, monthly_minor, rules.instalment_min_minor)
+        instalments = spread_anew(plan, amounts, day_of_month, now, bank=bank)
+    planned_minor = {number: account.visit(number).due_minor(plan.plan_id) for number in plan.visits}
+    return Terms(planned_minor, sum(one.amount_minor for one in instalments), monthly_minor, instalments)
+
+
+def _visits(account: GuarantorAccount, named: tuple[str, ...] | None) -> tuple[str, ...] | RefusalReason:
+    """Return the visits that a plan pays, the oldest first."""
+    numbers = tuple(dict.fromkeys(named or ()))
+    visits = [account.visit(number) for number in numbers] or [
+        visit for visit in account.visits.values() if not visit.closed and visit.balance_minor > 0
+    ]
+    reason: RefusalReason | None = None
+    if any(number not in account.visits for number in numbers):
+        reason = "not_found"
+    elif any(visit.closed for visit in visits):
+        reason = "account_closed"
+    free = [visit for visit in visits if visit.plan_id is None and visit.balance_minor > 0]
+    if not reason and (len(free) < len(visits) if numbers else not free):
+        reason = "plan_exists" if any(visit.plan_id for visit in visits) else "amount_exceeds_balance"
+    reserved = account.reserved_minor()
+    if not reason and any(visit.number in reserved for visit in free):
+        reason = "payment_in_progress"
+    return reason or tuple(visit.number for visit in sorted(free, key=lambda visit: visit.age))
+
+
+def _planned(account: GuarantorAccount, visits: tuple[str, ...]) -> dict[str, int]:
+    """Return by visit what a plan pays of it: no more in all than can be paid now, and the first ones whole.
+
+    A visit that nothing is left for is not in the plan.
+    """
+    left_minor, planned_minor = max(payable_minor(account, None), 0), {}
+    for number in visits:
+        part_minor = min(account.visits[number].balance_minor, left_minor)
+        if part_minor > 0:
+            planned_minor[number] = part_minor
+            left_minor -= part_minor
+    return planned_minor
+
+
+def _misfit(total_minor: int, monthly_minor: int, rules: Rules) -> RefusalReason | None:
+    if monthly_minor <= 0:
+        return "amount_not_positive"
+    if min(monthly_minor, total_minor) < rules.instalment_min_minor:
+        return "instalment_too_small"
+    months = months_taken(total_minor, monthly_minor, rules.instalment_min_minor)
+    return "plan_too_long" if months > rules.plan_months_max else None
