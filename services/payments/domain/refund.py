@@ -17,7 +17,7 @@ from services.payments.domain.records import Payment, Refund, Settled, WorkKind
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
 from services.payments.domain.work import raise_work, settle, settle_itself, work_id
-from shared.events.envelope import Id, Internal, Message, Time
+from shared.events.envelope import Id, Internal, Message, Outcome, Time
 from shared.events.payments import (
     Allocation,
     ApproveRefund,
@@ -114,29 +114,44 @@ def request(
 def decide_request(
     account: GuarantorAccount, command: ApproveRefund | DeclineRefund, actor: str, now: datetime
 ) -> Decision[GuarantorAccount]:
-    """Agree to a refund or not; who asked for it cannot agree."""
+    """Agree to a refund or not, as a command asks."""
     if not is_staff(actor):
         return refuse(account, command, "not_allowed")
     refund = account.refunds.get(command.refund_id)
     if refund is None:
         return refuse(account, command, "not_found")
     approves = isinstance(command, ApproveRefund)
+    agreed = agree(account, refund, actor, now, approves=approves, note=command.note, outcome="done")
+    return refuse(account, command, agreed) if isinstance(agreed, str) else agreed
+
+
+def agree(
+    account: GuarantorAccount,
+    refund: Refund,
+    actor: str,
+    now: datetime,
+    *,
+    approves: bool,
+    note: str | None,
+    outcome: Outcome | None = None,
+) -> Decision[GuarantorAccount] | RefusalReason:
+    """Agree to a refund or not, or return why that cannot be; who asked for it cannot agree."""
     cls = RefundApproved if approves else RefundDeclined
-    told = Event(cls(**_told(account, refund), reason=refund.reason), "done", account.number)
+    told = Event(cls(**_told(account, refund), reason=refund.reason), outcome, account.number)
     if refund.status != "requested":
         same = refund.decided_by == actor and (refund.status == "declined") is not approves
-        return Decision(account, (told,)) if same else refuse(account, command, "refund_decided")
+        return Decision(account, (told,)) if same else "refund_decided"
     if approves and actor == refund.requested_by:
-        return refuse(account, command, "second_person_required")
+        return "second_person_required"
     payment = account.payments[refund.payment_id]
     if approves and not _refundable(payment):
-        return refuse(account, command, "payment_disputed" if _disputed(payment) else "refund_exceeds_payment")
+        return "payment_disputed" if _disputed(payment) else "refund_exceeds_payment"
     decided = replace(refund, status="declined", decided_by=actor)
     if approves:
         decided = replace(decided, status="processing", sent_at=now)
     approval = work_id("refund-approval", account.number, refund.refund_id)
     action = "approve" if approves else "decline"
-    after = settle(account.with_refund(decided), Settled(approval, actor, now, action, command.note))
+    after = settle(account.with_refund(decided), Settled(approval, actor, now, action, note))
     made = (_make(account, payment, decided, now),) if approves else ()
     return Decision(after, (told,), made)
 

@@ -9,7 +9,7 @@ from services.payments.domain.records import Settled, Work
 from services.payments.domain.refusal import refuse
 from services.payments.domain.work import SettleWork, fault, settle, tell_ended
 from shared.events.envelope import Message
-from shared.events.payments import ApproveRefund, DeclineRefund
+from shared.events.payments import RefusalReason
 from shared.messaging.decision import Decision, Task
 
 
@@ -27,38 +27,36 @@ def settle_work(
     # Before the effect, which would end the work by itself: who did it, and why, stays known.
     ended = Settled(work.work_id, actor, now, command.action, command.note)
     effect = _effect(settle(account, ended), work, command, actor, now)
-    refused = [event for event in effect.events if event.outcome == "refused"]
-    if refused:
-        return Decision(account, tuple(refused))
+    if isinstance(effect, str):
+        return refuse(account, command, effect)
     about = account.refunds.get(work.about.refund_id or "") or account.payments.get(work.about.payment_id or "")
     chain = about.correlationid if about else None
-    events = tuple(event._replace(outcome=None, correlationid=chain) for event in effect.events)
+    events = tuple(event._replace(correlationid=chain) for event in effect.events)
     tasks = tuple(task._replace(correlationid=chain) for task in effect.tasks)
     return Decision(effect.state, (*events, tell_ended(ended, account.number, "done")), tasks)
 
 
-def _effect(
+def _effect(  # noqa: PLR0911  # a case for each action
     account: GuarantorAccount, work: Work, command: SettleWork, actor: str, now: datetime
-) -> Decision[GuarantorAccount]:
+) -> Decision[GuarantorAccount] | RefusalReason:
     payment = account.payments.get(work.about.payment_id or "")
     refunding = account.refunds.get(work.about.refund_id or "")
-    effect = Decision(account)
     match command.action:
         case "taken" | "post" if payment and payment.status in ("processing", "unknown", "failed"):
-            effect = answer.post(account, payment, payment.charge_id, now)
+            return answer.post(account, payment, payment.charge_id, now)
         case "not-taken" if payment:
-            effect = answer.fail(account, payment, "not_taken", now)
+            return answer.fail(account, payment, "not_taken", now)
         case "ask-again" if payment:
             fetch = FetchCharge(
                 payment_id=payment.payment_id, account_number=account.number, key=payment.processor_key
             )
-            effect = Decision(account, (), (Task(fetch),))
+            return Decision(account, tasks=(Task(fetch),))
         case "approve" | "decline" if refunding:
-            cls = ApproveRefund if command.action == "approve" else DeclineRefund
-            decided = cls(refund_id=refunding.refund_id, account_number=account.number, note=command.note)
-            effect = refund.decide_request(account, decided, actor, now)
+            approves = command.action == "approve"
+            return refund.agree(account, refunding, actor, now, approves=approves, note=command.note)
         case "made" if refunding and refunding.status == "unknown":
-            effect = refund.refunded(account, refunding, now)
+            return refund.refunded(account, refunding, now)
         case "not-made" if refunding and refunding.status == "unknown":
-            effect = refund.not_refunded(account, refunding, "not_made", now)
-    return effect
+            return refund.not_refunded(account, refunding, "not_made", now)
+        case _:
+            return Decision(account)

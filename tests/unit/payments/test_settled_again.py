@@ -12,9 +12,10 @@ from services.payments.domain.settlement import Settlement
 from services.payments.domain.work import SettleWork
 from shared.events.payments import CommandRefused, WorkSettled
 from shared.events.vocabulary import About
-from tests.unit.payments.story import NOW, NUMBER, RULES, SECOND, message
+from shared.frozen import replace
+from tests.unit.payments.story import NOW, NUMBER, RULES, SECOND, events, message, outcome, when
+from tests.unit.payments.test_refund import ANN, BOB, paid, request
 
-ANN, BOB = "staff:ann", "staff:bob"
 RAISED = Work("w-1", "settlement-orphan", "", About(), NOW)
 
 
@@ -65,3 +66,18 @@ def test_work_is_settled_once_and_told_again_only_as_it_is_kept(raised: Callable
     assert desk.settle("Called.", actor=BOB) == "work_settled"
     assert desk.settle("Called.", action="approve") == "unknown_action"
     assert desk.state == ended
+
+
+def test_who_asked_for_a_refund_cannot_settle_its_approval() -> None:
+    asked = when(paid(), request(50_001), actor=ANN).state
+    (raised,) = asked.raised
+    account = replace(asked, work={raised.work_id: raised})
+    command = SettleWork(work_id=raised.work_id, account_number=NUMBER, action="approve")
+
+    refused = when(account, command, actor=ANN)
+
+    assert outcome(refused) == ("refused", "second_person_required")
+    assert refused.state == account
+    (told,) = events(refused)
+    assert isinstance(told, CommandRefused)
+    assert told.command_type == SettleWork.TYPE
