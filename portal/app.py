@@ -28,6 +28,7 @@ from portal import (
     paying,
     planning,
     preferences,
+    standing,
 )
 from portal.basket import router as basket
 from portal.calls import TIMEOUT_S, Services
@@ -56,6 +57,7 @@ ROUTERS = (
     login.router,
     live.router,
     preferences.router,
+    standing.router,
     home.router,
     billing.router,
     paying.router,

@@ -103,8 +103,8 @@ class Commands:
         """
         await self._publish(fact, str(uuid.uuid4()), subject, actor)  # noqa: TID251  # as above
 
-    def chain(self, command_id: str) -> list[Heard]:
-        """Return what has been said because of a command, as far as this process remembers."""
+    def chain(self, command_id: str) -> list[Heard] | None:
+        """Return what has been said because of a command; nothing of one that this process cannot follow."""
         return self._events.chain(command_id)
 
     async def _publish(self, data: Data, message_id: str, subject: str, actor: str) -> None:

@@ -153,9 +153,10 @@ class Events:
         waiter.add_done_callback(lambda _: self._waiting.pop(command_id, None))
         return waiter
 
-    def chain(self, command_id: str) -> list[Heard]:
-        """Return what was said because of a command that this process sent, as far as it remembers."""
-        return list(self._chains.get(command_id, ()))
+    def chain(self, command_id: str) -> list[Heard] | None:
+        """Return what was said because of a command; nothing of one that this process did not send, or forgot."""
+        chain = self._chains.get(command_id)
+        return None if chain is None else list(chain)
 
     async def follow(self, keys: Iterable[str], after: int) -> AsyncIterator[Heard]:
         """Give each event about one of these keys that comes after that number, until the portal ends."""

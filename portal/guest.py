@@ -11,12 +11,12 @@ from typing import Annotated, Any
 from fastapi import Form, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from portal.amounts import AmountError
 from portal.billing import Json, Number
 from portal.calls import ServiceProblem
 from portal.commands import new_id
 from portal.guarding import page_router
 from portal.language import _
+from portal.notices import notice
 from portal.paying import Wish
 from portal.refusals import failure, refusal
 from portal.rendering import render
@@ -33,6 +33,7 @@ _STATUSES = {
     "payments.payment-returned.v1": "returned",
     "payments.command-refused.v1": "refused",
 }
+_ENDED = ("succeeded", "failed", "returned", "refused")
 
 
 @router.get("")
@@ -87,23 +88,16 @@ async def review(request: Request, guest: Guest, wish: Annotated[Wish, Form()]) 
     bill = _bill(request)
     if bill is None:
         return _again()
-    faults = {}
-    try:
-        amount_minor = wish.amount_minor(bill["balance_minor"], bill["currency"])
-    except AmountError as error:
-        faults["amount"] = str(error)
-    try:
-        method = wish.chosen()
-    except LookupError:
-        faults["method"] = refusal("payments", "method_missing")
+    asked, faults = wish.looked_over(bill["balance_minor"], bill["currency"])
     if faults:
         return _first_step(request, bill, wish, faults)
-    asked = _asked(bill) | {"amount_minor": amount_minor, **method}
     try:
-        told = await guest.post("payments", "/v1/payment-reviews", asked)
+        told = await guest.post("payments", "/v1/payment-reviews", _asked(bill) | asked)
     except ServiceProblem as problem:
         if problem.reason in ("guest_expired", "not_found"):
             return _again()
+        if problem.reason == "amount_exceeds_balance" and asked["amount_minor"] <= bill["balance_minor"]:
+            return _changed(request)
         return _first_step(request, bill, wish, {"amount": refusal("payments", problem.reason)})
     payment_id = new_id("pay")
     return render(request, "guest/review.html", bill=bill, review=told, wish=wish, payment_id=payment_id)
@@ -121,40 +115,55 @@ async def pay(
     """Submit what was reviewed; a second click is the same payment."""
     bill = _bill(request)
     if bill is None:
-        return _again()
+        return _to_payment(payment_id) if _paying(request, payment_id) else _again()
     asked = _asked(bill) | {"payment_id": payment_id, "amount_minor": total_minor, "review_token": review_token}
     outcome = await guest.ask(wish.payment(asked), subject=bill["subject"])
+    if outcome.reason in ("amount_exceeds_balance", "review_stale"):
+        return _changed(request)
     if outcome.state == "refused":
         return _first_step(request, bill, wish, {"all": refusal("payments", outcome.reason)})
     request.session["paying"] = {
         "id": payment_id,
         "command": outcome.command_id,
+        "account_number": bill["account_number"],
+        "at": request.app.state.clock.now().isoformat(),
         "amount_minor": total_minor,
         "currency": bill["currency"],
         "method": {"kind": wish.method, "last4": wish.last4, "brand": wish.brand},
     }
-    return RedirectResponse(f"/pay-my-bill/payments/{segment(payment_id)}", HTTPStatus.SEE_OTHER)
+    return _to_payment(payment_id)
 
 
 @router.get("/payments/{payment_id}")
 async def payment(request: Request, payment_id: Number) -> Response:
     """Show how the payment stands, by what has been said because of it."""
-    paying = request.session.get("paying")
-    if not paying or paying["id"] != payment_id:
+    paying = _paying(request, payment_id)
+    if paying is None:
         return _again()
-    status, why = _standing(request, paying["command"])
+    status, reason = _standing(request, paying)
+    why = refusal("payments", reason) if status == "refused" else failure(status, reason)
     return render(request, "guest/done.html", payment=paying | {"status": status}, why=why)
 
 
-def _standing(request: Request, command_id: str) -> tuple[str, str]:
-    """Return how a payment stands, and why when it failed."""
+def _standing(request: Request, paying: Json) -> tuple[str, str]:
+    """Return how a payment stands, and the reason when it failed.
+
+    Only the process that sent it hears more of it, so the browser keeps how it ended; of another it is `lost`.
+    """
+    kept = paying.get("ended")
+    chain = request.app.state.commands.chain(paying["command"])
+    if chain is None:
+        return tuple(kept or ("lost", ""))
     status, reason = "sent", ""
-    for heard in request.app.state.commands.chain(command_id):
+    for heard in chain:
         if heard.type in _STATUSES:
             status, reason = _STATUSES[heard.type], str(heard.data.get("reason") or "")
-    if status == "refused":
-        return status, refusal("payments", reason)
-    return status, failure(status, reason) if status in ("failed", "returned") else ""
+    if status in _ENDED and kept != [status, reason]:
+        request.session["paying"] = paying | {"ended": [status, reason]}
+        if status == "succeeded" and (_bill(request) or {}).get("account_number") == paying.get("account_number"):
+            # What was looked up says what was owed before.
+            request.session.pop("bill")
+    return status, reason
 
 
 def _asked(bill: Json) -> Json:
@@ -166,6 +175,23 @@ def _bill(request: Request) -> dict[str, Any] | None:
     box = request.session.get("bill")
     opened = request.app.state.cookie_box.open(box) if box else None
     return dict(json.loads(opened)) if opened else None
+
+
+def _paying(request: Request, payment_id: str) -> Json | None:
+    """Return the payment that this browser made, if it is this one."""
+    paying: Json | None = request.session.get("paying")
+    return paying if paying and paying["id"] == payment_id else None
+
+
+def _changed(request: Request) -> Response:
+    """Lead back to the lookup: what is owed is no longer what was looked up."""
+    request.session.pop("bill", None)
+    notice(request, _("Your balance has changed. Please look your bill up again."), "warning")
+    return _again()
+
+
+def _to_payment(payment_id: str) -> Response:
+    return RedirectResponse(f"/pay-my-bill/payments/{segment(payment_id)}", HTTPStatus.SEE_OTHER)
 
 
 def _again() -> Response:

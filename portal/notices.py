@@ -7,13 +7,20 @@ from typing import Any, Final, Literal
 from fastapi import Request
 
 from portal.commands import Outcome
-from portal.language import _
+from portal.language import N_, _, gettext
 from portal.refusals import refusal
 from portal.visitors import unattended
 
 Tone = Literal["success", "info", "warning", "danger"]
 
 _KEPT_MAX: Final = 5
+_PLACES: Final = {
+    "payments": ("/billing", N_("Look at my bills")),
+    "insurance": ("/insurance", N_("Look at my insurance")),
+    "inbox": ("/messages", N_("Look at my messages")),
+    "notifications": ("/settings", N_("Look at my settings")),
+}
+"""Where a person sees what came of a command to a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +32,16 @@ class Awaited:
         text: how it stands, in words.
         tone: of the sentence.
         message_id: of a message that was refused: the browser keeps its text under this key.
+        href: where it can be seen what came of it, when it is not told here any more.
+        label: of the way there.
     """
 
     command_id: str
     text: str
     tone: Tone
     message_id: str | None = None
+    href: str = ""
+    label: str = ""
 
 
 def notice(request: Request, text: str, tone: Tone = "success") -> None:
@@ -65,7 +76,8 @@ def tell(request: Request, outcome: Outcome, service: str, done: str, message_id
 def awaited(request: Request) -> list[Awaited]:
     """Return how the commands stand that this browser waits for.
 
-    Those that have ended are told once, and by a page that asks for itself until somebody's next click.
+    Those that have ended, or that this process cannot follow, are told once, and by a page that asks for itself
+    until somebody's next click.
     """
     kept = request.session.get("awaited", [])
     standing = [_standing(request, *one) for one in kept]
@@ -77,7 +89,12 @@ def awaited(request: Request) -> list[Awaited]:
 
 def _standing(request: Request, command_id: str, service: str, done: str) -> Awaited:
     message_id: str | None = request.session.get("messages", {}).get(command_id)
-    for heard in request.app.state.commands.chain(command_id):
+    chain = request.app.state.commands.chain(command_id)
+    if chain is None:
+        href, label = _PLACES[service]
+        text = _("We cannot follow here any more what you sent. Please look whether it is done.")
+        return Awaited(command_id, text, "warning", href=href, label=gettext(label))
+    for heard in chain:
         if heard.outcome == "done":
             return Awaited(command_id, went_to(heard.data) if message_id else done, "success")
         if heard.outcome == "refused":

@@ -77,6 +77,20 @@ class Wish(BaseModel):
         """
         return due_minor if self.amount_choice == "all" else typed_amount(self.amount, currency)
 
+    def looked_over(self, due_minor: int, currency: str) -> tuple[Json, dict[str, str]]:
+        """Return what a review is asked for with, and a sentence for each field that does not say it."""
+        asked: Json = {"currency": currency}
+        faults = {}
+        try:
+            asked["amount_minor"] = self.amount_minor(due_minor, currency)
+        except AmountError as error:
+            faults["amount"] = str(error)
+        try:
+            asked |= self.chosen()
+        except LookupError:
+            faults["method"] = refusal("payments", "method_missing")
+        return asked, faults
+
 
 @router.get("/pay/{number}")
 async def begin(request: Request, number: Number, person: Person, plan: str = "") -> Response:
@@ -88,24 +102,10 @@ async def begin(request: Request, number: Number, person: Person, plan: str = ""
 async def review(request: Request, number: Number, person: Person, wish: Annotated[Wish, Form()]) -> Response:
     """Show how the amount is spread over the visits, or what is wrong with the wish."""
     account = await account_of(person, number)
-    faults = {}
-    try:
-        amount_minor = wish.amount_minor(_due(account, wish.plan), account["currency"])
-    except AmountError as error:
-        faults["amount"] = str(error)
-    try:
-        method = wish.chosen()
-    except LookupError:
-        faults["method"] = refusal("payments", "method_missing")
+    asked, faults = wish.looked_over(_due(account, wish.plan), account["currency"])
     if faults:
         return await _first_step(request, person, number, wish, faults)
-    asked = {
-        "account_number": number,
-        "amount_minor": amount_minor,
-        "currency": account["currency"],
-        **method,
-        **({"plan_id": wish.plan} if wish.plan else {}),
-    }
+    asked |= {"account_number": number, **({"plan_id": wish.plan} if wish.plan else {})}
     try:
         told = await person.post("payments", "/v1/payment-reviews", asked)
     except ServiceProblem as problem:

@@ -1,7 +1,7 @@
 """Pages from templates: what every template knows, and the answer to a browser.
 
-A template finds `_()`, `ngettext`, `money`, `currency_sign`, `day`, `moment`, `listing`, `files_max`, `asset` and
-`live`, and of the request `path`, `visitor` (who is logged in), `csrf`, `theme` and `language`.
+A template finds `_()`, `ngettext`, `money`, `currency_sign`, `day`, `moment`, `exact`, `listing`, `files_max`,
+`asset` and `live`, and of the request `path`, `visitor` (who is logged in), `csrf`, `theme` and `language`.
 """
 
 from datetime import datetime
@@ -39,6 +39,7 @@ def _environment() -> Environment:
         "currency_sign": language.currency_sign,
         "day": language.day,
         "moment": _moment,
+        "exact": language.exact,
         "languages": language.LANGUAGES,
         "listing": language.listing,
         "files_max": FILES_MAX,

@@ -37,6 +37,7 @@ GUEST: Final = {
 }
 """For who has looked the bill up in this browser, whether logged in or not."""
 PERSON: Final = {
+    "GET /notices",
     "GET /billing",
     "GET /billing/{number}",
     "GET /billing/{number}/payments",

@@ -65,8 +65,8 @@ async def test_what_is_said_because_of_a_command_is_remembered(events: Events) -
     events.take(TOPIC, told(1, causationid="c-1", correlationid="c-1", outcome="done"))
     events.take(TOPIC, told(2, causationid="e-1", correlationid="c-1"))
     events.take(TOPIC, told(3, correlationid="c-2"))
-    assert [heard.data["n"] for heard in events.chain("c-1")] == [1, 2]
-    assert events.chain("c-2") == []
+    assert [heard.data["n"] for heard in events.chain("c-1") or ()] == [1, 2]
+    assert events.chain("c-2") is None
 
 
 async def test_a_slow_follower_loses_the_oldest_and_stops_nobody(events: Events) -> None:
