@@ -1,7 +1,8 @@
 """Paying month by month: a quote that changes as one moves the amount, and what is done with a plan."""
 
+import asyncio
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -44,6 +45,15 @@ class PlanForm(Terms, Wish):
     authorized: bool = False
 
 
+class TermsError(Exception):
+    """What was chosen makes no plan: the field at fault, and why, in words."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
+        self.why = why
+
+
 @router.get("/plan/{number}")
 async def begin(request: Request, number: Number, person: Person) -> Response:
     """Show the quote for half a year, and what can be chosen; or that there is nothing to pay."""
@@ -67,15 +77,13 @@ async def start(request: Request, number: Number, person: Person, form: Annotate
     """Start a plan; a second click is the same plan."""
     account = await account_of(person, number)
     try:
-        asked = _asked(request, account, form)
-    except (AmountError, LookupError) as error:
-        fault = str(error) if isinstance(error, AmountError) else refusal("payments", "method_missing")
-        return await _page(request, person, account, form, plan=None, fault=fault)
+        asked = _asked(request, account, form, None)
+    except TermsError as error:
+        return await _page(request, person, account, form, plan=None, fault=error)
     command = StartPlan.model_validate(asked | {"autopay": form.autopay})
     outcome = await person.ask(command, subject=number, own=is_own(account))
     if outcome.state == "refused":
-        fault = refusal("payments", outcome.reason)
-        return await _page(request, person, account, form, plan=None, fault=fault)
+        return await _page(request, person, account, form, plan=None, fault=_refused(outcome.reason))
     tell(request, outcome, "payments", _("Your plan has started."))
     return _to_plan(number)
 
@@ -98,10 +106,9 @@ async def change(
     account = await account_of(person, number)
     plan = _plan(account, plan_id)
     try:
-        asked = _asked(request, account, form)
-    except (AmountError, LookupError) as error:
-        fault = str(error) if isinstance(error, AmountError) else refusal("payments", "method_missing")
-        return await _page(request, person, account, form, plan=plan, fault=fault)
+        asked = _asked(request, account, form, plan)
+    except TermsError as error:
+        return await _page(request, person, account, form, plan=plan, fault=error)
     # What stays as it is must not be said: the services would lay the dates anew.
     changed = {
         name: value for name, value in (asked | {"autopay": form.autopay}).items() if plan.get(name) != value
@@ -109,8 +116,7 @@ async def change(
     command = ChangePlan.model_validate(changed | {"plan_id": plan_id, "account_number": number})
     outcome = await person.ask(command, subject=number, own=is_own(account))
     if outcome.state == "refused":
-        fault = refusal("payments", outcome.reason)
-        return await _page(request, person, account, form, plan=plan, fault=fault)
+        return await _page(request, person, account, form, plan=plan, fault=_refused(outcome.reason))
     tell(request, outcome, "payments", _("Your plan was changed."))
     return _to_plan(number)
 
@@ -147,22 +153,39 @@ def _to_plan(number: str) -> Response:
     return RedirectResponse(f"/billing/{segment(number)}/plan", HTTPStatus.SEE_OTHER)
 
 
-def _asked(request: Request, account: Json, form: PlanForm) -> Json:
-    """Return what a command asks for.
+_AT: Final = {"authorization_missing": "authorized", "method_missing": "method"}
+
+
+def _refused(reason: str) -> TermsError:
+    return TermsError(_AT.get(reason, ""), refusal("payments", reason))
+
+
+def _asked(request: Request, account: Json, form: PlanForm, plan: Json | None) -> Json:
+    """Return what a command asks for; `plan` is the one that is changed.
 
     Raises:
-        AmountError: the monthly amount is none.
-        LookupError: autopay has no method.
+        TermsError: the monthly amount is none, or autopay has no method or is not allowed.
     """
+    try:
+        monthly_amount_minor = typed_amount(form.monthly, account["currency"])
+    except AmountError as error:
+        raise TermsError("monthly", str(error)) from error
     asked: Json = {
         "plan_id": form.plan_id,
         "account_number": account["account_number"],
-        "monthly_amount_minor": typed_amount(form.monthly, account["currency"]),
+        "monthly_amount_minor": monthly_amount_minor,
         "currency": account["currency"],
         "day_of_month": form.day,
     }
     if form.autopay and form.method != KEEP:
-        asked |= form.chosen()
+        try:
+            asked |= form.chosen()
+        except LookupError as error:
+            raise _refused("method_missing") from error
+    # Payments asks for it of bank accounts alone; nobody's card is charged either without having allowed it.
+    goes_on = plan is not None and plan["autopay"] and form.method == KEEP
+    if form.autopay and not form.authorized and not goes_on:
+        raise _refused("authorization_missing")
     if form.autopay and form.authorized:
         accepted_at = request.app.state.clock.now()
         asked["authorization"] = {"text_version": AUTHORIZATION_VERSION, "accepted_at": accepted_at}
@@ -201,11 +224,20 @@ async def _quote(
 
 
 async def _page(
-    request: Request, person: PersonAtPage, account: Json, terms: Terms, *, plan: Json | None, fault: str = ""
+    request: Request,
+    person: PersonAtPage,
+    account: Json,
+    terms: Terms,
+    *,
+    plan: Json | None,
+    fault: TermsError | None = None,
 ) -> Response:
     number = account["account_number"]
     changed = plan["plan_id"] if plan else ""
-    told, of_quote = await _quote(person, account, terms, changed)
+    (told, of_quote), methods = await asyncio.gather(
+        _quote(person, account, terms, changed),
+        person.get("payments", f"/v1/accounts/{segment(number)}/methods"),
+    )
     if not terms.monthly and told is None:
         # Half a year may be below the smallest instalment: then the smallest plan there is.
         once, _of_once = await _quote(person, account, terms, changed, months=1)
@@ -221,9 +253,10 @@ async def _page(
         "plan_id": changed or getattr(terms, "plan_id", None) or new_id("plan"),
         "quote": told,
         "fault": of_quote,
-        "refused": fault,
+        "refused": fault and fault.why,
+        "faults": {fault.field: fault.why} if fault else {},
         "keep": KEEP,
-        "methods": await person.get("payments", f"/v1/accounts/{segment(number)}/methods"),
+        "methods": methods,
         "processor": request.app.state.settings.processor_js_url,
         "written": written_amount,
         "digits": digits(account["currency"]),

@@ -36,7 +36,7 @@ _PAYMENTS: Final = {
     "plan_not_paused": N_("This plan is not paused."),
     "instalment_too_small": N_("The monthly amount is too small. Please choose a larger one."),
     "plan_too_long": N_("The plan would take too long. Please choose a larger monthly amount."),
-    "authorization_missing": N_("Please tick the box that lets us take the money from your bank account."),
+    "authorization_missing": N_("Please tick the box that allows us to take each part of the plan."),
     "refund_exceeds_payment": N_("This is more than what is left of the payment."),
     "payment_disputed": N_("The card holder disputes this payment. It can be refunded only once that is over."),
     "refund_decided": N_("This refund has been decided already."),

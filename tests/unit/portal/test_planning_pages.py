@@ -1,12 +1,13 @@
 """The pages of a payment plan: what is quoted, for which plan and in which currency."""
 
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from tests.unit.portal.bills import account, plan
-from tests.unit.portal.world import World, seen
+from tests.unit.portal.world import World, form, seen
 
 
 def given(world: World, found: dict[str, Any]) -> None:
@@ -111,3 +112,38 @@ async def test_where_half_a_year_is_too_long_the_smallest_instalment_is_quoted(w
         page = (await browser.get("/plan/G-1")).text
     assert "1 payment of $30.00" in seen(page)
     assert 'name="monthly" inputmode="decimal" autocomplete="off" maxlength="16" value="30.00"' in page
+
+
+CARD = {"method": "card", "token": "tok_ok", "last4": "4242", "brand": "visa"}
+BANK = {"method": "bank_account", "token": "tok_bank_ok", "last4": "6789"}
+
+
+@pytest.mark.parametrize("method", [CARD, BANK])
+async def test_nothing_is_taken_each_month_from_who_has_not_allowed_it(
+    world: World, method: dict[str, str]
+) -> None:
+    given(world, account())
+    quoted(world, (5_000, "scheduled"), (5_000, "scheduled"))
+    sent = form(plan_id="plan-1", monthly="50", day="15", autopay="true", **method)
+    async with world.person() as browser:
+        answer = await browser.post("/plan/G-1", data=sent)
+        assert not world.producer.sent
+        allowed = await browser.post("/plan/G-1", data=sent | {"authorized": "true"})
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert "The plan was not started Please tick the box that allows us to take each part" in seen(answer.text)
+    assert 'name="authorized" value="true" aria-invalid="true" aria-describedby="authorized-error"' in answer.text
+    assert allowed.headers["location"] == "/billing/G-1/plan"
+    assert world.producer.sent[0]["data"]["authorization"]["text_version"]
+
+
+async def test_what_was_allowed_before_is_not_asked_again_as_long_as_the_card_stays(world: World) -> None:
+    paid_with = {"kind": "card", "last4": "4242", "brand": "visa"}
+    given(world, account(plans=[plan(autopay=True, method=paid_with)]))
+    quoted(world, (5_000, "scheduled"), (5_000, "scheduled"))
+    sent = form(plan_id="plan-1", monthly="50", day="15", autopay="true")
+    async with world.person() as browser:
+        another = await browser.post("/plan/G-1/plan-1", data=sent | CARD)
+        same = await browser.post("/plan/G-1/plan-1", data=sent | {"method": "keep"})
+    assert "The plan was not changed Please tick the box" in seen(another.text)
+    assert same.headers["location"] == "/billing/G-1/plan"
+    assert [command["data"].get("monthly_amount_minor") for command in world.producer.sent] == [5_000]
