@@ -61,3 +61,32 @@ def payment(**fields: Any) -> Json:
         "dispute_status": None,
         "created_at": "2026-01-15T12:00:00Z",
     } | fields
+
+
+def visit(number: str = "V-1", **fields: Any) -> Json:
+    return {
+        "visit_account_number": number,
+        "patient_id": "p-1",
+        "visit_date": "2026-01-02",
+        "description": f"Visit to {number}",
+        "closed": False,
+        "plan_id": None,
+        "charges_minor": 10_000,
+        "insurance_paid_minor": 0,
+        "adjustments_minor": 0,
+        "paid_minor": 0,
+        "balance_minor": 10_000,
+        "payable_minor": 10_000,
+    } | fields
+
+
+def statement(**fields: Any) -> Json:
+    return {
+        "statement_id": "S-1",
+        "issued_on": "2026-01-05",
+        "due_on": "2026-02-01",
+        "period_from": "2025-12-01",
+        "period_to": "2025-12-31",
+        "amount_due_minor": 10_000,
+        "currency": "USD",
+    } | fields

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.portal.bills import account, part, payment, plan
+from tests.unit.portal.bills import account, part, payment, plan, statement, visit
 from tests.unit.portal.world import World, seen
 
 LOST = {"dispute_status": "lost"}
@@ -113,3 +113,35 @@ async def test_amounts_are_in_the_currency_of_their_account(world: World) -> Non
     assert "Bill for Maria Sandoval €5.00" in home
     assert "All of it €5.00 Another amount €" in pay
     assert "$" not in home + summary + pay
+
+
+async def test_where_plans_pay_all_that_is_owed_the_next_part_is_told_and_can_be_paid(world: World) -> None:
+    parts = [part("paid", 3_000), part(amount_minor=7_000, number=2, due_on="2026-02-15")]
+    given_plans(world, plan(*parts), newest_statement=statement())
+    async with world.person() as browser:
+        pages = [(await browser.get(path)).text for path in ("/billing", "/billing/G-1")]
+    for page in pages:
+        assert "You owe $100.00 next: $70.00 on Feb 15, 2026" in seen(page)
+        assert 'class="btn btn-primary" href="/pay/G-1?plan=plan-1">Pay now toward the plan' in page
+        assert "due by" not in page
+        assert 'href="/pay/G-1"' not in page
+        assert 'href="/plan/G-1"' not in page
+
+
+async def test_of_a_closed_visit_nothing_is_left_to_pay(world: World) -> None:
+    visits = [visit(), visit("V-2", closed=True, charges_minor=1_800, balance_minor=1_800, payable_minor=0)]
+    given_plans(world, visit_accounts=visits)
+    summary, tab = [await shown(world, path) for path in ("/billing", "/billing/G-1")]
+    assert "Closed \N{EN DASH}" in summary
+    assert "Visit to V-2" in tab
+    assert "You owe \N{EN DASH}" in tab
+    assert summary.count("$18.00") == 0
+
+
+async def test_what_somebody_else_owes_is_not_said_to_be_ones_own_debt(world: World) -> None:
+    given_plans(world, visit_accounts=[visit()], relationship="viewer")
+    for path in ("/billing", "/billing/G-1"):
+        page = await shown(world, path)
+        assert "Still owed $100.00" in page
+        assert "You owe" not in page
+        assert "You paid" not in page
