@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from portal.calls import ServiceAwayError, ServiceProblem
+from portal.calls import aside
 from portal.language import N_, _, day, gettext, money
 from portal.visitors import PersonAtPage
 from shared.paths import segment
@@ -39,7 +39,9 @@ async def matters(person: PersonAtPage) -> tuple[list[Matter], list[str], Json]:
     """Return what wants attention, newest first, sentences about what cannot be shown, and the bills."""
     found: list[Matter] = []
     missing: list[str] = []
-    answers = await asyncio.gather(*(_ask(person, path, service) for _words, service, path, _read in _SOURCES))
+    answers = await asyncio.gather(
+        *(aside(person.get(service, path)) for _words, service, path, _read in _SOURCES)
+    )
     for (words, _service, _path, read), answer in zip(_SOURCES, answers, strict=True):
         if answer is None:
             missing.append(gettext(words))
@@ -48,13 +50,6 @@ async def matters(person: PersonAtPage) -> tuple[list[Matter], list[str], Json]:
     found.sort(key=lambda matter: matter.at, reverse=True)
     bills = answers[0] or {"accounts": []}
     return found, missing, bills
-
-
-async def _ask(person: PersonAtPage, path: str, service: str) -> Any:
-    try:
-        return await person.get(service, path)
-    except (ServiceAwayError, ServiceProblem):
-        return None
 
 
 def _of_bills(summary: Json) -> Iterator[Matter]:

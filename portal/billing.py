@@ -1,11 +1,13 @@
 """The bills: all guarantor accounts, and one account with its visits, payments, statements and plan."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import Path, Request
 from fastapi.responses import Response
 
-from portal.calls import ServiceAwayError
+from portal.answers import names_to_tell_apart, preferences_of
+from portal.calls import aside
 from portal.guarding import page_router
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
@@ -20,14 +22,16 @@ router = page_router()
 @router.get("/billing")
 async def summary(request: Request, person: Person) -> Response:
     """Show a card for each account."""
-    accounts = (await person.get("payments", "/v1/billing-summary"))["accounts"]
-    return render(request, "billing/summary.html", accounts=accounts, paperless=await paperless_accounts(person))
+    told, paperless, names = await asyncio.gather(
+        person.get("payments", "/v1/billing-summary"), _paperless(person), names_to_tell_apart(person)
+    )
+    return render(request, "billing/summary.html", accounts=told["accounts"], paperless=paperless, names=names)
 
 
 @router.get("/billing/{number}")
 async def visits(request: Request, number: Number, person: Person) -> Response:
     """Show what each visit cost, who paid what of it, and what is left."""
-    return await _tab(request, person, number, "visits")
+    return await _tab(request, person, number, "visits", names=await names_to_tell_apart(person))
 
 
 @router.get("/billing/{number}/payments")
@@ -72,16 +76,13 @@ async def account_of(person: PersonAtPage, number: str) -> Json:
 
 def is_own(account: Json) -> bool:
     """Tell whether the person answers for the account, or acts for who does."""
-    return str(account.get("relationship", "guarantor")) == "guarantor"
+    return bool(account["relationship"] == "guarantor")
 
 
-async def paperless_accounts(person: PersonAtPage) -> dict[str, Json]:
+async def _paperless(person: PersonAtPage) -> dict[str, Json] | None:
     """Return how the person gets each account's statements; nothing while nobody knows."""
-    try:
-        told = await person.get("notifications", "/v1/preferences")
-    except ServiceAwayError:
-        return {}
-    return {account["account_number"]: account for account in told["accounts"]}
+    told = await aside(preferences_of(person))
+    return None if told is None else {account["account_number"]: account for account in told["accounts"]}
 
 
 async def _tab(request: Request, person: PersonAtPage, number: str, tab: str, **values: Any) -> Response:

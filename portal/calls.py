@@ -3,11 +3,12 @@
 A problem document becomes one `ServiceProblem`, a service that does not answer one `ServiceAwayError`.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +17,10 @@ from portal.identity import IdentityProvider
 from portal.settings import PortalSettings
 
 TIMEOUT_S: Final = 10.0
+ASIDE_S: Final = 4.0
+"""How long a page waits for a part that it can do without."""
+
+_Part = TypeVar("_Part")
 
 
 class Answered(BaseModel):
@@ -107,6 +112,15 @@ class Services:
             if response.status >= HTTPStatus.BAD_REQUEST:
                 raise await _failure(service, response)
             yield response
+
+
+async def aside(part: Awaitable[_Part]) -> _Part | None:
+    """Return a part that a page can do without; nothing when its service is away or slow, or says no."""
+    try:
+        async with asyncio.timeout(ASIDE_S):
+            return await part
+    except (ServiceAwayError, ServiceProblem, TimeoutError):
+        return None
 
 
 async def _failure(service: str, response: aiohttp.ClientResponse) -> Exception:

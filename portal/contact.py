@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from portal.answers import patients_of
 from portal.billing import Number, account_of
 from portal.commands import new_id
 from portal.guarding import page_router
@@ -42,7 +43,7 @@ async def send(
     """Send it; a second click sends the same message."""
     typed = {"category": category, "patient_id": patient_id, "subject": subject, "body": body}
     typed |= {"statement_id": statement_id, "message_id": message_id}
-    patients = {one["patient_id"]: one for one in await person.get("inbox", "/v1/patients")}
+    patients = {one.patient_id: one for one in await patients_of(person, "inbox")}
     if not subject.strip() or not body.strip():
         return await _page(
             request, person, number, typed, _("Please say what it is about, and write your question.")
@@ -58,8 +59,7 @@ async def send(
         body=body.replace("\r\n", "\n").strip(),
         about=About(account_number=number, statement_id=statement_id or None),
     )
-    own = patients[patient_id]["relationship"] == "self"
-    outcome = await person.ask(command, subject=patient_id, own=own)
+    outcome = await person.ask(command, subject=patient_id, own=patients[patient_id].own)
     if outcome.state == "refused":
         return await _page(request, person, number, typed, refusal("inbox", outcome.reason))
     done = _("Your message is on its way to our billing office. You find the answer under Messages.")
@@ -76,7 +76,7 @@ async def _page(
         "contact.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK,
         account=await account_of(person, number),
-        patients=await person.get("inbox", "/v1/patients"),
+        patients=await patients_of(person, "inbox"),
         typed={"message_id": new_id("message")} | typed,
         fault=fault,
     )

@@ -1,5 +1,6 @@
 """Settings: where the person can be reached, what they are told there, and their saved ways to pay."""
 
+import asyncio
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -7,8 +8,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from portal.answers import preferences_of
 from portal.billing import Number, account_of, is_own
-from portal.calls import ServiceAwayError
+from portal.calls import aside
 from portal.commands import new_id
 from portal.guarding import local_path, not_found, page_router
 from portal.language import _
@@ -115,12 +117,6 @@ async def remove_method(request: Request, number: Number, method_id: Number, per
     return _to("/settings")
 
 
-async def preferences_of(person: PersonAtPage) -> dict[str, Any]:
-    """Return the person's contacts, and how each account's statements come."""
-    told: dict[str, Any] = await person.get("notifications", "/v1/preferences")
-    return told
-
-
 async def _do(request: Request, person: PersonAtPage, command: Command, done: str) -> Response:
     outcome = await person.ask(command, subject=person.id)
     tell(request, outcome, "notifications", done)
@@ -134,13 +130,13 @@ def _to(address: str) -> Response:
 async def _page(
     request: Request, person: PersonAtPage, typed: dict[str, str] | None = None, fault: str = ""
 ) -> Response:
-    preferences = await preferences_of(person)
+    preferences, accounts = await asyncio.gather(preferences_of(person), aside(_accounts(person)))
     return render(
         request,
         "settings/settings.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK,
         preferences=preferences,
-        accounts=await _accounts(person),
+        accounts=accounts,
         typed=typed or {},
         fault=fault,
         contact_id=new_id("contact"),
@@ -168,13 +164,10 @@ async def _code_page(
 
 
 async def _accounts(person: PersonAtPage) -> list[dict[str, Any]]:
-    """Return the accounts with the saved methods of each; none while payments does not answer."""
-    try:
-        accounts = (await person.get("payments", "/v1/billing-summary"))["accounts"]
-        for account in accounts:
-            account["methods"] = await person.get(
-                "payments", f"/v1/accounts/{segment(account['account_number'])}/methods"
-            )
-    except ServiceAwayError:
-        return []
-    return list(accounts)
+    """Return the accounts with the saved methods of each."""
+    accounts: list[dict[str, Any]] = (await person.get("payments", "/v1/billing-summary"))["accounts"]
+    numbers = [segment(account["account_number"]) for account in accounts]
+    methods = await asyncio.gather(
+        *(person.get("payments", f"/v1/accounts/{number}/methods") for number in numbers)
+    )
+    return [account | {"methods": saved} for account, saved in zip(accounts, methods, strict=True)]

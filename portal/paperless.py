@@ -8,9 +8,9 @@ from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from portal import language
+from portal.answers import preferences_of
 from portal.billing import Number, account_of
 from portal.commands import new_id
-from portal.contacts import preferences_of
 from portal.guarding import page_router
 from portal.language import _
 from portal.notices import tell

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from portal.answers import Patient
 from portal.insurance.answers import Coverage, Payer
 from portal.language import _
-from portal.messages.answers import Patient
 from shared.events.insurance import AddCoverage, CoverageChanges, RequestChange
 
 SUBSCRIBER: Final = ("first_name", "last_name", "birth_date")

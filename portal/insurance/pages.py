@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from portal.answers import Patient, patient_of, patients_of
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.commands import Outcome, new_id
 from portal.events import key
@@ -18,7 +19,6 @@ from portal.insurance.answers import Coverage, Coverages, Payer, Payers
 from portal.insurance.cards import NO_CARD, Card, read_card
 from portal.insurance.forms import Typed, add_coverage, blank, caught_up, known_payer, present, request_change
 from portal.language import _
-from portal.messages.answers import Patient, Patients
 from portal.messages.files import File, upload_all
 from portal.notices import tell
 from portal.refusals import refusal
@@ -43,7 +43,9 @@ class Trouble:
 @router.get("")
 async def overview(request: Request, person: Person) -> Response:
     """Show a card for each coverage."""
-    patients, told = await asyncio.gather(_patients(person), person.get("insurance", "/v1/coverages"))
+    patients, told = await asyncio.gather(
+        patients_of(person, "insurance"), person.get("insurance", "/v1/coverages")
+    )
     coverages = Coverages.validate_python(told)
     shown = []
     for patient in patients:
@@ -74,7 +76,7 @@ async def payers(request: Request, person: Person, payer_name: str = "") -> Resp
 @router.get("/add")
 async def add_form(request: Request, person: Person, patient: str | None = None) -> Response:
     """Show the empty form."""
-    patients = await _patients(person)
+    patients = await patients_of(person, "insurance")
     if not patients:
         raise not_found()
     chosen = next((one for one in patients if one.patient_id == patient), patients[0])
@@ -86,8 +88,8 @@ async def add(request: Request, person: Person) -> Response:
     """Ask to add a coverage."""
     async with request.form() as form:
         typed = Typed.of(form)
-        patients = await _patients(person)
-        patient = _of(patients, typed["patient_id"])
+        patients = await patients_of(person, "insurance")
+        patient = patient_of(patients, typed["patient_id"])
         pictures, refused = await upload_all(person, patient.patient_id, form, "card_pictures")
     known = await _payers(person, "")
     command = add_coverage(
@@ -117,8 +119,8 @@ async def card_form(_person: Person) -> Response:
 async def fill_in(request: Request, person: Person) -> Response:
     """Show the form filled in with what the pictures of a card say, for the patient to look over."""
     async with request.form() as form:
-        patients = await _patients(person)
-        patient = _of(patients, str(form.get("patient_id") or ""))
+        patients = await patients_of(person, "insurance")
+        patient = patient_of(patients, str(form.get("patient_id") or ""))
         card = await read_card(person, patient.patient_id, form)
         typed = blank(patient, str(form.get("coverage_id") or new_id("coverage")))
     typed.values.update({name: one.value for name, one in card.suggestions.items()})
@@ -147,13 +149,13 @@ async def change_form(coverage_id: str, request: Request, person: Person) -> Res
 async def change(coverage_id: str, request: Request, person: Person) -> Response:
     """Ask for a change."""
     coverage, patients, known = await asyncio.gather(
-        _coverage(person, coverage_id), _patients(person), _payers(person, "")
+        _coverage(person, coverage_id), patients_of(person, "insurance"), _payers(person, "")
     )
     typed = Typed.of({**present(coverage, "").values, **await request.form()})
     command = request_change(typed, coverage, person.session_id, known, _today(request))
     if command is None:
         return await _change_page(request, person, coverage, typed)
-    own = _of(patients, coverage.patient_id).own
+    own = patient_of(patients, coverage.patient_id).own
     outcome = await person.ask(command, subject=coverage.patient_id, own=own)
     if outcome.reason == "stale_version":
         coverage = await _coverage(person, coverage_id)
@@ -177,7 +179,7 @@ async def remove_form(coverage_id: str, request: Request, person: Person) -> Res
 @router.post("/{coverage_id}/remove")
 async def remove(coverage_id: str, request: Request, person: Person) -> Response:
     """Ask to remove a coverage."""
-    coverage, patients = await asyncio.gather(_coverage(person, coverage_id), _patients(person))
+    coverage, patients = await asyncio.gather(_coverage(person, coverage_id), patients_of(person, "insurance"))
     reason = str((await request.form()).get("reason") or "")[:80]
     command = RemoveCoverage(
         coverage_id=coverage_id,
@@ -185,16 +187,14 @@ async def remove(coverage_id: str, request: Request, person: Person) -> Response
         session_id=person.session_id,
         reason=reason or None,
     )
-    outcome = await person.ask(command, subject=coverage.patient_id, own=_of(patients, coverage.patient_id).own)
+    outcome = await person.ask(
+        command, subject=coverage.patient_id, own=patient_of(patients, coverage.patient_id).own
+    )
     if outcome.state == "refused":
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return render(request, "insurance/remove.html", status, coverage=coverage, problem=_trouble(outcome))
     tell(request, outcome, "insurance", _("The insurance is removed. Its history stays."))
     return RedirectResponse("/insurance", HTTPStatus.SEE_OTHER)
-
-
-async def _patients(person: PersonAtPage) -> list[Patient]:
-    return Patients.validate_python(await person.get("insurance", "/v1/patients"))
 
 
 async def _payers(person: PersonAtPage, wanted: str) -> list[Payer]:
@@ -211,14 +211,6 @@ async def _needs_staff(person: PersonAtPage, coverage_id: str) -> bool:
         return (await _coverage(person, coverage_id)).status == "needs-staff"
     except (ServiceAwayError, ServiceProblem):
         return False
-
-
-def _of(patients: list[Patient], patient_id: str) -> Patient:
-    """Return the patient of this id; whom the person does not act for is not found."""
-    for patient in patients:
-        if patient.patient_id == patient_id:
-            return patient
-    raise not_found()
 
 
 def _turns(coverages: Sequence[Coverage]) -> dict[str, int]:

@@ -8,19 +8,6 @@ from pydantic import Field, TypeAdapter
 from portal.calls import Answered
 
 
-class Patient(Answered):
-    """Somebody whom the person acts for: `self`, or `proxy`."""
-
-    patient_id: str
-    name: str
-    relationship: str
-
-    @property
-    def own(self) -> bool:
-        """Whether it is the person's own record."""
-        return self.relationship == "self"
-
-
 class Recipient(Answered):
     """A provider whom the patient may write to, and why."""
 
@@ -77,6 +64,5 @@ class Thread(Answered):
     messages: tuple[Entry, ...] = ()
 
 
-Patients = TypeAdapter(list[Patient])
 Recipients = TypeAdapter(list[Recipient])
 Threads = TypeAdapter(list[Thread])

@@ -13,11 +13,12 @@ from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
+from portal.answers import Patient, patient_of, patients_of
 from portal.calls import TIMEOUT_S, ServiceAwayError, ServiceProblem
 from portal.commands import Outcome, new_id
 from portal.events import key
 from portal.guarding import FILES_BYTES_MAX, not_found, page_router
-from portal.messages.answers import Patient, Patients, Recipients, Thread, Threads
+from portal.messages.answers import Recipients, Thread, Threads
 from portal.messages.files import File, upload_all
 from portal.messages.uploads import router as uploads
 from portal.messages.writing import CATEGORIES, Path, Text, faulty, message
@@ -42,7 +43,7 @@ async def threads(
     """Show a page of the conversations, the newest first."""
     asked = {"limit": PAGE} | ({"after": after} if after else {})
     patients, told = await asyncio.gather(
-        _patients(person), person.call("GET", "inbox", "/v1/threads", params=asked)
+        patients_of(person, "inbox"), person.call("GET", "inbox", "/v1/threads", params=asked)
     )
     # What is new is on the first page.
     news = [] if after else [key("inbox", patient.patient_id) for patient in patients]
@@ -65,7 +66,7 @@ def _following(headers: Mapping[str, str]) -> str | None:
 @router.get("/new")
 async def new(request: Request, person: Person) -> Response:
     """Show the step of the guided way that the address says."""
-    patients = await _patients(person)
+    patients = await patients_of(person, "inbox")
     if not patients:
         return render(request, "messages/nobody.html")
     path = Path.of(request.query_params, patients)
@@ -75,10 +76,10 @@ async def new(request: Request, person: Person) -> Response:
 @router.post("/new", max_body_size=FILES_BYTES_MAX)
 async def send(request: Request, person: Person) -> Response:
     """Send a new message."""
-    patients = await _patients(person)
+    patients = await patients_of(person, "inbox")
     async with request.form() as form:
         path, text = Path.of(form, patients), Text.of(form)
-        patient = _of(patients, path.patient_id)
+        patient = patient_of(patients, path.patient_id)
         files, refused = await upload_all(person, patient.patient_id, form, "files")
     if refused:
         return await _step_page(request, person, patients, path, text, files=[*files, *refused])
@@ -122,8 +123,8 @@ async def thread(thread_id: str, request: Request, person: Person) -> Response:
 @router.post("/{thread_id}", max_body_size=FILES_BYTES_MAX)
 async def reply(thread_id: str, request: Request, person: Person) -> Response:
     """Send a further message of a conversation."""
-    patients, there = await asyncio.gather(_patients(person), _thread(person, thread_id))
-    patient = _of(patients, there.patient_id)
+    patients, there = await asyncio.gather(patients_of(person, "inbox"), _thread(person, thread_id))
+    patient = patient_of(patients, there.patient_id)
     async with request.form() as form:
         text = Text.of({"subject": there.subject, **dict(form)})
         files, refused = await upload_all(person, patient.patient_id, form, "files")
@@ -161,21 +162,8 @@ async def passed_on(visitor: Any, path: str, **params: str) -> Response:
     return StreamingResponse(content(), HTTPStatus.OK, headers)
 
 
-async def _patients(person: PersonAtPage) -> list[Patient]:
-    """Return whom the person acts for, themself first."""
-    found = Patients.validate_python(await person.get("inbox", "/v1/patients"))
-    return sorted(found, key=lambda patient: not patient.own)
-
-
 async def _thread(person: PersonAtPage, thread_id: str, **asked: str) -> Thread:
     return Thread.model_validate(await person.get("inbox", f"/v1/threads/{segment(thread_id)}", **asked))
-
-
-def _of(patients: Sequence[Patient], patient_id: str) -> Patient:
-    for patient in patients:
-        if patient.patient_id == patient_id:
-            return patient
-    raise not_found()
 
 
 async def _step_page(

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from portal.messages.answers import Patient
+from portal.answers import Patient
 from shared.events.inbox import SendMessage
 from shared.events.vocabulary import About
 

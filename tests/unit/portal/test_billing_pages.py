@@ -1,9 +1,12 @@
 """The pages of bills and payments: what they say is how things stand."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from portal import calls
 from tests.unit.portal.bills import account, part, payment, plan, statement, visit
 from tests.unit.portal.world import World, seen
 
@@ -145,3 +148,47 @@ async def test_what_somebody_else_owes_is_not_said_to_be_ones_own_debt(world: Wo
         assert "Still owed $100.00" in page
         assert "You owe" not in page
         assert "You paid" not in page
+
+
+PATIENTS = [
+    {"patient_id": "p-2", "name": "Leo Sandoval", "relationship": "proxy"},
+    {"patient_id": "p-1", "name": "Maria Sandoval", "relationship": "self"},
+]
+
+
+@pytest.mark.parametrize(("patients", "named"), [(PATIENTS, 1), (PATIENTS[1:], 0)])
+async def test_who_looks_after_several_sees_whose_visit_it_was(
+    world: World, patients: list[dict[str, Any]], named: int
+) -> None:
+    given_plans(world, visit_accounts=[visit(), visit("V-2", patient_id="p-2"), visit("V-3", patient_id="p-9")])
+    world.services.answer("GET", "/v1/patients", patients)
+    summary, tab = [await shown(world, path) for path in ("/billing", "/billing/G-1")]
+    assert summary.count("Visit to V-2 Leo Sandoval") == named
+    assert tab.count("Visit to V-2 Leo Sandoval · Jan 2, 2026") == named
+    assert "Visit to V-3" in summary
+
+
+async def test_how_statements_come_is_not_kept_quiet_about_when_nobody_knows(world: World) -> None:
+    given_plans(world, newest_statement=statement())
+    world.services.answer("GET", "/v1/preferences", {"detail": "-"}, 503)
+    assert "Whether it comes on paper cannot be shown right now." in await shown(world, "/billing")
+
+
+async def test_a_service_that_is_slow_takes_nothing_from_a_page_but_its_own_part(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_by_then = asyncio.Event()
+
+    async def too_late(_request: web.Request) -> web.Response:
+        await seen_by_then.wait()
+        return web.json_response([])
+
+    monkeypatch.setattr(calls, "ASIDE_S", 0.2)
+    given_plans(world, newest_statement=statement())
+    for path in ("/v1/preferences", "/v1/patients", "/v1/coverages"):
+        world.services.answer("GET", path, too_late)
+    home, summary = await shown(world, "/"), await shown(world, "/billing")
+    seen_by_then.set()
+    assert "Your insurance cannot be shown right now." in home
+    assert "Bill for Maria Sandoval" in home
+    assert "Whether it comes on paper cannot be shown right now." in summary

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.portal.world import World, form
+from tests.unit.portal.world import World, form, seen
 
 MASKED = "a••••@mail.example"
 
@@ -145,3 +145,15 @@ async def test_no_email_is_none_and_what_was_chosen_is_kept_when_it_is_refused(w
     assert world.producer.sent[0]["data"]["alerts"] == {"text": "c-3"}
     chosen = [(channel, contact_id) for _kind, channel, contact_id, checked in offered(answer.text) if checked]
     assert chosen == [("email", ""), ("text", "c-3")]
+
+
+async def test_saved_ways_to_pay_that_cannot_be_shown_are_not_said_to_be_none(world: World) -> None:
+    world.services.answer("GET", "/v1/preferences", {"contacts": [], "accounts": []})
+    world.services.answer("GET", "/v1/billing-summary", {"detail": "-"}, 503)
+    async with world.person() as browser:
+        away = seen((await browser.get("/settings")).text)
+        world.services.answer("GET", "/v1/billing-summary", {"accounts": []})
+        none = seen((await browser.get("/settings")).text)
+    assert "Your saved ways to pay cannot be shown right now. Please try again in a minute." in away
+    assert "None. You can save a card" not in away
+    assert "None. You can save a card" in none

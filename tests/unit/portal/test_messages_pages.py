@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from portal.answers import Patient
 from portal.calls import TIMEOUT_S, ServiceAwayError
-from portal.messages.answers import Patient
 from portal.messages.pages import passed_on
 from portal.messages.writing import Path
 from tests.unit.portal.world import CSRF, World, form, portal

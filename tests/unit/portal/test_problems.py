@@ -129,8 +129,9 @@ async def test_of_what_kafka_does_not_answer_to_nobody_says_that_it_was_not_sent
 async def test_a_page_that_cannot_be_shown_is_no_matter_of_something_sent(world: World) -> None:
     away(world)
     async with world.person() as browser:
-        shown = await browser.get("/messages/new")
+        shown = await browser.get("/messages/new?kind=medical")
     assert shown.status_code == 503
+    assert 'href="/messages/new?kind=medical">Try again' in shown.text
     assert "Nothing is lost" in shown.text
     assert "<form" not in shown.text.partition("<main")[2].partition("</main>")[0]
 
