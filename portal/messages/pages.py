@@ -21,7 +21,7 @@ from portal.guarding import FILES_BYTES_MAX, not_found, page_router
 from portal.messages.answers import Recipients, Thread, Threads
 from portal.messages.files import File, upload_all
 from portal.messages.uploads import router as uploads
-from portal.messages.writing import CATEGORIES, Path, Text, faulty, message
+from portal.messages.writing import OFFERED, Path, Text, faulty, message
 from portal.notices import tell, went_to
 from portal.refusals import refusal
 from portal.rendering import render
@@ -193,7 +193,7 @@ async def _step_page(
         back=path.back(patients),
         patients=patients,
         patient=next((one for one in patients if one.patient_id == path.patient_id), None),
-        categories=CATEGORIES.get(path.kind, ()),
+        categories=OFFERED.get(path.kind, ()),
         recipients=recipients,
         provider=next((one for one in recipients if one.provider_id == path.provider_id), None),
         text=text,

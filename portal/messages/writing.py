@@ -5,25 +5,19 @@ Each step is an address with what was chosen so far, so that going back and relo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
 from portal.answers import Patient
-from shared.events.inbox import SendMessage
+from shared.events.inbox import CATEGORIES, Kind, SendMessage
 from shared.events.vocabulary import About
 
-CATEGORIES: Final[dict[str, tuple[str, ...]]] = {
-    "medical": (
-        "non-urgent-question",
-        "refill-request",
-        "appointment-request",
-        "medical-info-update",
-        "share-records",
-    ),
-    "non-medical": ("billing-question", "insurance-question", "customer-service", "portal-help"),
+OFFERED: Final = {
+    kind: tuple(category for category, of in CATEGORIES.items() if of == kind) for kind in get_args(Kind)
 }
+"""The categories of each kind."""
 ASKS_FOR_PROVIDER: Final = "non-urgent-question"
 """The category in which the patient says who shall read it; for the others the care team is known."""
 
@@ -53,9 +47,9 @@ class Path:
             path = replace(path, patient_id=patients[0].patient_id)
         if path.patient_id not in {patient.patient_id for patient in patients}:
             path = replace(path, patient_id="", provider_id="")
-        if path.kind not in CATEGORIES:
+        if path.kind not in OFFERED:
             path = replace(path, kind="")
-        if path.category not in CATEGORIES.get(path.kind, ()):
+        if path.category not in OFFERED.get(path.kind, ()):
             path = replace(path, category="")
         return path if path.category == ASKS_FOR_PROVIDER else replace(path, provider_id="")
 

@@ -1,11 +1,27 @@
 """What is asked of the inbox on `inbox.commands.v1`, and what it says on `inbox.events.v1`."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from shared.events.envelope import Command, Event, Id, Time
 from shared.events.vocabulary import About, Body, Code, Growing, Line, Note, Version, Word
+
+Kind = Literal["medical", "non-medical"]
+
+CATEGORIES: Final[Mapping[str, Kind]] = {
+    "non-urgent-question": "medical",
+    "refill-request": "medical",
+    "appointment-request": "medical",
+    "medical-info-update": "medical",
+    "share-records": "medical",
+    "billing-question": "non-medical",
+    "insurance-question": "non-medical",
+    "customer-service": "non-medical",
+    "portal-help": "non-medical",
+}
+"""Each category of messages, and its kind."""
 
 Pool = Id
 """`billing`, `crm`, `insurance`, `unroutable`, or `provider:<provider_id>`."""
@@ -23,7 +39,7 @@ class SendMessage(Command):
     message_id: Id
     thread_id: Id | None = None
     patient_id: Id
-    kind: Literal["medical", "non-medical"]
+    kind: Kind
     category: Word
     provider_id: Id | None = None
     subject: Line

@@ -10,7 +10,6 @@ from services.inbox.domain.commands import PutDelegations, PutRoutingRules
 from services.inbox.domain.routing import (
     UNROUTABLE,
     Delegated,
-    Kind,
     RuleSet,
     Said,
     fault,
@@ -22,7 +21,7 @@ from services.inbox.store import read_rule_sets
 from shared.auth import Caller
 from shared.database import Pool
 from shared.events.envelope import Id
-from shared.events.inbox import CommandRefused
+from shared.events.inbox import CommandRefused, Kind
 from shared.events.vocabulary import Word
 from shared.problems import Problem
 from shared.routes import Now, TheAsk, ThePool

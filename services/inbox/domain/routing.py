@@ -13,26 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.inbox.domain.hours import Hours
 from shared.events.envelope import Id, Time
-from shared.events.inbox import RefusalReason
+from shared.events.inbox import CATEGORIES, Kind, RefusalReason
 from shared.events.vocabulary import Line, Version, Word
 
-Kind = Literal["medical", "non-medical"]
 Delegate = Literal["clinical", "clinical-support"]
 Role = Literal["billing", "crm", "insurance", "clinical", "clinical-support", "supervisor"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-
-CATEGORIES: Final[Mapping[str, Kind]] = {
-    "non-urgent-question": "medical",
-    "refill-request": "medical",
-    "appointment-request": "medical",
-    "medical-info-update": "medical",
-    "share-records": "medical",
-    "billing-question": "non-medical",
-    "insurance-question": "non-medical",
-    "customer-service": "non-medical",
-    "portal-help": "non-medical",
-}
-"""Each category of messages, and its kind."""
 
 UNROUTABLE: Final = "unroutable"
 """The queue of what no rule has a pool for; a supervisor decides."""

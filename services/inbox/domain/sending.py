@@ -25,7 +25,6 @@ from services.inbox.domain.item import (
 from services.inbox.domain.patient import Patient, recipients
 from services.inbox.domain.refusal import refuse
 from services.inbox.domain.routing import (
-    CATEGORIES,
     UNROUTABLE,
     Routed,
     RuleSet,
@@ -38,6 +37,7 @@ from services.inbox.domain.urgency import urgent_words
 from services.inbox.domain.visible import visible
 from shared.digests import digest
 from shared.events.inbox import (
+    CATEGORIES,
     ItemReopened,
     MessageRouted,
     MessageUnroutable,
