@@ -97,11 +97,11 @@ def known_payer(name: str, payers: Sequence[Payer]) -> Payer | None:
 
 
 def add_coverage(
-    typed: Typed, session_id: str, payers: Sequence[Payer], pictures: Sequence[str], today: date
+    typed: Typed, session_id: str, payers: Sequence[Payer], pictures: Sequence[str]
 ) -> AddCoverage | None:
     """Return the command, or nothing when there are faults."""
     typed.require("payer_name", "member_id", "relationship", *SUBSCRIBER)
-    effective_from, subscriber = typed.day("effective_from"), _subscriber(typed, today)
+    effective_from, subscriber = typed.day("effective_from"), _subscriber(typed)
     if typed.faults:
         return None
     payer = known_payer(typed["payer_name"], payers)
@@ -128,11 +128,11 @@ def add_coverage(
 
 
 def request_change(
-    typed: Typed, coverage: Coverage, session_id: str, payers: Sequence[Payer], today: date
+    typed: Typed, coverage: Coverage, session_id: str, payers: Sequence[Payer]
 ) -> RequestChange | None:
     """Return the command with the fields that somebody changed, or nothing when there are faults."""
     typed.require("payer_name", "relationship")
-    changes = _plan(typed, payers) | _days(typed) | _person(typed, today)
+    changes = _plan(typed, payers) | _days(typed) | _person(typed)
     if not changes and not typed.faults:
         typed.faults["payer_name"] = _("Nothing here differs from what is on file.")
     if typed.faults:
@@ -171,16 +171,14 @@ def _days(typed: Typed) -> dict[str, Any]:
     return {name: day for name, day in days.items() if day is not None and typed.touched(name)}
 
 
-def _person(typed: Typed, today: date) -> dict[str, Any]:
+def _person(typed: Typed) -> dict[str, Any]:
     """Return who holds the plan, when it was typed: all of it or nothing."""
     if not any(typed[name] for name in SUBSCRIBER):
         return {}
     typed.require(*SUBSCRIBER)
-    return {"subscriber": _subscriber(typed, today)}
+    return {"subscriber": _subscriber(typed)}
 
 
-def _subscriber(typed: Typed, today: date) -> dict[str, Any]:
-    birth_date = typed.day("birth_date")
-    if birth_date is not None and birth_date > today:
-        typed.faults["birth_date"] = _("This date has not come yet.")
-    return {"first_name": typed["first_name"], "last_name": typed["last_name"], "birth_date": birth_date}
+def _subscriber(typed: Typed) -> dict[str, Any]:
+    names = {name: typed[name] for name in ("first_name", "last_name")}
+    return names | {"birth_date": typed.day("birth_date")}

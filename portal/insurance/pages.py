@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from http import HTTPStatus
 from typing import Any
 
@@ -92,14 +91,12 @@ async def add(request: Request, person: Person) -> Response:
         patient = patient_of(patients, typed["patient_id"])
         pictures, refused = await upload_all(person, patient.patient_id, form, "card_pictures")
     known = await _payers(person, "")
-    command = add_coverage(
-        typed, person.session_id, known, [file.attachment_id for file in pictures], _today(request)
-    )
+    command = add_coverage(typed, person.session_id, known, [file.attachment_id for file in pictures])
     if command is None or refused:
         return await _add_page(request, person, patients, typed, files=[*pictures, *refused])
     outcome = await person.ask(command, subject=patient.patient_id, own=patient.own)
     if outcome.state == "refused":
-        return await _add_page(request, person, patients, typed, files=pictures, problem=_trouble(outcome))
+        return await _add_page(request, person, patients, typed, files=pictures, problem=_trouble(outcome, typed))
     done = _("Your insurance is on file.")
     if outcome.state == "done":
         done = _("Your insurance is on file. It will be verified when you log out.")
@@ -152,7 +149,7 @@ async def change(coverage_id: str, request: Request, person: Person) -> Response
         _coverage(person, coverage_id), patients_of(person, "insurance"), _payers(person, "")
     )
     typed = Typed.of({**present(coverage, "").values, **await request.form()})
-    command = request_change(typed, coverage, person.session_id, known, _today(request))
+    command = request_change(typed, coverage, person.session_id, known)
     if command is None:
         return await _change_page(request, person, coverage, typed)
     own = patient_of(patients, coverage.patient_id).own
@@ -161,7 +158,7 @@ async def change(coverage_id: str, request: Request, person: Person) -> Response
         coverage = await _coverage(person, coverage_id)
         typed = caught_up(typed, coverage)
     if outcome.state == "refused":
-        return await _change_page(request, person, coverage, typed, problem=_trouble(outcome))
+        return await _change_page(request, person, coverage, typed, problem=_trouble(outcome, typed))
     done = _("Your request is with our staff. What is on file stays in force until it is decided.")
     tell(request, outcome, "insurance", done)
     return _to_details(coverage_id)
@@ -223,11 +220,6 @@ def _to_details(coverage_id: str) -> Response:
     return RedirectResponse(f"/insurance/{segment(coverage_id)}", HTTPStatus.SEE_OTHER)
 
 
-def _today(request: Request) -> date:
-    today: date = request.app.state.clock.now().date()
-    return today
-
-
 async def _add_page(
     request: Request,
     person: PersonAtPage,
@@ -278,9 +270,11 @@ async def _form_page(
     )
 
 
-def _trouble(outcome: Outcome) -> Trouble:
-    """Return a refusal in words."""
+def _trouble(outcome: Outcome, typed: Typed | None = None) -> Trouble:
+    """Return a refusal in words; one that is about a single field is noted there too."""
     said = refusal("insurance", outcome.reason)
+    if typed is not None and outcome.reason == "birth_date_in_future":
+        typed.faults["birth_date"] = said
     if outcome.reason == "duplicate_coverage":
         return Trouble(_("This was not added."), said, "/insurance", _("See what is on file"))
     return Trouble(_("Nothing was changed."), said)
