@@ -27,8 +27,7 @@ router = page_router()
 def channel(request: Request, keys: tuple[str, ...]) -> str:
     """Return the address of the news about these keys, from now on."""
     events: Events = request.app.state.events
-    signed = _signer(request).dumps([events.boot, events.number, list(keys)], salt=_salt(request))
-    return f"/live/{signed.decode() if isinstance(signed, bytes) else signed}"
+    return f"/live/{_signer(request).dumps([events.boot, events.number, list(keys)], salt=_salt(request))}"
 
 
 @router.get("/live/{signed}")

@@ -72,7 +72,7 @@ def _leave(request: Request) -> bool:
     sessions: Sessions = request.app.state.sessions
     if person:
         sessions.end(person["session"], person["id"], "logout")
-    if staff and "session" in staff:
+    if staff:
         sessions.over(staff["session"])
     return bool(person)
 

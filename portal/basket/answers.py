@@ -98,10 +98,10 @@ class Item(Answered):
     holder: str | None = None
     assignee: str | None = None
     lease_ends_at: datetime | None = None
-    since: datetime | None = None
+    since: datetime
     due_at: datetime | None = None
-    waited_s: float | None = None
-    limit_s: float | None = None
+    waited_s: float
+    limit_s: float
     created_at: datetime
     updated_at: datetime
     postponed_until: datetime | None = None
@@ -124,21 +124,17 @@ class Item(Answered):
     @property
     def owner(self) -> str | None:
         """The service that raised the work."""
-        if self.kind != "work":
-            return None
-        return self.service or {"billing": "payments", "insurance": "insurance"}.get(self.pool)
+        return self.service if self.kind == "work" else None
 
     def limit(self, now: datetime) -> Limit | None:
         """Return how much of its time an item has used; nothing while it does not wait for staff."""
-        if self.state != "open" or self.since is None or self.due_at is None:
+        if self.state != "open" or self.due_at is None:
             return None
-        waited = self.waited_s if self.waited_s is not None else (now - self.since).total_seconds()
-        allowed = self.limit_s if self.limit_s is not None else (self.due_at - self.since).total_seconds()
-        used = waited / allowed if allowed > 0 else 1.0
+        used = self.waited_s / self.limit_s if self.limit_s > 0 else 1.0
         tone: Literal["fine", "soon", "late"] = (
             "late" if used >= 1 or now >= self.due_at else "soon" if used >= SOON else "fine"
         )
-        return Limit(max(0, min(100, round(used * 100))), tone, short(waited), short(allowed))
+        return Limit(max(0, min(100, round(used * 100))), tone, short(self.waited_s), short(self.limit_s))
 
 
 class Page(Answered):

@@ -1,7 +1,6 @@
 """The supervisor's figures: what waits, how long a first reply takes, and who holds how much, by pool."""
 
 from collections import Counter
-from http import HTTPStatus
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -10,11 +9,11 @@ from pydantic import TypeAdapter
 from portal.basket.answers import Named, called, short
 from portal.basket.charts import Chart, chart
 from portal.basket.panes import common
-from portal.calls import Answered, ServiceProblem
+from portal.calls import Answered
 from portal.guarding import not_found, page_router
 from portal.language import _
 from portal.rendering import render
-from portal.visitors import Staff, StaffAtPage
+from portal.visitors import Staff
 
 router = page_router("/basket")
 
@@ -49,7 +48,7 @@ async def figures(request: Request, staff: Staff) -> Response:
     """Show the charts."""
     if "supervisor" not in staff.roles:
         raise not_found()
-    pools = await _figures(staff)
+    pools = _ANSWER.validate_python(await staff.get("inbox", "/v1/figures"))
     held: Counter[str] = Counter()
     for pool in pools:
         held.update({called(one.holder): one.items for one in pool.held})
@@ -60,17 +59,6 @@ async def figures(request: Request, staff: Staff) -> Response:
         "flow": _flow(pools),
     }
     return render(request, "basket/figures.html", charts=charts, figures=pools, **common(request, staff))
-
-
-async def _figures(staff: StaffAtPage) -> list[Figures]:
-    """Return the figures; of an inbox that keeps none, what its pools tell."""
-    try:
-        told = await staff.get("inbox", "/v1/figures")
-    except ServiceProblem as problem:
-        if problem.status != HTTPStatus.NOT_FOUND:
-            raise
-        told = await staff.get("inbox", "/v1/pools")
-    return _ANSWER.validate_python(told)
 
 
 def _waiting(pools: list[Figures]) -> Chart:

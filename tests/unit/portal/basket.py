@@ -23,6 +23,8 @@ def item(**fields: Any) -> dict[str, Any]:
         "holder": None,
         "since": "2026-01-05T10:00:00Z",
         "due_at": "2026-01-05T14:00:00Z",
+        "waited_s": 7_200,
+        "limit_s": 14_400,
         "created_at": "2026-01-05T10:00:00Z",
         "updated_at": "2026-01-05T10:00:00Z",
         "about": {"account_number": "A-1", "coverage_id": None},

@@ -162,7 +162,9 @@ async def visiting(world: World, kind: str) -> httpx.AsyncClient:
             return world.visitor(cookie=person("patient", "session-over"))
         case "staff whose token is not sealed by us":
             return world.visitor(
-                cookie={"staff": {"id": "ann", "name": "Ann", "roles": ["supervisor"], "token": "t"}}
+                cookie={
+                    "staff": {"id": "ann", "name": "Ann", "roles": ["supervisor"], "token": "t", "session": "s-1"}
+                }
             )
         case role:
             return world.staff("ann", role)

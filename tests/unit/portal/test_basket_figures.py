@@ -24,12 +24,3 @@ async def test_figures_are_for_supervisors(world: World) -> None:
     assert "bob" in page
     assert " style=" not in page
     assert refused.status_code == 404
-
-
-async def test_without_figures_of_the_inbox_the_pools_tell_what_waits(world: World) -> None:
-    pool = {"pool": "crm", "name": "Customer service", "roles": ["crm"], "open": 0, "oldest_age_s": None}
-    world.services.answer("GET", "/v1/pools", [pool])
-    async with world.staff("sue", "supervisor") as supervisor:
-        page = (await supervisor.get("/basket/figures")).text
-    assert "Customer service" in page
-    assert "Nothing yet." in page
