@@ -7,16 +7,9 @@ import httpx
 import pytest
 from aiohttp import web
 
+from tests.unit.portal.insurance import coverage, given
 from tests.unit.portal.world import World, form
 
-PATIENTS = [
-    {"patient_id": "p-1", "name": "Maria Sandoval", "relationship": "self"},
-    {"patient_id": "p-2", "name": "Leo Sandoval", "relationship": "proxy"},
-]
-PAYERS = [
-    {"payer_id": "OLD", "name": "Old Mutual", "aliases": [], "status": "retired", "replaced_by": "NEW"},
-    {"payer_id": "NEW", "name": "New Mutual", "aliases": ["NM"], "status": "active"},
-]
 ADD = {
     "coverage_id": "coverage-1",
     "patient_id": "p-1",
@@ -27,33 +20,6 @@ ADD = {
     "last_name": "Sandoval",
     "birth_date": "1988-04-17",
 }
-
-
-def coverage(**fields: Any) -> dict[str, Any]:
-    return {
-        "coverage_id": "c-1",
-        "patient_id": "p-1",
-        "payer_id": "NEW",
-        "payer_name": "New Mutual",
-        "plan_name": "Gold",
-        "member_id_masked": "•••• 0001",
-        "group_number": None,
-        "subscriber": {"first_name": "Maria", "last_name": "Sandoval"},
-        "relationship": "self",
-        "priority": 1,
-        "status": "active",
-        "version": 3,
-        "verified_at": None,
-        "benefits": [],
-    } | fields
-
-
-def given(world: World, *coverages: dict[str, Any]) -> None:
-    world.services.answer("GET", "/v1/patients", PATIENTS)
-    world.services.answer("GET", "/v1/payers", PAYERS)
-    world.services.answer("GET", "/v1/coverages", list(coverages))
-    for one in coverages:
-        world.services.answer("GET", f"/v1/coverages/{one['coverage_id']}", one)
 
 
 async def test_the_summary_shows_each_patients_coverages_with_their_state_in_words(world: World) -> None:
@@ -89,6 +55,20 @@ async def test_who_pays_first_is_told_by_the_order_that_is_left(
         given(world, *left, gone)
         page = (await browser.get("/insurance")).text
     assert re.findall(r"<dt>Pays</dt><dd>(\w+)</dd>", page) == turns
+
+
+@pytest.mark.parametrize(
+    ("verified_at", "said"),
+    [(None, "as soon as the payer has answered."), ("2026-01-02T10:00:00Z", "The payer has not told us about")],
+)
+async def test_a_payer_that_has_not_answered_yet_has_kept_nothing_back(
+    world: World, verified_at: str | None, said: str
+) -> None:
+    async with world.person() as browser:
+        given(world, coverage(verified_at=verified_at))
+        page = (await browser.get("/insurance/c-1")).text
+    assert said in page
+    assert page.count("The payer has not told us about") == (verified_at is not None)
 
 
 async def test_a_share_of_the_whole_plan_is_called_coinsurance(world: World) -> None:
