@@ -13,8 +13,8 @@ from services.payments.domain.work import SettleWork
 from shared.events.payments import CommandRefused, WorkSettled
 from shared.events.vocabulary import About
 from shared.frozen import replace
+from tests.unit.payments.refund_story import ANN, BOB, paid, request
 from tests.unit.payments.story import NOW, NUMBER, RULES, SECOND, events, message, outcome, when
-from tests.unit.payments.test_refund import ANN, BOB, paid, request
 
 RAISED = Work("w-1", "settlement-orphan", "", About(), NOW)
 
