@@ -6,6 +6,7 @@ raised, never with its message: those of pydantic, asyncpg and many others quote
 The standard library's logging, which uvicorn, aiokafka and asyncio use, comes through the same gate.
 """
 
+import io
 import logging
 import re
 import sys
@@ -20,6 +21,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 WITHHELD: Final = "[withheld]"
 FRAMES_MAX = 12
+_STDERR: Final = 2
 
 # They name no person.
 IDS = frozenset({"correlation_id", "timestamp"})
@@ -56,7 +58,7 @@ log = structlog.get_logger()
 DROPPED: Final = Counter("log_lines_dropped_total", "Lines of the log that could not be written")
 
 
-class _Printer(structlog.PrintLogger):
+class _Printer(structlog.WriteLogger):
     """Prints the lines of one module, if it said its name to `get_logger`.
 
     A line that cannot be written, as on a full disk, is dropped: what was to be logged goes on.
@@ -83,7 +85,7 @@ def configure(service: str, *, level: str = "INFO", stream: TextIO | None = None
         level: the least that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.
         stream: where to, stderr by default.
     """
-    stream = stream or sys.stderr
+    stream = stream or _stderr()
 
     def named(logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:
         return {"service": service, **logger.of, **entry}
@@ -112,6 +114,11 @@ def configure(service: str, *, level: str = "INFO", stream: TextIO | None = None
     # Its complaints about a call that does not fit its message would print the arguments.
     logging.raiseExceptions = False
     sys.excepthook = _log_uncaught
+
+
+def _stderr() -> TextIO:
+    """Return stderr without a buffer: what is left in one when Python ends spoils the exit status."""
+    return io.TextIOWrapper(io.FileIO(_STDERR, "w", closefd=False), encoding="utf-8", write_through=True)
 
 
 def withhold(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:

@@ -219,7 +219,9 @@ print("done")
 """
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=writer, check=False)  # noqa: S603
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=buffered, stdout=subprocess.PIPE, stderr=writer, check=False)  # noqa: S603
     os.close(writer)
     assert (done.returncode, done.stdout) == (0, b"done\n")
 
