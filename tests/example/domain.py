@@ -47,12 +47,16 @@ FeedbackMessage = LeaveFeedback | VisitEnded | Thanked | CloseFeedback
 
 @dataclass(frozen=True)
 class Visit:
-    """A visit, and the feedback about it, by feedback id."""
+    """A visit, and the feedback about it, by feedback id.
+
+    `ids_elsewhere` are those that messages name and that are another visit's.
+    """
 
     visit_id: str
     ended: bool = False
     closed: bool = False
     feedback: Mapping[str, LeaveFeedback] = field(default_factory=dict)
+    ids_elsewhere: frozenset[str] = frozenset()
 
 
 def decide(visit: Visit | None, message: Message[FeedbackMessage], now: datetime) -> Decision[Visit]:
@@ -83,7 +87,7 @@ def _leave(visit: Visit | None, asked: LeaveFeedback) -> Decision[Visit]:
     there = visit.feedback.get(asked.feedback_id)
     if there == asked:
         return Decision(visit, (left,))
-    if there is not None:
+    if there is not None or asked.feedback_id in visit.ids_elsewhere:
         return Decision(visit, (_refused("idempotency_conflict", "this feedback_id was used for other content"),))
     if visit.closed:
         return Decision(visit, (_refused("closed", "feedback is taken in for 30 days"),))

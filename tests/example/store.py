@@ -41,13 +41,29 @@ async def load(connection: Connection, messages: Sequence[Message[Any]]) -> dict
     rows = await connection.fetch(
         "select visit_id, ended, closed from visit where visit_id = any($1) order by visit_id for update", keys
     )
+    named = [(m.subject, m.data.feedback_id) for m in messages if isinstance(m.data, LeaveFeedback)]
     left = await connection.fetch(
-        "select feedback_id, visit_id, stars, comment from feedback where visit_id = any($1)", keys
+        "select feedback_id, visit_id, stars, comment from feedback"
+        " where visit_id = any($1) or feedback_id = any($2)",
+        keys,
+        [feedback_id for _, feedback_id in named],
     )
     feedback: dict[str, dict[str, LeaveFeedback]] = defaultdict(dict)
     for row in left:
         feedback[row["visit_id"]][row["feedback_id"]] = LeaveFeedback(**dict(row))
-    return {row["visit_id"]: Visit(**dict(row), feedback=feedback[row["visit_id"]]) for row in rows}
+    owners = {row["feedback_id"]: row["visit_id"] for row in left}
+    elsewhere: dict[str, set[str]] = defaultdict(set)
+    for visit_id, feedback_id in named:
+        if owners.get(feedback_id, visit_id) != visit_id:
+            elsewhere[visit_id].add(feedback_id)
+    return {
+        row["visit_id"]: Visit(
+            **dict(row),
+            feedback=feedback[row["visit_id"]],
+            ids_elsewhere=frozenset(elsewhere[row["visit_id"]]),
+        )
+        for row in rows
+    }
 
 
 async def save(connection: Connection, changes: Sequence[Change[Visit]]) -> None:

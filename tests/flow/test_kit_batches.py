@@ -51,6 +51,26 @@ async def test_the_same_message_again_has_no_effect_and_a_new_one_with_the_same_
         assert await world.pool.fetchval("select count(*) from feedback") == 1
 
 
+async def test_an_id_that_was_used_under_another_key_is_refused_also_in_the_same_batch(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure, partitions=1) as world:
+        await world.publish_facts(world.ended("visit-1"), world.ended("visit-2"))
+        await world.start()
+        await world.settled()
+        await world.stop()
+        together = [world.leave("visit-1", "f-1"), world.leave("visit-2", "f-1")]
+        await world.publish(*together)
+        await world.start()
+        await world.settled()
+        later = world.leave("visit-2", "f-1")
+        await world.publish(later)
+        await world.settled()
+        outcomes = await world.outcomes()
+        assert ids(outcomes) == ids([*together, later], "id")
+        assert [event["data"].get("reason") for event in outcomes] == [None, *["idempotency_conflict"] * 2]
+
+
 async def test_order_holds_for_each_key_across_thousands_of_commands(infrastructure: Endpoints) -> None:
     async with feedback(infrastructure) as world:
         visits = [f"visit-{number}" for number in range(40)]
