@@ -90,6 +90,9 @@ class Commands:
             outcome = Outcome(command_id, "done" if heard.outcome == "done" else "refused", heard.data)
         except TimeoutError:
             outcome = Outcome(command_id, "pending")
+        except MaybeSentError:
+            _ENDED.labels(command.TYPE, "maybe-sent").observe(time.monotonic() - clicked_at)
+            raise
         finally:
             waiter.cancel()
         _ENDED.labels(command.TYPE, outcome.state).observe(time.monotonic() - clicked_at)

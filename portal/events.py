@@ -18,15 +18,19 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from prometheus_client import Gauge
 
 from shared.events.portal import SessionEnded
 from shared.events.topics import PORTAL_SESSIONS, SERVICES
+from shared.messaging.broker import SILENT_S_MAX, heard_at
 from shared.settings import KafkaSettings
 
 RECENT_MAX: Final = 10_000
 FOLLOWED_MAX: Final = 10_000
 WAITING_MAX: Final = 1_000
 _AGAIN_S: Final = 0.2
+
+_SILENT: Final = Gauge("portal_broker_silent_seconds", "For how long the broker has said nothing")
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +68,18 @@ class Events:
         self._followers: dict[str, set[asyncio.Queue[Heard | None]]] = {}
         self._closed = False
         self._next: dict[TopicPartition, int] = {}
+        self._heard_at = time.time()
+
+    def ready(self) -> bool:
+        """Tell whether outcomes are heard: a broker that hangs keeps its connections and says nothing."""
+        return self.hearing and self._silent_s() <= SILENT_S_MAX
+
+    def _silent_s(self) -> float:
+        return time.time() - self._heard_at
 
     async def run(self) -> None:
         """Hear until cancelled, through outages of Kafka."""
+        _SILENT.set_function(self._silent_s)
         while True:
             with suppress(KafkaError, OSError):
                 await self._hear()
@@ -114,6 +127,7 @@ class Events:
             for record in records:
                 self.take(record.topic, record.value)
             self._next[partition] = records[-1].offset + 1
+        self._heard_at = max(self._heard_at, heard_at(consumer))
 
     def take(self, topic: str, value: bytes | None) -> None:
         """Give one record of an events topic to all who wait for it or follow what it is about."""

@@ -19,7 +19,7 @@ async def live() -> dict[str, bool]:
 @router.get("/health/ready")
 async def ready(request: Request) -> JSONResponse:
     """Tell whether outcomes are heard: without them no page could say what became of anything."""
-    ok = request.app.state.events.hearing
+    ok = request.app.state.events.ready()
     return JSONResponse({"ok": ok}, HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE)
 
 

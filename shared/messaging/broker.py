@@ -1,14 +1,19 @@
-"""Whether Kafka lets this process in and, if not, why: aiokafka tells nobody but its log."""
+"""Whether Kafka lets this process in, or why not, and when it was last heard: aiokafka tells only its log."""
 
 import asyncio
 import ssl
 from typing import Final
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from shared.settings import KafkaSettings
+
+SILENT_S_MAX: Final = 15
+"""A broker that has said nothing for longer is away, though it may keep its connections: it answers each fetch within
+half a second, though there is nothing."""
 
 _TIMEOUT_MS: Final = 10_000
 _TRIES: Final = 10
@@ -43,6 +48,12 @@ async def reach(settings: KafkaSettings, *, again_s: float = 0.5) -> None:
         else:
             return
     raise RefusedError("Kafka hangs up: is KAFKA_SECURITY_PROTOCOL right?")
+
+
+def heard_at(consumer: AIOKafkaConsumer) -> float:
+    """Return when a broker last answered a fetch, be it with nothing, in Unix time; 0 when none has yet."""
+    polled_ms = (consumer.last_poll_timestamp(partition) or 0 for partition in consumer.assignment())
+    return max(polled_ms, default=0) / 1000
 
 
 async def _ask(settings: KafkaSettings) -> None:

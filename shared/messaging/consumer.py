@@ -23,6 +23,7 @@ from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from shared.database import AWAY, Pool
 from shared.http import Check
 from shared.messaging import metrics, offsets
+from shared.messaging.broker import SILENT_S_MAX, heard_at
 from shared.messaging.handling import Handling
 from shared.messaging.metadata import ask_calmly
 from shared.messaging.offsets import LostClaimError, Partition
@@ -38,8 +39,6 @@ _REVOKED_WAIT_S: Final = 20
 _AGAIN_S: Final = 0.5
 _FOLLOW_S: Final = 2
 _STUCK_S: Final = 60
-# A broker answers each fetch within `_FETCH_WAIT_MS`, though there is nothing.
-_SILENT_S: Final = 15
 _NEVER: Final = 1 << 63
 
 log = structlog.get_logger(__name__)
@@ -59,6 +58,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         self._handling = handling
         self._pool = pool
         self._moved_at = time.monotonic()
+        self._assigned_at = time.time()
         self._guarded: AIOKafkaConsumer | None = None
         self._busy = asyncio.Lock()
         self._told_enough = asyncio.Event()
@@ -112,6 +112,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go on where the database says."""
+        self._assigned_at = time.time()
         async with self._busy:
             if self._guarded is not self.consumer:
                 # Before this consumer's first record.
@@ -181,10 +182,8 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             return Check(ok=False, detail="not started")
         if any(task.done() for task in self._subscriber.tasks):
             return Check(ok=False, detail="the consumer loop ended")
-        heard = [self.consumer.last_poll_timestamp(partition) or 0 for partition in self.consumer.assignment()]
-        heard_ms, lag = max(heard, default=0), sum(self._waiting.values())
-        silent_s = time.time() - heard_ms / 1000 if heard_ms else 0
-        if silent_s > _SILENT_S:
+        silent_s, lag = self.silent_s(), sum(self._waiting.values())
+        if silent_s > SILENT_S_MAX:
             return Check(ok=False, detail=f"nothing heard from the broker for {silent_s:.0f} s")
         if lag == 0:
             self._moved_at = time.monotonic()
@@ -192,6 +191,13 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         if idle_s > _STUCK_S:
             return Check(ok=False, detail=f"{lag} records wait, and none was handled for {idle_s:.0f} s")
         return Check(ok=True, detail=f"{len(self.positions)} partitions, {lag} records behind")
+
+    def silent_s(self) -> float:
+        """Return for how long the broker has said nothing; 0 when it is asked for nothing."""
+        consumer = self._subscriber.consumer
+        if consumer is None or not consumer.assignment():
+            return 0
+        return time.time() - max(heard_at(consumer), self._assigned_at)
 
     def tell_no_more(self) -> None:
         """End `follow` once what is being told is told."""

@@ -107,6 +107,7 @@ class Messaging:
         events = self._handlers.service.events.name
         relay = Relay(self._database_url, self._producer, events, self._note("relay"))
         self._clock.when_moved(self._worker.wake)
+        metrics.BROKER_SILENT.set_function(lambda: max(pipeline.silent_s() for pipeline in self.pipelines))
         async with asyncio.TaskGroup() as loops:
             watching = loops.create_task(self._watch())
             following = [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]

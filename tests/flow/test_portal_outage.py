@@ -1,53 +1,34 @@
-"""Kafka hangs while the portal publishes: what it may have is not told as lost, and the rest never comes."""
+"""Kafka hangs: what it may have is not told as lost, the rest never comes, and the portal is not ready."""
 
 import asyncio
 import json
-import os
-import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client import REGISTRY
 
-from local import kafka
 from local.processes import Process
-from local.tether import Tether
-from portal import commands
+from portal import commands, events
 from portal.commands import Commands, MaybeSentError, new_producer
 from portal.events import Events
 from shared.clock import Clock
 from shared.events.portal import SessionStarted
-from shared.events.topics import PORTAL_SESSIONS
+from shared.events.topics import PORTAL_SESSIONS, SERVICES
 from shared.messaging import topics
 from shared.settings import KafkaSettings
+from tests.flow.hanging_broker import hanging, own_broker
+from tests.flow.kit import eventually
 
 GIVEN_UP_WITHIN_S = 30
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[tuple[Process, KafkaSettings]]:
-    """A Kafka of its own, since nobody else's may hang."""
-    with Tether() as tether:
-        process, address = kafka.broker(tmp_path / "kafka", tmp_path / "kafka.log", tether)
-        process.start()
-        try:
-            process.wait_ready()
-            yield process, KafkaSettings(bootstrap_servers=address)
-        finally:
-            process.stop()
-
-
-@contextmanager
-def hanging(process: Process) -> Iterator[None]:
-    """Have a process keep its connections and do nothing, as when its machine stands still."""
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process.pid, signal.SIGCONT)
+    with own_broker(tmp_path) as started:
+        yield started
 
 
 @asynccontextmanager
@@ -100,3 +81,22 @@ async def test_what_a_hanging_kafka_may_have_is_told_so_and_nothing_is_sent_once
         await producer.stop()
     assert "never begun" not in told
     assert [one for one in told if one != "on its way"] == ["before", "after"]
+
+
+async def test_a_portal_that_hears_nothing_of_a_hanging_kafka_is_not_ready_and_says_for_how_long(
+    broker: tuple[Process, KafkaSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "SILENT_S_MAX", 3)
+    process, settings = broker
+    await topics.create(settings.connection(), [PORTAL_SESSIONS, *(one.events for one in SERVICES.values())])
+    heard = Events(settings, 900)
+    hearing = asyncio.create_task(heard.run())
+    try:
+        await eventually(heard.ready, "it is ready")
+        with hanging(process):
+            await eventually(lambda: not heard.ready(), "it is not ready any more")
+            assert (REGISTRY.get_sample_value("portal_broker_silent_seconds") or 0) > 3
+        await eventually(heard.ready, "it is ready again")
+    finally:
+        hearing.cancel()
+        await asyncio.wait([hearing])
