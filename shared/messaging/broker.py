@@ -12,8 +12,10 @@ from aiokafka.protocol.metadata import MetadataRequest
 from shared.settings import KafkaSettings
 
 SILENT_S_MAX: Final = 15
-"""A broker that has said nothing for longer is away, though it may keep its connections: it answers each fetch within
-half a second, though there is nothing."""
+"""A broker that has said nothing for longer is away, though it may keep its connections.
+
+It answers each fetch within half a second, be it that there is nothing.
+"""
 
 _TIMEOUT_MS: Final = 10_000
 _TRIES: Final = 10
