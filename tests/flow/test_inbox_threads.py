@@ -211,3 +211,12 @@ async def test_work_that_its_service_settles_is_done(inbox: Inbox) -> None:
 
     shown = (await inbox.get(f"/v1/items/{item}", "staff:ines", "insurance")).body
     assert (shown["state"], shown["history"][-1]["reason"]) == ("done", "Settled in insurance: By phone.")
+
+
+@pytest.mark.parametrize("path", ["/v1/items/{}", "/v1/attachments/{}", "/v1/pools/{}/items"])
+@pytest.mark.parametrize("wrong", ["x" * 200, "a%00b", "%7f"])
+async def test_what_can_be_no_id_is_not_looked_for(inbox: Inbox, path: str, wrong: str) -> None:
+    answer = await inbox.get(path.format(wrong))
+
+    assert (answer.status, answer.body["reason"]) == (422, "invalid_data")
+    assert len(answer.body["fields"]) == 1

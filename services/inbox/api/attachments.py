@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from services.inbox.api.callers import Id, not_found, reading
+from services.inbox.api.callers import not_found, reading
 from services.inbox.api.intake import (
     AT_ONCE,
     REFUSED,
@@ -35,6 +35,7 @@ from services.inbox.reads import (
 )
 from shared.auth import Caller
 from shared.database import Pool
+from shared.events.envelope import Id
 from shared.problems import Problem
 from shared.routes import Now, ThePool
 
@@ -52,7 +53,7 @@ async def upload(
     uploader: TheUploader,
     request: Request,
     file: UploadFile,
-    patient_id: Annotated[str, Form(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")],
+    patient_id: Annotated[Id, Form()],
 ) -> Uploaded:
     """Take a file in for a patient's message; the type is found by its content."""
     name = file.filename or ""

@@ -4,7 +4,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Header, Path
+from fastapi import Depends, Header
 
 from services.inbox.domain.routing import ROLES
 from shared.auth import Caller, person, staff
@@ -13,7 +13,6 @@ from shared.problems import Problem
 Person = Annotated[Caller, Depends(person)]
 Staff = Annotated[Caller, Depends(staff(*ROLES))]
 Supervisor = Annotated[Caller, Depends(staff("supervisor"))]
-Id = Annotated[str, Path(max_length=136, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 _VERSION = re.compile(r'(?:W/)?"?(\d{1,18})"?')
 

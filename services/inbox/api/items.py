@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from services.inbox.api.callers import Id, SeenVersion, Staff, not_found
+from services.inbox.api.callers import SeenVersion, Staff, not_found
 from services.inbox.api.places import PAGE_MAX, After, before, cursor, newest_before, place
 from services.inbox.api.views import ItemDetail, ItemView, item_detail, item_view
 from services.inbox.domain.commands import (
@@ -42,8 +42,7 @@ from services.inbox.reads import (
     show_item,
     show_pools,
 )
-from shared.events.envelope import Id as IdValue
-from shared.events.envelope import Time
+from shared.events.envelope import Id, Time
 from shared.events.inbox import CommandRefused
 from shared.events.vocabulary import Body, Line, Note
 from shared.problems import Problem
@@ -84,7 +83,7 @@ class Reply(BaseModel):
     """A reply to the patient."""
 
     body: Annotated[Body, Visible]
-    attachment_ids: Annotated[tuple[IdValue, ...], Field(max_length=10)] = ()
+    attachment_ids: Annotated[tuple[Id, ...], Field(max_length=10)] = ()
 
 
 class Done(BaseModel):
@@ -96,7 +95,7 @@ class Done(BaseModel):
 class Reassignment(BaseModel):
     """Where an item goes, or who is to take it, and why."""
 
-    pool: IdValue | None = None
+    pool: Id | None = None
     assignee: Assignee | None = None
     reason: Annotated[Line, Visible]
 

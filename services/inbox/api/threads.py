@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from services.inbox.api.callers import Id, Person, not_found, person_of, reading
+from services.inbox.api.callers import Person, not_found, person_of, reading
 from services.inbox.api.places import PAGE_MAX, After, before, newest_before
 from services.inbox.api.views import ThreadDetail, ThreadView, thread_detail, thread_view
 from services.inbox.domain.patient import Reason, recipients
@@ -15,11 +15,10 @@ from services.inbox.domain.urgency import urgent_words
 from services.inbox.persons import may_act, patients_of, threads_of
 from services.inbox.reads import log_read, provider_names, show_thread
 from services.inbox.store import read_patient
+from shared.events.envelope import Id
 from shared.routes import Now, ThePool
 
 router = APIRouter(prefix="/v1", tags=["threads"])
-
-PatientId = Annotated[str, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class ActedForView(BaseModel):
@@ -51,7 +50,7 @@ async def patients(caller: Person, pool: ThePool) -> list[ActedForView]:
 
 @router.get("/recipients")
 async def recipients_of(
-    caller: Person, pool: ThePool, now: Now, patient_id: PatientId | None = None
+    caller: Person, pool: ThePool, now: Now, patient_id: Id | None = None
 ) -> list[RecipientView]:
     """Show the providers whom a patient, or the person themself, may write to, the nearest first."""
     own = [one.patient_id for one in await patients_of(pool, person_of(caller))]
@@ -100,7 +99,7 @@ async def threads(
     caller: Person,
     pool: ThePool,
     response: Response,
-    patient_id: PatientId | None = None,
+    patient_id: Id | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_MAX,
     after: After = None,
 ) -> list[ThreadView]:

@@ -16,6 +16,7 @@ from services.insurance.domain.card.layout import Line
 from services.insurance.handlers import DIRECTORY
 from services.insurance.ocr import Unreadable
 from services.insurance.ocr.reader import BusyError, Reader, ReaderFailedError
+from shared.events.envelope import Id
 from shared.problems import Problem
 from shared.routes import ThePool
 
@@ -64,7 +65,7 @@ async def read_pictures(
     reader: TheReader,
     file: UploadFile,
     back: UploadFile | None = None,
-    patient_id: Annotated[str | None, Form(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")] = None,
+    patient_id: Annotated[Id | None, Form()] = None,
 ) -> CardReading:
     """Read a card's front, and its back if there is one; neither picture nor text is kept.
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from services.insurance import reads
@@ -14,6 +14,7 @@ from services.insurance.handlers import DIRECTORY
 from services.insurance.reads import KnownPatient, ShownCoverage
 from shared.auth import Caller, anyone, person, person_or_staff
 from shared.database import Pool
+from shared.events.envelope import Id
 from shared.events.insurance import Benefits
 from shared.events.vocabulary import Relationship
 from shared.problems import Problem
@@ -26,8 +27,6 @@ PAYERS_MAX = 50
 
 Person = Annotated[Caller, Depends(person)]
 PersonOrStaff = Annotated[Caller, Depends(person_or_staff("insurance", "supervisor"))]
-Id = Annotated[str, Path(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
-PatientId = Annotated[str | None, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class PatientView(BaseModel):
@@ -140,7 +139,7 @@ async def patients(caller: Person, pool: ThePool) -> list[PatientView]:
 
 
 @router.get("/coverages")
-async def coverages(caller: PersonOrStaff, pool: ThePool, patient_id: PatientId = None) -> list[CoverageView]:
+async def coverages(caller: PersonOrStaff, pool: ThePool, patient_id: Id | None = None) -> list[CoverageView]:
     """Show the coverages of all patients that the person acts for, or of one; staff name the patient."""
     known, found = await seen_coverages(pool, caller, patient_id)
     return [_view(shown, known, caller) for shown in found]

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
 from services.insurance import fhir, reads
-from services.insurance.api.coverages import Id, PersonOrStaff, seen_coverage, seen_coverages, shown_member_id
+from services.insurance.api.coverages import PersonOrStaff, seen_coverage, seen_coverages, shown_member_id
 from services.insurance.reads import ShownCoverage
 from shared.auth import Caller, public
+from shared.events.envelope import Id
 from shared.problems import Problem
 from shared.routes import ThePool
 

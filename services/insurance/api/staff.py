@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from services.insurance import reads
-from services.insurance.api.coverages import Id
 from services.insurance.domain.patient import (
     Cause,
     ChangeRequest,
@@ -24,6 +23,7 @@ from services.insurance.sealing import Seal
 from services.insurance.settings import Settings
 from shared.auth import Caller, staff
 from shared.database import Pool
+from shared.events.envelope import Id
 from shared.events.insurance import CommandRefused
 from shared.events.vocabulary import Note, Word
 from shared.problems import Problem
