@@ -141,6 +141,10 @@ DEFAULT_RULES: Final = RuleSet(
 """In force until a supervisor puts another."""
 
 
+_POOL_LENGTH_MAX: Final = 128
+"""As any id."""
+
+
 @dataclass(frozen=True)
 class Provider:
     """A provider, as scheduling named them last."""
@@ -154,6 +158,11 @@ class Provider:
     def pool(self) -> str:
         """The id of the provider's pool."""
         return f"{PROVIDER}{self.provider_id}"
+
+    @property
+    def has_pool(self) -> bool:
+        """Whether messages can name the pool; what is for a provider with too long an id is unroutable."""
+        return len(self.pool) <= _POOL_LENGTH_MAX
 
 
 @dataclass(frozen=True)
@@ -212,14 +221,14 @@ def pools(rules: RuleSet, providers: Sequence[Provider]) -> dict[str, PoolEntry]
     """Return the pools that there are, by id; of the providers' those of the given ones."""
     told = {entry.pool: entry for entry in rules.pools if not entry.pool.startswith(PROVIDER)}
     of_providers = ProviderPools(rules)
-    return {**FIXED_POOLS, **told, **{one.pool: of_providers.of(one) for one in providers}}
+    return {**FIXED_POOLS, **told, **{one.pool: of_providers.of(one) for one in providers if one.has_pool}}
 
 
 def pool_of(rules: RuleSet, providers: Mapping[str, Provider], pool: str) -> PoolEntry | None:
     """Return one of the pools that `pools` has, without making the others: there are as many as providers."""
     if pool.startswith(PROVIDER):
         provider = providers.get(pool.removeprefix(PROVIDER))
-        return ProviderPools(rules).of(provider) if provider else None
+        return ProviderPools(rules).of(provider) if provider and provider.has_pool else None
     return next((entry for entry in rules.pools if entry.pool == pool), FIXED_POOLS.get(pool))
 
 

@@ -13,7 +13,17 @@ from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.commands import EscalateItem, ReplyToItem
 from services.inbox.domain.item import Desk
 from services.inbox.domain.patient import Patient, recipients
-from services.inbox.domain.routing import Delegation, PoolEntry, ProviderPools, Rule, RuleSet, When, pool_of, pools
+from services.inbox.domain.routing import (
+    FIXED_POOLS,
+    Delegation,
+    PoolEntry,
+    ProviderPools,
+    Rule,
+    RuleSet,
+    When,
+    pool_of,
+    pools,
+)
 from shared.events.inbox import CommandRefused, MessageRouted, MessageUnroutable
 from shared.events.vocabulary import About
 from tests.unit.inbox.story import (
@@ -101,6 +111,14 @@ def test_a_question_names_its_provider_and_other_medical_messages_find_the_neare
     assert routed.pool == "provider:next"
     (lost,) = events(when(patient(), ask_provider(None, category="refill-request")))
     assert isinstance(lost, MessageUnroutable)
+
+
+def test_what_is_for_a_provider_whose_pool_no_message_can_name_is_unroutable() -> None:
+    long = "x" * 128
+    known = patient(booked(long, appointment="A-1"), booked("PRV-1"))
+    (lost,) = events(when(known, ask_provider(long)))
+    assert isinstance(lost, MessageUnroutable)
+    assert set(pools(RuleSet(rules=()), [*known.providers.values()])) == {*FIXED_POOLS, "provider:PRV-1"}
 
 
 def test_the_same_message_again_has_the_same_outcome_and_another_content_is_a_conflict() -> None:
