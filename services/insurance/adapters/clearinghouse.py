@@ -46,7 +46,7 @@ class Clearinghouse:
 
     def __init__(self, url: str, timeout_s: float, calls_per_s: float) -> None:
         self._url = url
-        self._limits = defaultdict[str, AsyncLimiter](lambda: AsyncLimiter(max(calls_per_s, 1), 1))
+        self._limits = defaultdict[str, AsyncLimiter](lambda: AsyncLimiter(calls_per_s, 1))
         self._breakers = AsyncCircuitBreakerFactory(default_threshold=_FAILURES_IN_A_ROW, default_ttl=_OPEN_S)
         self._session = aiohttp.ClientSession(
             # Unlimited: how many are under way at once is the task's to say.

@@ -7,7 +7,7 @@ from services.insurance.domain import change, coverage, session, submission, vis
 from services.insurance.domain.asking import AskAgain, CheckBeforeVisit, CheckCoverage, PayerAnswered
 from services.insurance.domain.patient import Patient, Registered
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import refuse, who
+from services.insurance.domain.refusal import refuse
 from services.insurance.domain.session import Session, SessionMessage, SubmitSession
 from services.insurance.domain.settling import SettleWork, settle_work
 from services.insurance.domain.verification import ask_again, hear_answer
@@ -119,7 +119,7 @@ def _obey(
             return change.request(directory, patient, message, now)
         case RemoveCoverage():
             return coverage.remove(patient, command, message.actor, now)
-        case _ if who(patient, message.actor) != "staff":
+        case _ if patient.who(message.actor) != "staff":
             return refuse(patient, command, "not_allowed")
         case _:
             return _obey_staff(directory, patient, command, message, now)

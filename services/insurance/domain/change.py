@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from services.insurance.domain.coverage import asked_by, objection, submission, unanswered
 from services.insurance.domain.patient import ChangeRequest, ChangeStatus, Content, Coverage, Patient, What
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import Objection, may_act, refuse, who
+from services.insurance.domain.refusal import Objection, refuse
 from services.insurance.domain.repeats import fingerprint, is_repeat
 from services.insurance.domain.verification import close, close_all, inquiry, submit, take_over
 from services.insurance.domain.work import raise_work, settle
@@ -33,7 +33,7 @@ def request(
 ) -> Decision[Patient]:
     """Keep a change for staff to decide on; one that was asked for before is told again."""
     command, actor = message.data, message.actor
-    if not may_act(patient, actor):
+    if not patient.may_act(actor):
         return refuse(patient, command, "not_found")
     known = patient.changes.get(command.change_id)
     if known is not None and is_repeat(known.fingerprint, command, _CONTENT):
@@ -58,7 +58,7 @@ def request(
         correlationid=message.correlation,
     )
     after = patient.with_change(change).noting(
-        coverage, now, "change-requested", who(patient, actor) or "service", command.note
+        coverage, now, "change-requested", patient.who(actor) or "service", command.note
     )
     kept = Decision(after, (_requested(after, change),), (submission(patient, command.session_id, now),))
     raised = raise_work(after, "change-request", now, coverage_id=change.coverage_id, change_id=change.change_id)

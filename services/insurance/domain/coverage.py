@@ -7,7 +7,7 @@ from services.insurance.domain.asking import CheckCoverage
 from services.insurance.domain.checking import first_check, next_check, next_night
 from services.insurance.domain.patient import Content, Coverage, Patient, WorkKind
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.refusal import Objection, may_act, refuse, who
+from services.insurance.domain.refusal import Objection, refuse
 from services.insurance.domain.repeats import fingerprint, is_repeat
 from services.insurance.domain.session import SubmitSession
 from services.insurance.domain.verification import NOT_AGAIN_BEFORE, close_all, inquiry, submit
@@ -86,7 +86,7 @@ def content_of(told: AddCoverage | CoverageOnFile) -> Content:
 def add(directory: Directory, patient: Patient, message: Message[AddCoverage], now: datetime) -> Decision[Patient]:
     """Take a coverage on, to be verified when the session ends; one that was added before is told again."""
     command = message.data
-    if not may_act(patient, message.actor):
+    if not patient.may_act(message.actor):
         return refuse(patient, command, "not_found")
     content = said = content_of(command)
     known = patient.coverages.get(command.coverage_id)
@@ -126,7 +126,7 @@ def _take_on(
         correlationid=message.correlation,
     )
     added = Decision(
-        patient.with_coverage(coverage).noting(coverage, now, "added", who(patient, message.actor) or "service"),
+        patient.with_coverage(coverage).noting(coverage, now, "added", patient.who(message.actor) or "service"),
         (_added(patient, coverage),),
     )
     if payer is None:
@@ -149,7 +149,7 @@ def _added(patient: Patient, coverage: Coverage) -> Event:
 def remove(patient: Patient, command: RemoveCoverage, actor: str, now: datetime) -> Decision[Patient]:
     """Count on a coverage no longer; removing it twice is once, and an answer in flight does not revive it."""
     coverage = patient.coverages.get(command.coverage_id)
-    if coverage is None or not may_act(patient, actor):
+    if coverage is None or not patient.may_act(actor):
         return refuse(patient, command, "not_found")
     removed = CoverageRemoved(
         coverage_id=coverage.coverage_id, patient_id=patient.patient_id, reason=command.reason
@@ -177,9 +177,7 @@ def remove(patient: Patient, command: RemoveCoverage, actor: str, now: datetime)
         check_at=None,
         updated_at=now,
     )
-    after = after.with_coverage(gone).noting(
-        gone, now, "removed", who(patient, actor) or "service", command.reason
-    )
+    after = after.with_coverage(gone).noting(gone, now, "removed", patient.who(actor) or "service", command.reason)
     return Decision(_settle_primaries(after, now, action="removed", by=actor), told)
 
 

@@ -289,6 +289,28 @@ class Patient:
     exchanges: tuple[Exchange, ...] = ()
     history: tuple[Entry, ...] = ()
 
+    def who(self, actor: str) -> By | None:
+        """Return as what an actor gives a command about the patient; nothing for those who give insurance none.
+
+        Whether persons act for themselves or as proxies follows from whose login it is, not from what they say.
+        """
+        kind, _, person_id = actor.partition(":")
+        match kind:
+            case "patient" | "proxy":
+                own = self.registered is not None and self.registered.person_id == person_id
+                return "patient" if own else "proxy"
+            case "staff":
+                return "staff"
+            case _:
+                return None
+
+    def may_act(self, actor: str) -> bool:
+        """Tell whether an actor may act for the patient: themself, a proxy, or staff."""
+        by = self.who(actor)
+        if self.registered is None or by is None:
+            return False
+        return by == "staff" or self.registered.acts(actor.partition(":")[2])
+
     def live(self) -> Iterator[Coverage]:
         """Give the coverages that were not removed, the first payer first."""
         order = sorted(self.coverages.values(), key=lambda one: (one.priority, one.added_at, one.coverage_id))

@@ -43,7 +43,6 @@ from shared.zones import zone_named
 NOT_AGAIN_BEFORE: Final = timedelta(seconds=90)
 """A payer that was just asked may still be about to answer."""
 
-_FAILED: Final = ("needs-patient", "needs-staff", "undetermined")
 NotVerified = Literal["needs-patient", "needs-staff", "undetermined"]
 
 
