@@ -109,5 +109,5 @@ async def assemble(
         "database", lambda: database.connect(url, connections_max=_ROUTES_CONNECTIONS_MAX)
     )
     stack.push_async_callback(database.close, of_routes)
-    routes.furnish(api, pool=of_routes, clock=clock, ask=messaging.handling.ask, settings=settings)
+    routes.furnish(api, pool=of_routes, clock=clock, ask=messaging.handling.ask, settings=settings, stack=stack)
     return messaging, api

@@ -8,7 +8,6 @@ from typing import Final
 import services.insurance
 from services.insurance.adapters.clearinghouse import Clearinghouse
 from services.insurance.api import ROUTERS
-from services.insurance.api.cards import card_reader
 from services.insurance.domain import State
 from services.insurance.handlers import INSURANCE
 from services.insurance.sealing import Seal
@@ -26,7 +25,6 @@ async def handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> H
         str(settings.clearinghouse_url), settings.clearinghouse_timeout_s, settings.payer_calls_per_s
     )
     stack.push_async_callback(clearinghouse.close)
-    stack.push_async_callback(card_reader().close)
     provider = Provider(settings.provider_name, settings.provider_npi, settings.sender_id, settings.receiver_id)
     seal = Seal(settings.raw_key.get_secret_value())
     performing = performers(clearinghouse, provider, seal, clock.now, settings.clearinghouse_timeout_s)

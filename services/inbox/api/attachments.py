@@ -11,7 +11,6 @@ from fastapi.responses import StreamingResponse
 
 from services.inbox.api.callers import not_found, reading
 from services.inbox.api.intake import (
-    AT_ONCE,
     REFUSED,
     PersonOrStaff,
     TheIntake,
@@ -63,7 +62,7 @@ async def upload(
     with refusing(name):
         check(name, file.size or 0)
     attachment_id = uuid.uuid4().hex  # noqa: TID251  # an upload begins a chain, nothing caused it
-    async with AT_ONCE:
+    async with uploader.kept.room:
         uploaded = await uploader.take_in(attachment_id, patient_id, name, await file.read())
     return await uploader.scanned(uploaded)
 
@@ -99,7 +98,7 @@ async def show_preview(
 ) -> Response:
     """Give a picture of a picture, or of a page of a PDF, drawn anew."""
     attachment = await _readable(pool, caller, attachment_id, now)
-    async with AT_ONCE:
+    async with kept.room:
         with store_answers():
             content = await kept.files.get(attachment.sha256)
         try:

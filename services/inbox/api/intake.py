@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -13,6 +12,7 @@ import structlog
 from fastapi import Depends
 from obstore.exceptions import BaseError
 from pydantic import BaseModel
+from starlette.datastructures import State
 
 from services.inbox.adapters.files import Files, open_store
 from services.inbox.adapters.parts import Parts
@@ -29,11 +29,11 @@ from shared.events.envelope import Data
 from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused
 from shared.messaging.handlers import Ask
 from shared.problems import Problem
-from shared.routes import TheAsk, ThePool, own_settings
+from shared.routes import TheAsk, ThePool, one_of_process
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE: Final = asyncio.Semaphore(4)
+_AT_ONCE_MAX: Final = 4
 """Each file that is looked at, and each preview that is drawn, is in memory."""
 
 _VERDICT_S: Final = 1.0
@@ -45,24 +45,20 @@ PersonOrStaff = Annotated[Caller, Depends(person_or_staff(*ROLES))]
 
 
 class Intake:
-    """Where files are kept, and whether there is a scanner."""
+    """Where files are kept, whether there is a scanner, and room for so many files at once."""
 
-    def __init__(self, url: str, scan: bool) -> None:
-        store = open_store(url)
-        self.files, self.parts, self.scan = Files(store), Parts(store), scan
-
-
-@cache
-def _intake(url: str, scan: bool) -> Intake:
-    return Intake(url, scan)
+    def __init__(self, settings: Settings) -> None:
+        store = open_store(str(settings.attachments_url))
+        self.files, self.parts = Files(store), Parts(store)
+        self.scan = settings.clamd_url is not None
+        self.room = asyncio.Semaphore(_AT_ONCE_MAX)
 
 
-async def _own(settings: Annotated[Settings, Depends(own_settings)]) -> Intake:
-    """Return the process's own, by its settings."""
-    return _intake(str(settings.attachments_url), settings.clamd_url is not None)
+def _intake(state: State) -> Intake:
+    return Intake(state.settings)
 
 
-TheIntake = Annotated[Intake, Depends(_own)]
+TheIntake = Annotated[Intake, Depends(one_of_process(_intake))]
 
 
 class Uploaded(BaseModel):

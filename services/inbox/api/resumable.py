@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from services.inbox.adapters.parts import PARTS_MAX, Begun, TakenError, new_id
 from services.inbox.api.callers import not_found
-from services.inbox.api.intake import AT_ONCE, PersonOrStaff, TheUploader, Uploader, refusing, store_answers
+from services.inbox.api.intake import PersonOrStaff, TheUploader, Uploader, refusing, store_answers
 from services.inbox.domain.attachment import AttachmentState
 from services.inbox.inspection import FILE_BYTES_MAX, check
 from services.inbox.reads import find_attachment
@@ -230,7 +230,7 @@ async def _taken_in(uploader: Uploader, upload: _Upload) -> _Upload:
     if upload.state is not None or upload.offset < upload.begun.size:
         return upload
     parts, begun = uploader.kept.parts, upload.begun
-    async with AT_ONCE:
+    async with uploader.kept.room:
         try:
             with store_answers():
                 content = await parts.content(upload.upload_id, begun.size)

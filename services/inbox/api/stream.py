@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Final, Protocol
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.datastructures import State
 
 from services.inbox.domain.item import What
 from services.inbox.domain.routing import ROLES
@@ -22,7 +23,7 @@ from services.inbox.reads import all_pools, may_work, rules_in_force
 from shared.auth import Caller, person_or_staff
 from shared.clock import Clock
 from shared.database import Pool
-from shared.routes import TheClock, ThePool
+from shared.routes import TheClock, ThePool, one_of_process
 
 router = APIRouter(prefix="/v1", tags=["stream"])
 
@@ -95,19 +96,14 @@ class PersonScope:
         }
 
 
-async def _feed(request: Request) -> Feed:
-    """Return the process's feed; there is none until somebody looks on."""
-    state = request.app.state
-    if not hasattr(state, "feed"):
-        state.feed = Feed(state.pool)
-    feed: Feed = state.feed
-    return feed
+def _feed(state: State) -> Feed:
+    return Feed(state.pool)
 
 
 @router.get("/stream", response_class=EventSourceResponse)
 async def stream(
     caller: Annotated[Caller, Depends(person_or_staff(*ROLES))],
-    feed: Annotated[Feed, Depends(_feed)],
+    feed: Annotated[Feed, Depends(one_of_process(_feed))],
     pool: ThePool,
     clock: TheClock,
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,

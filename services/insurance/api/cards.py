@@ -1,7 +1,6 @@
 """Pictures of insurance cards: read, told as suggestions, and forgotten."""
 
 import asyncio
-from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -9,6 +8,7 @@ import puremagic
 import structlog
 from fastapi import APIRouter, Depends, Form, UploadFile
 from pydantic import BaseModel
+from starlette.datastructures import State
 
 from services.insurance.api.coverages import PersonOrStaff, seen_patients
 from services.insurance.domain.card import CardFields, read_card
@@ -18,7 +18,7 @@ from services.insurance.ocr import Unreadable
 from services.insurance.ocr.reader import BusyError, Reader, ReaderFailedError
 from shared.events.envelope import Id
 from shared.problems import Problem
-from shared.routes import ThePool
+from shared.routes import ThePool, one_of_process
 
 log = structlog.get_logger(__name__)
 
@@ -43,12 +43,13 @@ SAID: Final[dict[Reason, str]] = {
 }
 
 
-@cache
-def card_reader() -> Reader:
-    """Return the process's own; it starts when first needed."""
-    return Reader()
+def _reader(state: State) -> Reader:
+    reader = Reader()
+    state.stack.push_async_callback(reader.close)
+    return reader
 
 
+card_reader = one_of_process(_reader)
 TheReader = Annotated[Reader, Depends(card_reader)]
 
 
