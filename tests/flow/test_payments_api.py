@@ -203,6 +203,15 @@ async def test_an_amount_is_a_whole_number_and_nothing_else(payments: Api, amoun
     assert (await payments.post("/v1/settlements", settlement, role="billing"))[0] == 422
 
 
+@pytest.mark.parametrize("named", [{}, {"on_behalf_of": "a b"}], ids=str)
+async def test_a_review_is_for_a_guest_or_for_a_person_who_is_named(payments: Api, named: dict[str, str]) -> None:
+    asked = {"account_number": "G", "amount_minor": 1, "currency": "USD", "method": CARD.model_dump()}
+
+    status, problem = await payments.post("/v1/payment-reviews", asked, **named)
+
+    assert (status, problem["reason"]) == (400, "on_behalf_of_missing")
+
+
 @pytest.mark.parametrize("path", ["/v1/accounts/%00", "/v1/payments/" + "x" * 129])
 async def test_an_id_that_cannot_be_one_is_refused(payments: Api, path: str) -> None:
     assert (await payments.get(path, role="billing"))[0] == 422

@@ -2,10 +2,9 @@
 
 import uuid
 from datetime import date, datetime
-from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from services.payments.api.callers import Person, TheSettings, account_for, refused
@@ -21,19 +20,17 @@ from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import NOTICE, by_months
 from services.payments.domain.terms import Terms, changed_terms, starting_terms
 from services.payments.reads import show_accounts
-from shared.auth import Caller, gateway
+from shared.auth import Caller, OnBehalfOf, calling_for, gateway
 from shared.database import Pool
 from shared.events.envelope import Id
 from shared.events.payments import Allocation, RefusalReason
 from shared.events.plans import Instalment, VisitAccountNumbers
 from shared.events.vocabulary import AmountMinor, Currency, DayOfMonth, Method, MethodKind, Secret
-from shared.problems import Problem
 from shared.routes import Now, ThePool
 
 router = APIRouter(prefix="/v1", tags=["paying"])
 
 Gateway = Annotated[Caller, Depends(gateway)]
-OnBehalfOf = Annotated[str | None, Header(pattern=r"^[!-~]{1,120}$", description="absent for a guest")]
 
 _STRICT: Final = Field(strict=True)
 """As in a command: `100.0` and `"100"` are no amounts."""
@@ -128,11 +125,8 @@ async def review_payment(
     number = guest.account_number if guest else asked.account_number
     if asked.guest_token:
         account = await _guests_account(pool, guest, asked.account_number)
-    elif on_behalf_of is None:
-        detail = "A gateway names the person it calls for in the header on-behalf-of."
-        raise Problem(HTTPStatus.BAD_REQUEST, detail, reason="on_behalf_of_missing")
     else:
-        person = Caller(caller.subject, caller.roles, on_behalf_of)
+        person = calling_for(caller, on_behalf_of)
         account = (await account_for(pool, number, person, asked.method_id)).account
     allocation = _allocation(account, asked, guest, None if guest else on_behalf_of, now)
     if isinstance(allocation, str):
