@@ -26,13 +26,13 @@ class Settings(ServiceSettings):
     processor_secret: SecretStr = Field(min_length=1)
     processor_timeout_s: float = Field(default=10.0, gt=0, le=60)
     secret: SecretStr = Field(min_length=16)
-    refund_alone_max_minor: int = Field(default=50_000, ge=0)
-    instalment_min_minor: int = Field(default=2_500, ge=1)
-    plan_months_max: int = Field(default=36, ge=1, le=120)
+    refund_alone_max_minor: int = Field(default=Rules.refund_alone_max_minor, ge=0)
+    instalment_min_minor: int = Field(default=Rules.instalment_min_minor, ge=1)
+    plan_months_max: int = Field(default=Rules.plan_months_max, ge=1, le=120)
     guest_lookups_per_account: int = Field(default=10, ge=1)
     guest_lookups_per_address: int = Field(default=60, ge=1)
     guest_lookups: int = Field(default=5_000, ge=1)
-    guest_failures_max: int = Field(default=10, ge=1, le=1_000)
+    guest_failures_max: int = Field(default=Rules.guest_failures_max, ge=1, le=1_000)
     guest_challenge_cost: int = Field(default=1_000, ge=1, le=1_000_000)
 
     def rules(self) -> Rules:

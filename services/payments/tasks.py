@@ -5,13 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.payments.adapters.processor import Answer, Processor, RefundAnswer
-from services.payments.domain.charging import (
-    ChargeAnswered,
-    ChargeMethod,
-    FetchCharge,
-    QueryCharge,
-    time_to_send,
-)
+from services.payments.domain.charging import ChargeAnswered, ChargeMethod, FetchCharge, QueryCharge
 from services.payments.domain.refund import MakeRefund, QueryRefund, RefundAnswered
 from shared.events.envelope import Data
 from shared.messaging.handlers import Performer
@@ -33,8 +27,8 @@ def performers(
     """
 
     async def charge(task: ChargeMethod, _: str) -> ChargeAnswered:
-        # A task that was held up for a day must not be sent: the processor would not know its key again.
-        sent = time_to_send(task, now())
+        # What was held up for a day must not be sent: the processor would not know its key again.
+        sent = now() < task.send_before
         return _answered(task, await processor.charge(task) if sent else Answer("unknown"))
 
     async def query(task: QueryCharge | FetchCharge, _: str) -> ChargeAnswered:

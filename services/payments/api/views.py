@@ -1,7 +1,7 @@
 """The shapes of what payments shows: made from the states, without anything that stays in the database."""
 
 from datetime import date, datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -153,9 +153,6 @@ class ActivityView(BaseModel):
     description: str | None
     service_date: date | None
     adjustment_kind: str | None
-
-
-Item = TypeVar("Item", ActivityView, PaymentView)
 
 
 class ActivityPage(BaseModel):

@@ -1,6 +1,6 @@
 """What payments has done at the processor, and the answer that comes back: its own tasks, never on a topic."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
@@ -60,11 +60,6 @@ class FetchCharge(Internal):
     payment_id: Id
     account_number: Id
     key: Id
-
-
-def time_to_send(task: ChargeMethod, now: datetime) -> bool:
-    """Tell whether the charge may still be sent without the risk of making it twice."""
-    return now < task.send_before
 
 
 class ChargeAnswered(Internal):
