@@ -230,7 +230,7 @@ REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
     "not_allowed": "Only services may ask for this.",
     "idempotency_conflict": "The id was used before, for something else.",
     "unknown_category": "There is no such category of this kind of message.",
-    "recipient_missing": "A medical message names the provider it is for.",
+    "recipient_missing": "A non-urgent question names the provider it is for.",
     "recipient_not_allowed": "The patient cannot write to this provider.",
     "thread_mismatch": "The thread is of another category or for another provider; send the message without it.",
     "unknown_attachment": "There is no such uploaded file of this patient.",

@@ -136,10 +136,8 @@ def _letter(
 
 
 async def whole(connection: Connection, identity: str) -> asyncpg.Record | None:
-    """Return all of a dead letter that is not discarded."""
-    found: asyncpg.Record | None = await connection.fetchrow(
-        "select * from dead_letter where id = $1 and state <> 'discarded'", identity
-    )
+    """Return all of a dead letter, also of one that was discarded."""
+    found: asyncpg.Record | None = await connection.fetchrow("select * from dead_letter where id = $1", identity)
     return found
 
 

@@ -159,6 +159,8 @@ async def test_what_is_discarded_keeps_why_and_is_neither_listed_nor_replayed(in
         assert said.out == [letter["id"], "1 dead letters discarded"]
         kept = await world.pool.fetchrow("select state, detail from dead_letter")
         assert tuple(kept) == ("discarded", f"{letter['detail']}; discarded: a test of the gateway's")
+        shown = json.loads("\n".join((await tool(world, "show", "--id", letter["id"])).out))
+        assert (shown["id"], shown["detail"]) == (letter["id"], kept["detail"])
         assert (await tool(world, "list")).out == ["0 dead letters, 0 parked keys"]
         assert (await tool(world, "replay", "--all")).out == ["0 dead letters replayed"]
 
