@@ -83,7 +83,7 @@ def test_what_its_service_settles_is_done_whichever_is_heard_first(
         for one in told[1:]:
             decisions.append(when(decisions[-1].state, one, NOW + SECOND, "service:x"))
         said = [type(event) for decision in decisions for event in events(decision)]
-        assert sorted(said, key=str) == [ItemDone, WorkQueued]
+        assert sorted(one.TYPE for one in said) == [ItemDone.TYPE, WorkQueued.TYPE]
         for item in map(item_of, decisions):
             assert (item.pool, item.service) == (raised.pool, raised.TYPE.partition(".")[0])
         item, desk = item_of(decisions[-1]), decisions[-1].state
