@@ -113,9 +113,11 @@ async def pay(
     total_minor: Annotated[int, Form()],
 ) -> Response:
     """Submit what was reviewed; a second click is the same payment."""
+    if _paying(request, payment_id):
+        return _to_payment(payment_id)
     bill = _bill(request)
     if bill is None:
-        return _to_payment(payment_id) if _paying(request, payment_id) else _again()
+        return _again()
     asked = _asked(bill) | {"payment_id": payment_id, "amount_minor": total_minor, "review_token": review_token}
     outcome = await guest.ask(wish.payment(asked), subject=bill["subject"])
     if outcome.reason in ("amount_exceeds_balance", "review_stale"):

@@ -118,7 +118,7 @@ NUMBERS: Final = count()
 MIB: Final = 1024 * 1024
 SAMPLES: Final = {"version": "1", "name": "portal.css", "action": "claim"}
 TYPED: Final = {
-    "payment_id": "A-1",
+    "payment_id": "A-2",
     "review_token": "r",
     "total_minor": "500",
     "method": "card",

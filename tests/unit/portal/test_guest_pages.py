@@ -101,6 +101,17 @@ async def test_who_has_paid_looks_the_bill_up_again_and_a_second_click_shows_the
     assert len(world.producer.sent) == 1
 
 
+async def test_a_second_click_while_the_payment_is_under_way_goes_on_following_the_first(world: World) -> None:
+    async with guest(world) as browser:
+        world.producer.outcome = ACCEPTED
+        await pay(browser)
+        second = await pay(browser)
+        told(world, *SUCCEEDED)
+        page = seen((await browser.get(second.headers["location"])).text)
+    assert len(world.producer.sent) == 1
+    assert "Paid. Thank you!" in page
+
+
 async def test_a_bill_whose_balance_has_changed_is_looked_up_again(world: World) -> None:
     exceeds = {"status": 422, "reason": "amount_exceeds_balance", "detail": "-"}
     async with guest(world) as browser:
