@@ -1,4 +1,7 @@
-"""A page as it is looked at: in light, in dark and on a phone, each with a screenshot and what axe-core finds."""
+"""A page as it is looked at: in light, in dark and on a phone, each with a screenshot and what axe-core finds.
+
+On the phone also by somebody who has set their letters twice as large.
+"""
 
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -35,6 +38,8 @@ MODES = {
     "phone": Mode(390, 844, "light"),
 }
 
+
+LETTERS_PX = 16
 
 # A link within a sentence is as high as its line.
 _SMALL_TARGETS = """() => {
@@ -83,6 +88,21 @@ async def look(
         small = await page.evaluate(_SMALL_TARGETS) if name_of_mode == "phone" else []
         assert not small, f"fingers miss these: {small}"
         assert await _overflow(page) == 0, f"the page is wider than its window in {name_of_mode}"
+        if name_of_mode == "phone":
+            await _in_large_letters(page, artefacts, name, mode)
+
+
+async def _in_large_letters(page: Page, artefacts: Path, name: str, mode: Mode) -> None:
+    """Look at a page with the letters of the browser's settings twice as large."""
+    session = await page.context.new_cdp_session(page)
+    await page.set_viewport_size({"width": mode.width, "height": mode.height})
+    await session.send("Page.setFontSizes", {"fontSizes": {"standard": 2 * LETTERS_PX}})
+    assert await page.evaluate("getComputedStyle(document.documentElement).fontSize") == f"{2 * LETTERS_PX}px"
+    overflow = await _overflow(page)
+    # No higher than its window: to be made higher, it would forget the size.
+    await page.screenshot(path=artefacts / f"{name}-large.png")
+    await session.send("Page.setFontSizes", {"fontSizes": {"standard": LETTERS_PX}})
+    assert overflow == 0, "the page is wider than its window in large letters"
 
 
 async def _faults(page: Page) -> list[str]:
