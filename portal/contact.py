@@ -44,12 +44,15 @@ async def send(
     typed = {"category": category, "patient_id": patient_id, "subject": subject, "body": body}
     typed |= {"statement_id": statement_id, "message_id": message_id}
     patients = {one.patient_id: one for one in await patients_of(person, "inbox")}
-    if not subject.strip() or not body.strip():
-        return await _page(
-            request, person, number, typed, _("Please say what it is about, and write your question.")
-        )
+    faults = {}
     if patient_id not in patients:
-        return await _page(request, person, number, typed, _("Please say for whom you write."))
+        faults["patient_id"] = _("Please say for whom you write.")
+    if not subject.strip():
+        faults["subject"] = _("Please say in a few words what it is about.")
+    if not body.strip():
+        faults["body"] = _("Please write your question.")
+    if faults:
+        return await _page(request, person, number, typed, faults)
     command = SendMessage(
         message_id=message_id,
         patient_id=patient_id,
@@ -61,7 +64,7 @@ async def send(
     )
     outcome = await person.ask(command, subject=patient_id, own=patients[patient_id].own)
     if outcome.state == "refused":
-        return await _page(request, person, number, typed, refusal("inbox", outcome.reason))
+        return await _page(request, person, number, typed, {"all": refusal("inbox", outcome.reason)})
     done = _("Your message is on its way to our billing office. You find the answer under Messages.")
     tell(request, outcome, "inbox", done, message_id)
     thread_id = outcome.data.get("thread_id")
@@ -69,14 +72,18 @@ async def send(
 
 
 async def _page(
-    request: Request, person: PersonAtPage, number: str, typed: dict[str, Any], fault: str = ""
+    request: Request,
+    person: PersonAtPage,
+    number: str,
+    typed: dict[str, Any],
+    faults: dict[str, str] | None = None,
 ) -> Response:
     return render(
         request,
         "contact.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK,
+        HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK,
         account=await account_of(person, number),
         patients=await patients_of(person, "inbox"),
         typed={"message_id": new_id("message")} | typed,
-        fault=fault,
+        faults=faults or {},
     )

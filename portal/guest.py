@@ -39,7 +39,7 @@ _ENDED = ("succeeded", "failed", "returned", "refused")
 @router.get("")
 async def begin(request: Request) -> Response:
     """Ask for the number, the last name and a proof of work."""
-    return render(request, "guest/lookup.html", typed={}, fault="")
+    return render(request, "guest/lookup.html", typed={}, faults={})
 
 
 @router.get("/challenge")
@@ -58,21 +58,23 @@ async def look_up(
 ) -> Response:
     """Look the bill up; an unknown number and another name are answered alike."""
     asked = {"account_number": account_number.strip(), "last_name": last_name.strip(), "captcha": captcha}
-    fault = ""
-    if not asked["account_number"] or not asked["last_name"]:
-        fault = _("Please type the number on your bill and the last name.")
-    elif not captcha:
-        fault = _("Please wait until the check below is done. It needs JavaScript.")
-    else:
+    faults = {}
+    if not asked["account_number"]:
+        faults["account_number"] = _("Please type the number on your bill.")
+    if not asked["last_name"]:
+        faults["last_name"] = _("Please type the last name.")
+    if not captcha and not faults:
+        faults["all"] = _("Please wait until the check below is done. It needs JavaScript.")
+    if not faults:
         try:
             bill = await guest.post("payments", "/v1/guest/lookup", asked)
         except ServiceProblem as problem:
-            fault = _lookup_fault(problem)
+            faults["all"] = _lookup_fault(problem)
         else:
             kept = bill | {"account_number": asked["account_number"]}
             request.session["bill"] = request.app.state.cookie_box.close(json.dumps(kept))
             return RedirectResponse("/pay-my-bill/amount", HTTPStatus.SEE_OTHER)
-    return render(request, "guest/lookup.html", HTTPStatus.UNPROCESSABLE_ENTITY, typed=asked, fault=fault)
+    return render(request, "guest/lookup.html", HTTPStatus.UNPROCESSABLE_ENTITY, typed=asked, faults=faults)
 
 
 @router.get("/amount")

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 from operator import itemgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -20,6 +20,8 @@ from portal.visitors import Person, PersonAtPage
 from shared.events.notifications import Alerts, Consent, EnrolPaperless
 
 router = page_router("/paperless")
+
+_AT: Final = {"consent_missing": "accepted", "consent_stale": "accepted"}
 
 
 @router.get("/{number}")
@@ -47,13 +49,18 @@ async def sign_up(
     )
     outcome = await person.ask(command, subject=person.id)
     if outcome.state == "refused":
-        return await _page(request, person, number, refusal("notifications", outcome.reason), command)
+        faults = {_AT.get(outcome.reason, "all"): refusal("notifications", outcome.reason)}
+        return await _page(request, person, number, faults, command)
     tell(request, outcome, "notifications", _("You are signed up. Your next statement comes without paper."))
     return RedirectResponse("/billing", HTTPStatus.SEE_OTHER)
 
 
 async def _page(
-    request: Request, person: PersonAtPage, number: str, fault: str = "", typed: EnrolPaperless | None = None
+    request: Request,
+    person: PersonAtPage,
+    number: str,
+    faults: dict[str, str] | None = None,
+    typed: EnrolPaperless | None = None,
 ) -> Response:
     account = await account_of(person, number)
     preferences = await preferences_of(person)
@@ -62,7 +69,7 @@ async def _page(
     return render(
         request,
         "settings/paperless.html",
-        HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK,
+        HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK,
         account=account,
         present=present,
         contacts=preferences["contacts"],
@@ -70,7 +77,7 @@ async def _page(
         consent=consent,
         accepted=typed is not None and typed.consent.accepted,
         contact_id=new_id("contact"),
-        fault=fault,
+        faults=faults or {},
     )
 
 

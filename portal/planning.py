@@ -153,7 +153,12 @@ def _to_plan(number: str) -> Response:
     return RedirectResponse(f"/billing/{segment(number)}/plan", HTTPStatus.SEE_OTHER)
 
 
-_AT: Final = {"authorization_missing": "authorized", "method_missing": "method"}
+_AT: Final = {
+    "authorization_missing": "authorized",
+    "instalment_too_small": "monthly",
+    "method_missing": "method",
+    "plan_too_long": "monthly",
+}
 
 
 def _refused(reason: str) -> TermsError:
@@ -253,7 +258,6 @@ async def _page(
         "plan_id": changed or getattr(terms, "plan_id", None) or new_id("plan"),
         "quote": told,
         "fault": of_quote,
-        "refused": fault and fault.why,
         "faults": {fault.field: fault.why} if fault else {},
         "keep": KEEP,
         "methods": methods,

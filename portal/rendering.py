@@ -1,7 +1,8 @@
 """Pages from templates: what every template knows, and the answer to a browser.
 
 A template finds `_()`, `ngettext`, `money`, `currency_sign`, `day`, `moment`, `exact`, `listing`, `files_max`,
-`asset` and `live`, and of the request `path`, `visitor` (who is logged in), `csrf`, `theme` and `language`.
+`asset` and `live`, and of the request `path`, `visitor` (who is logged in), `csrf`, `theme` and `language`;
+`wrong` says that the page is what becomes of a form that cannot be taken.
 """
 
 from datetime import datetime
@@ -94,6 +95,7 @@ def render(request: Request, template: str, status: int = HTTPStatus.OK, **value
         csrf=csrf_token(request),
         theme=request.cookies.get("theme", "auto"),
         language=language.spoken(),
+        wrong=status == HTTPStatus.UNPROCESSABLE_ENTITY,
         awaited=lambda: awaited(request),
         take_notices=lambda: session.pop("notices", []),
         **values,

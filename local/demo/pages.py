@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from local.demo.story import Disappointment
 
-_FAULTS = {"field-error", "alert-danger", "alert-warning"}
+_FAULTS = {"alert-danger", "alert-warning"}
 
 
 @dataclass

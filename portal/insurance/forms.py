@@ -134,7 +134,7 @@ def request_change(
     typed.require("payer_name", "relationship")
     changes = _plan(typed, payers) | _days(typed) | _person(typed)
     if not changes and not typed.faults:
-        typed.faults["payer_name"] = _("Nothing here differs from what is on file.")
+        typed.faults["all"] = _("Nothing here differs from what is on file.")
     if typed.faults:
         return None
     version = typed["base_version"]

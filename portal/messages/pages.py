@@ -174,7 +174,7 @@ async def _step_page(
     text: Text,
     *,
     files: Sequence[File] = (),
-    faults: set[str] | frozenset[str] = frozenset(),
+    faults: dict[str, str] | None = None,
     problem: str | None = None,
 ) -> Response:
     """Return the page of the step that comes next, with all that was chosen and written."""
@@ -198,7 +198,7 @@ async def _step_page(
         provider=next((one for one in recipients if one.provider_id == path.provider_id), None),
         text=text,
         attached=files,
-        faults=faults,
+        faults=faults or {},
         problem=problem,
     )
 
@@ -209,7 +209,7 @@ def _thread_page(
     text: Text,
     *,
     files: Sequence[File] = (),
-    faults: set[str] | frozenset[str] = frozenset(),
+    faults: dict[str, str] | None = None,
     problem: str | None = None,
 ) -> Response:
     return render(
@@ -220,12 +220,12 @@ def _thread_page(
         news=[key("inbox", thread.patient_id)],
         text=text,
         attached=files,
-        faults=faults,
+        faults=faults or {},
         problem=problem,
     )
 
 
-def _status(files: Sequence[File], faults: set[str] | frozenset[str], problem: str | None) -> HTTPStatus:
+def _status(files: Sequence[File], faults: dict[str, str] | None, problem: str | None) -> HTTPStatus:
     wrong = problem or faults or any(file.state == "refused" for file in files)
     return HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
 

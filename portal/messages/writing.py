@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 
 from portal.answers import Patient
+from portal.language import _
 from shared.events.inbox import CATEGORIES, Kind, SendMessage
 from shared.events.vocabulary import About
 
@@ -130,6 +131,11 @@ def message(path: Path, text: Text, attachment_ids: Sequence[str], thread_id: st
     )
 
 
-def faulty(error: ValidationError) -> set[str]:
-    """Return the fields of the form that a message cannot carry."""
-    return {str(part) for fault in error.errors() for part in fault["loc"][:1]} & {"subject", "body"}
+def faulty(error: ValidationError) -> dict[str, str]:
+    """Return a sentence for each field of the form that a message cannot carry."""
+    fields = {part for fault in error.errors() for part in fault["loc"][:1]}
+    sentences = {
+        "subject": _("Please say in a few words what it is about."),
+        "body": _("Please write something, and not more than 20,000 letters."),
+    }
+    return {name: sentence for name, sentence in sentences.items() if name in fields}

@@ -30,7 +30,11 @@ function leave() {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
-  if (link && !link.target && !event.ctrlKey && !event.metaKey && !event.shiftKey) leave();
+  if (link?.getAttribute("href").startsWith("#")) {
+    // To a field or to the content: the page is not left.
+    event.preventDefault();
+    document.getElementById(link.hash.slice(1))?.focus();
+  } else if (link && !link.target && !event.ctrlKey && !event.metaKey && !event.shiftKey) leave();
 });
 
 // What a message says stays in this tab, under the message's id and for its session alone: Back brings it, and one that

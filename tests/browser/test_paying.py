@@ -66,7 +66,7 @@ async def test_an_amount_above_the_balance_is_refused_and_kept(open_page: OpenPa
     page = await open_page("maria", "/pay/SBX-1001")
     await amount_of(page, "99999.00")
     await page.get_by_role("button", name="Continue").click()
-    await expect(page.get_by_text("This is more than you owe.")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_contain_text("This is more than you owe.")
     await expect(page.locator("[name=amount]")).to_have_value("99999.00")
 
 

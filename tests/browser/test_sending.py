@@ -36,7 +36,7 @@ async def test_back_leads_from_what_was_sent_to_its_form_whatever_was_wrong_befo
     form = page.url
     for _ in range(2):
         await page.get_by_role("button", name="Send").click()
-        await expect(page.get_by_text("Please write something")).to_be_visible()
+        await expect(page.get_by_role("alert")).to_contain_text("Please write something")
         await expect(page.locator("#subject")).to_have_value(subject)
     await page.fill("#body", "Why twice?")
     await send(page)
@@ -51,7 +51,7 @@ async def test_back_leads_to_a_form_that_was_left_after_an_error(open_page: Open
     page = await open_page("maria", WRITING)
     await begin(page, subject, " ")
     await page.get_by_role("button", name="Send").click()
-    await expect(page.get_by_text("Please write something")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_contain_text("Please write something")
     await page.get_by_role("link", name="Bills").click()
     await expect(page.get_by_role("heading", name="Billing summary")).to_be_visible()
 
@@ -66,7 +66,7 @@ async def test_back_brings_all_that_was_being_written(open_page: OpenPage, subje
     await begin(page, subject, " " if wrong else "Why twice?")
     if wrong:
         await page.get_by_role("button", name="Send").click()
-        await expect(page.get_by_text("Please write something")).to_be_visible()
+        await expect(page.get_by_role("alert")).to_contain_text("Please write something")
     await page.get_by_role("link", name="Bills").click()
     await expect(page.get_by_role("heading", name="Billing summary")).to_be_visible()
 
