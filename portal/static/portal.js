@@ -281,7 +281,9 @@ for (const form of document.querySelectorAll("[data-tokenise]")) {
 for (const slider of document.querySelectorAll("[data-slid]")) {
   const field = slider.form.elements[slider.dataset.slid];
   slider.addEventListener("input", () => { field.value = Number(slider.value).toFixed(slider.dataset.digits); });
-  field.addEventListener("input", () => { slider.value = parseFloat(field.value.replace(",", "")) || slider.min; });
+  // A comma before three digits groups them; another one is what the point is in English.
+  const number = () => parseFloat(field.value.replace(/,(?=\d{3}\b)/g, "").replace(",", "."));
+  field.addEventListener("input", () => { slider.value = number() || slider.min; });
 }
 
 // A box that opens what depends on it.

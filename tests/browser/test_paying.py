@@ -113,6 +113,8 @@ async def test_a_guest_finds_and_pays_a_bill_with_number_and_name(open_page: Ope
 
 async def test_a_plan_changes_as_one_moves_it_and_can_be_paused_and_ended(open_page: OpenPage) -> None:
     page = await open_page("sofia", "/plan/SBX-1004")
+    await page.get_by_role("textbox", name="Amount each month").fill("100,50")
+    await expect(page.get_by_role("slider")).to_have_value(re.compile("^10[01]$"))
     await page.get_by_role("textbox", name="Amount each month").fill("100.00")
     await expect(page.locator("#quote tbody tr")).to_have_count(11)
     await page.get_by_role("textbox", name="Amount each month").fill("200.00")
