@@ -162,7 +162,7 @@ async def test_the_pools_of_the_house_are_called_in_the_language_of_the_reader(w
         supervisor.cookies.set("language", "es")
         for path in ("/basket", "/basket/items/i-1", "/basket/figures"):
             page = (await supervisor.get(path)).text
-            for name in ("Facturación", "Servicio de atención", "Elena Rivera, MD"):
+            for name in ("Facturación", "Servicio al cliente", "Elena Rivera, MD"):
                 assert name in page, path
             assert "Customer service" not in page, path
 
