@@ -22,6 +22,9 @@ from sqlmodel import SQLModel
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+CLOSE_S_MAX: Final = 5
+"""How long closing a pool takes at most."""
+
 _HALF_WAY_S_MAX: Final = 10
 
 SESSION: Final = {
@@ -92,7 +95,7 @@ async def connect(url: str, *, connections_max: int = 10) -> Pool:
     return pool
 
 
-async def close(pool: Pool, *, within_s: float = 5) -> None:
+async def close(pool: Pool, *, within_s: float = CLOSE_S_MAX) -> None:
     """Close a pool; what still uses it after that time loses its connections with the process."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):

@@ -40,7 +40,8 @@ _PRESENCE: Final = 0x0B0D
 _ROWS_MAX: Final = 32
 _IDLE_S: Final = 1.0
 _SESSION_IDLE_MAX_S: Final = 15
-_STOP_S: Final = 5
+CLOSED_S_MAX: Final = 5
+"""How long a producer is given to send what it still has."""
 _COUNT_S: Final = 2
 
 log = structlog.get_logger(__name__)
@@ -108,7 +109,7 @@ async def _started(producer: AIOKafkaProducer) -> AsyncIterator[AIOKafkaProducer
         yield producer
     finally:
         stopping = asyncio.create_task(producer.stop())
-        await asyncio.wait([stopping], timeout=_STOP_S)
+        await asyncio.wait([stopping], timeout=CLOSED_S_MAX)
         # Private, since an idempotent producer that is stopped sends for ever what it has.
         await producer._sender.close()  # noqa: SLF001
         await stopping

@@ -18,7 +18,7 @@ from shared.messaging import metrics
 from shared.messaging.consumer import Pipeline
 from shared.messaging.handlers import Handlers
 from shared.messaging.handling import Handling
-from shared.messaging.outbox import Relay
+from shared.messaging.outbox import CLOSED_S_MAX, Relay
 from shared.messaging.security import security
 from shared.messaging.tasks import Worker
 from shared.settings import KafkaSettings
@@ -33,9 +33,13 @@ _STUCK_S: Final = 60
 _ASKED_S: Final = 2
 _BATCH_BYTES_MAX: Final = 512 * 1024
 _REQUEST_BYTES_MAX: Final = 5 * 1024 * 1024
-_DRAIN_S: Final = 15
-_WORKER_S: Final = 10
 _TOLD_S: Final = 2
+_BATCH_S: Final = 8
+_LEFT_S: Final = 10
+_WORKER_S: Final = 12
+_OUTBOX_S: Final = 10
+STOP_S_MAX: Final = max(_TOLD_S + _LEFT_S, _WORKER_S) + _OUTBOX_S + CLOSED_S_MAX
+"""How long `Messaging.run` takes to end at most, also when Kafka or the database hangs."""
 _WATCH_S: Final = 5
 _KEEP_DAYS: Final = 45
 _FORGET_MAX: Final = 20_000
@@ -86,7 +90,7 @@ class Messaging:
             allow_auto_create_topics=False,
             metadata_max_age_ms=_METADATA_MS,
             apply_types=False,
-            graceful_timeout=_DRAIN_S,
+            graceful_timeout=_BATCH_S,
             logger=None,
         )
         name = handlers.service.name
@@ -139,21 +143,26 @@ class Messaging:
         relay: Relay,
         relaying: asyncio.Task[None],
     ) -> None:
-        """Take no more, end what is under way, and say what is to be said."""
+        """Take no more, end what is under way, and say what is to be said; whatever hangs, the rest is stopped."""
         self._worker.stop()
+        await asyncio.gather(self._leave(following), _end(working, _WORKER_S))
+        relay.stop()
+        await _end(relaying, _OUTBOX_S)
+        # It still closes its producer, unless that waits for Kafka: then all that is left is cancelled again.
+        await asyncio.wait([relaying], timeout=CLOSED_S_MAX)
+
+    async def _leave(self, following: list[asyncio.Task[None]]) -> None:
+        """Take no more records, end the batches under way, and leave the group."""
         for pipeline in self.pipelines:
             pipeline.tell_no_more()
         # What aiokafka is telling it tells on when its caller is cancelled, even past the end of its client.
         await asyncio.wait(following, timeout=_TOLD_S)
-        await self._broker.stop()
+        leaving = asyncio.create_task(self._broker.stop())
+        await _end(leaving, _LEFT_S)
+        if not leaving.done() or leaving.cancelled() or leaving.exception() is not None:
+            log.warning("Kafka was not told that this process ends")
         for task in following:
             task.cancel()
-        # It ends by itself, unless it waits for a database that does not answer.
-        await asyncio.wait([working], timeout=_WORKER_S)
-        working.cancel()
-        relay.stop()
-        await asyncio.wait([relaying], timeout=_DRAIN_S)
-        relaying.cancel()
 
     async def _watch(self) -> None:
         """Measure the backlog, forget what cannot come again, free what stopped processes hold; for ever."""
@@ -199,6 +208,12 @@ class Messaging:
     def _moving(self, loop: str) -> Check:
         idle_s = time.monotonic() - self._progress[loop]
         return Check(ok=idle_s < _STUCK_S, detail=f"moved {idle_s:.0f} s ago")
+
+
+async def _end(task: asyncio.Task[None], within_s: float) -> None:
+    """Let a task end by itself; one that waits for what does not answer is cancelled then, and not waited for."""
+    await asyncio.wait([task], timeout=within_s)
+    task.cancel()
 
 
 def spare_collections() -> None:

@@ -18,7 +18,9 @@ from services.insurance.settings import Settings as InsuranceSettings
 from services.notifications.settings import Settings as NotificationsSettings
 from services.payments.settings import Settings as PaymentsSettings
 from shared.auth import AuthSettings
+from shared.database import CLOSE_S_MAX
 from shared.events.topics import SERVICES
+from shared.messaging.run import STOP_S_MAX
 from shared.settings import ClockSettings, KafkaSettings
 from shared.telemetry import TelemetrySettings
 from tests.unit.house.test_tidiness import ROOT
@@ -166,6 +168,17 @@ def test_the_ways_out_that_settings_offer_are_open() -> None:
     opened = {int(port) for port in re.findall(r"\bport: (\d+)", policies)}
     kafka, postgresql, https, smtps, submission, scanner, smpp, otlp = 9092, 5432, 443, 465, 587, 3310, 2775, 4318
     assert opened >= {kafka, postgresql, https, smtps, submission, scanner, smpp, otlp}
+
+
+def test_a_process_has_the_time_that_it_needs_to_end() -> None:
+    needed_s = STOP_S_MAX + 2 * CLOSE_S_MAX
+    (compose_s, *_) = re.findall(r"stop_grace_period: (\d+)s", COMPOSE)
+    described = (CLUSTER / "base" / "common" / "deployment.yaml").read_text()
+    (given_s,), (asleep_s,) = (
+        re.findall(form, described)
+        for form in (r"terminationGracePeriodSeconds: (\d+)", r"sleep: {seconds: (\d+)}")
+    )
+    assert needed_s < min(int(compose_s), int(given_s) - int(asleep_s))
 
 
 def test_no_program_s_processor_is_limited() -> None:
