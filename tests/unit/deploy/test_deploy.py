@@ -138,7 +138,7 @@ def test_every_metric_of_messages_is_on_the_dashboard() -> None:
 def test_every_alert_is_tested_and_has_a_page() -> None:
     alerts = dict(ALERT.findall(ALERTS))
     assert len(alerts) == ALERTS.count("- alert:")
-    assert set(re.findall(r'alertname=\\?"(\w+)', ALERT_TESTS)) == set(alerts)
+    assert set(re.findall(r'alertname="(\w+)', ALERT_TESTS)) == set(alerts)
     pages = {page.relative_to(ROOT).as_posix() for page in (ROOT / "docs" / "runbooks").glob("*.md")}
     assert set(alerts.values()) == pages - {"docs/runbooks/README.md"}
     for name, page in alerts.items():
@@ -161,6 +161,7 @@ def test_each_service_is_fenced_and_watched() -> None:
     assert {frozenset(found) for found in lists if len(found & SERVICES.keys()) > 2} == {frozenset(SERVICES)}
     watched = re.findall(r'up\{job=~"(.+?)"\}', ALERTS)
     assert [set(found.split("|")) for found in watched] == [{*SERVICES, "portal"}]
+    assert set(re.findall(r'absent\(up\{job="(\w+)"\}\)', ALERTS)) == {*SERVICES, "portal"}
 
 
 def test_the_ways_out_that_settings_offer_are_open() -> None:
