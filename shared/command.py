@@ -46,6 +46,11 @@ def do(package: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         sys.exit(f"{name} does not start: {error}")
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         sys.exit(f"{name} does not start: the database does not let us in: {type(error).__name__}")
+    except BaseExceptionGroup as errors:
+        refused, others = errors.split(asyncpg.InvalidAuthorizationSpecificationError)
+        if refused is None or others is not None:
+            raise
+        sys.exit(f"{name} ends: the database does not let us in any more")
     except asyncpg.ClientConfigurationError as error:
         sys.stderr.write(f"{name.upper()}_DATABASE_URL, or a variable PG… beside it: {error.args[0]}\n")
         sys.exit(2)

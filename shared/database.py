@@ -59,6 +59,8 @@ AWAY = (
     asyncpg.TransactionRollbackError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidCatalogNameError,
+    # It takes no connections, as `alter database … allow_connections false` says.
+    asyncpg.ObjectNotInPrerequisiteStateError,
 )
 """What is raised when the database is away, full, restarting, or asks to try again: wait, and do it again."""
 

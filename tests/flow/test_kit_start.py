@@ -138,6 +138,37 @@ async def test_a_process_waits_for_a_database_that_is_not_there_yet(
             await eventually(lambda: answers(port, "/health/ready"), "it is ready")
 
 
+async def test_a_running_process_waits_for_a_database_that_takes_no_connections_and_ends_without_a_password(
+    infrastructure: Endpoints, tmp_path: Path
+) -> None:
+    await topics.create({"bootstrap_servers": infrastructure.kafka}, TOPICS)
+    url, port, log = await new_database(infrastructure), free_port(), tmp_path / "log"
+    await upgrade(url, REVISIONS)
+    name = urlsplit(url).path.lstrip("/")
+    role, end = f"only_{name}", f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+    owner = await asyncpg.connect(url)
+    await owner.execute(f"create role {role} superuser login password 'before'")
+    await owner.close()
+    own = urlsplit(url)
+    own_url = urlunsplit(own._replace(netloc=f"{role}:before@{own.hostname}:{own.port}"))
+    environment = {**given(infrastructure), "PAYMENTS_HTTP_PORT": str(port), "PAYMENTS_DATABASE_URL": own_url}
+    admin = await asyncpg.connect(infrastructure.databases["inbox"])
+    with log.open("wb") as stderr:
+        async with running(environment, stderr=stderr) as process, asyncio.timeout(DEADLINE_S):
+            await eventually(lambda: answers(port, "/health/ready"), "it is ready")
+            await admin.execute(f"alter database {name} allow_connections false")
+            await admin.execute(end)
+            await eventually(lambda: "ObjectNotInPrerequisiteState" in log.read_text(), "it waits")
+            await admin.execute(f"alter database {name} allow_connections true")
+            await eventually(lambda: answers(port, "/health/ready"), "it is ready again")
+            await admin.execute(f"alter role {role} password 'after'")
+            await admin.execute(end)
+            assert await process.wait() == 1
+    await admin.execute(f"drop role {role}")
+    await admin.close()
+    assert log.read_text().splitlines()[-1] == "payments ends: the database does not let us in any more"
+
+
 async def test_a_process_that_waits_ends_on_a_signal(infrastructure: Endpoints, tmp_path: Path) -> None:
     log, nowhere = tmp_path / "log", f"{infrastructure.databases['payments']}_never"
     with log.open("wb") as stderr:
