@@ -119,8 +119,9 @@ class Events:
                 if first is not None:
                     consumer.seek(partition, first.offset)
             self._next = {partition: await consumer.position(partition) for partition in consumer.assignment()}
-        for partition, offset in self._next.items():
-            consumer.seek(partition, offset)
+        # A topic that was made anew can have fewer partitions.
+        for partition in self._next.keys() & consumer.assignment():
+            consumer.seek(partition, self._next[partition])
 
     async def _take_more(self, consumer: AIOKafkaConsumer) -> None:
         for partition, records in (await consumer.getmany(timeout_ms=1000)).items():
@@ -171,6 +172,10 @@ class Events:
         """Return what was said because of a command; nothing of one that this process did not send, or forgot."""
         chain = self._chains.get(command_id)
         return None if chain is None else list(chain)
+
+    def knows_since(self, number: int) -> bool:
+        """Tell whether all that was heard after that number is still remembered."""
+        return not self._recent or self._recent[0].number <= number + 1
 
     async def follow(self, keys: Iterable[str], after: int) -> AsyncIterator[Heard]:
         """Give each event about one of these keys that comes after that number, until the portal ends."""

@@ -48,8 +48,8 @@ async def live(signed: str, request: Request) -> Response:
 
 
 async def _news(events: Events, boot: str, number: int, keys: list[str]) -> AsyncIterator[dict[str, Any]]:
-    if boot != events.boot:
-        # Another process rendered the page: what happened between is not known here, so it shall look again.
+    if boot != events.boot or not events.knows_since(number):
+        # Another process rendered the page, or long ago: what happened since is not known here, so it shall look.
         number = events.number
         yield {"id": f"{events.boot}:{number}", "data": "again"}
     async for heard in events.follow(keys, number):

@@ -209,8 +209,8 @@
     }, 120);
   };
   const renewAll = () => ["pools", "items", "open-item"].forEach(renew);
-  // What waits grows older though nothing happens.
-  setInterval(() => { if (!document.hidden) renewAll(); }, 60_000);
+  // What waits grows older though nothing happens. Not the open item: that is noted for ever as read.
+  setInterval(() => { if (!document.hidden) ["pools", "items"].forEach(renew); }, 60_000);
 
   hear(basket().dataset.stream, (source) => {
     let first = true;

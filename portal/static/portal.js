@@ -136,40 +136,57 @@ function ready(form) {
 addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(ready));
 document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
   if (target instanceof HTMLFormElement) ready(target);
-  if (detail.successful && asked(detail.elt)) toasts().querySelector(".not-sent")?.remove();
+  if (detail.successful && !unattended(detail.requestConfig)) toasts().querySelector(".not-sent")?.remove();
 });
 
 // What is put in anew leaves who reads by keys at the same place, or at its heading, and open what was open; it says its
 // heading, if that is new.
 const place = (element) => element.id || element.getAttribute("href") || element.textContent.trim();
-let left = null;
+const placeIn = (part) => {
+  const focused = document.activeElement;
+  return part !== focused && part.contains(focused) ? place(focused) : null;
+};
+
+function refocus(part, sought) {
+  if (!sought || document.activeElement !== document.body) return;
+  const same = [...part.querySelectorAll("a, button, input, select, textarea, summary")].find((one) => place(one) === sought && !one.disabled);
+  const heading = same ? null : part.closest("section, main").querySelector("h1, h2");
+  heading?.setAttribute("tabindex", "-1");
+  (same ?? heading)?.focus({ preventScroll: true });
+}
+
+let before = null;
 document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
-  const focused = target.contains(document.activeElement) && target !== document.activeElement ? document.activeElement : null;
   const open = [...target.querySelectorAll(":scope[data-live] details[id][open]")].map(({ id }) => id);
-  left = { target, place: focused && place(focused), heading: target.querySelector("h1, h2")?.textContent, open };
+  before = { target, place: placeIn(target), heading: target.querySelector("h1, h2")?.textContent, open };
 });
 document.addEventListener("htmx:afterSettle", ({ detail: { target } }) => {
-  if (left?.target !== target) return;
-  const { place: sought, heading: before, open } = left;
-  left = null;
+  if (before?.target !== target) return;
+  const { place: sought, heading: said, open } = before;
+  before = null;
   for (const details of target.querySelectorAll("details[id]")) details.open ||= open.includes(details.id);
+  refocus(target, sought);
   const heading = target.querySelector("h1, h2");
-  if (sought && document.activeElement === document.body) {
-    const same = [...target.querySelectorAll("a, button, input, select, textarea, summary")].find((one) => place(one) === sought && !one.disabled);
-    if (!same) heading?.setAttribute("tabindex", "-1");
-    (same ?? heading)?.focus({ preventScroll: true });
-  }
-  if (heading && heading.textContent !== before) document.getElementById("said").textContent = heading.textContent;
+  if (heading && heading.textContent !== said) document.getElementById("said").textContent = heading.textContent;
+});
+let away = null;
+document.addEventListener("htmx:oobBeforeSwap", ({ detail: { target } }) => { away = { id: target.id, place: placeIn(target) }; });
+document.addEventListener("htmx:oobAfterSwap", () => {
+  if (away) refocus(document.getElementById(away.id), away.place);
+  away = null;
 });
 
 // News come while the page is seen: all tabs of a browser share a few connections. What was interrupted the browser
-// asks for again by itself, but not what was refused.
+// asks for again by itself, but not what was refused; and that can be for good.
 function hear(address, listen) {
-  let source, again;
+  let source, again, wait = 5000;
   const open = () => {
     source = new EventSource(address);
+    source.addEventListener("open", () => { wait = 5000; });
     source.addEventListener("error", () => {
-      if (source.readyState === EventSource.CLOSED) again = setTimeout(open, 5000);
+      if (source.readyState !== EventSource.CLOSED) return;
+      again = setTimeout(open, wait);
+      wait = Math.min(2 * wait, 300_000);
     });
     listen(source);
   };
@@ -191,20 +208,20 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// What a page asks for while nobody does anything keeps no session alive: an open page would never be signed out.
+// What a page asks for by itself keeps no session alive: an open page would never be signed out.
+const unattended = ({ triggeringEvent }) => ["live", "news"].includes(triggeringEvent?.type);
 document.addEventListener("htmx:configRequest", ({ detail }) => {
-  if (["live", "news"].includes(detail.triggeringEvent?.type)) detail.headers["x-unattended"] = "yes";
+  if (unattended(detail)) detail.headers["x-unattended"] = "yes";
 });
 
-// Who asked for something is told that it failed; what a page asks for by itself is tried until it succeeds.
-const asked = (element) => element.matches("form, a");
+// It is tried until it succeeds; who asked for something is told that it failed.
 const later = new WeakMap();
-function failed({ elt, xhr, requestConfig: { triggeringEvent } }, tell) {
+function failed({ elt, xhr, requestConfig }, tell) {
   if ([401, 403].includes(xhr.status)) signedOut();
-  else if (asked(elt)) tell();
+  else if (!unattended(requestConfig)) tell();
   else if (xhr.status === 0 || xhr.status >= 500) {
     clearTimeout(later.get(elt));
-    later.set(elt, setTimeout(() => htmx.trigger(elt, triggeringEvent.type), 5000));
+    later.set(elt, setTimeout(() => htmx.trigger(elt, requestConfig.triggeringEvent.type), 5000));
   }
 }
 document.addEventListener("htmx:responseError", ({ detail }) => failed(detail, () => toast(toasts().dataset.failed, "danger")));

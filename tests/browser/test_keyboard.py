@@ -27,6 +27,9 @@ async def test_an_action_says_that_it_is_under_way_and_leaves_its_clerk_at_the_i
     await expect(ann.locator("#item-facts .holder")).to_have_text("you")
     await expect(ann.locator("#detail h2")).to_be_focused()
 
+    await ann.locator("#act-release").focus()
+    await ann.evaluate("htmx.trigger('#open-item', 'news')")
+    await expect(ann.locator("#act-release")).to_be_focused()
     await ann.locator("#open-reassign").focus()
     await ann.keyboard.press("Enter")
     await expect(ann.locator("#reassign-pool")).to_be_focused()

@@ -41,7 +41,7 @@ def first_check(patient_id: str, coverage_id: str, now: datetime) -> tuple[datet
 
 
 def next_night(patient_id: str, coverage_id: str, now: datetime) -> tuple[datetime, tuple[Task, ...]]:
-    """Return when to verify a coverage that the host corrected, and the timer for it."""
+    """Return when to verify a coverage that the host corrected, or has not told of its patient; and the timer."""
     due_at = quiet(now + timedelta(days=1), coverage_id)
     return due_at, (_timer(patient_id, coverage_id, due_at),)
 

@@ -15,10 +15,10 @@ from services.payments.domain.instalment_timer import (
 from services.payments.domain.payment import PLAN_ITSELF, accepted, begin, charge
 from services.payments.domain.plan_end import complete, ended, is_over, under_way
 from services.payments.domain.plan_events import instalment_told
-from services.payments.domain.proofs import digest
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.schedule import ATTEMPTS_MAX, NOTICE, moment
 from services.payments.domain.work import raise_work
+from shared.digests import digest
 from shared.events.envelope import Message
 from shared.events.plans import InstalmentDue, PlanDefaulted
 from shared.events.vocabulary import About

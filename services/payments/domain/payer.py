@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.proofs import GuestPass, Proofs, digest, expired
+from services.payments.domain.proofs import GuestPass, Proofs, expired
+from shared.digests import digest
 from shared.events.payments import Allocation, RefusalReason, Share, SubmitPayment
 
 _FAILURES_WITHIN: Final = timedelta(days=1)

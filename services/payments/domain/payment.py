@@ -15,10 +15,11 @@ from services.payments.domain.payer import (
     method_digest,
     person_of,
 )
-from services.payments.domain.proofs import GuestPass, Proofs, Review, asked, digest, expired, spread
+from services.payments.domain.proofs import GuestPass, Proofs, Review, asked, expired, spread
 from services.payments.domain.records import GuestTry, Payment
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
+from shared.digests import digest
 from shared.events.envelope import Message, Outcome
 from shared.events.payments import (
     Allocation,

@@ -14,13 +14,13 @@ from services.payments.domain.payer import may_ask, person_of
 from services.payments.domain.payment import saved_method
 from services.payments.domain.plan_end import ended
 from services.payments.domain.plan_events import tell_schedule
-from services.payments.domain.proofs import digest
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.refusal import refuse
 from services.payments.domain.respreading import by_bank, dated_anew, untried
 from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import banking_day, moment
 from services.payments.domain.terms import changed_terms, starting_terms
+from shared.digests import digest
 from shared.events.envelope import Message
 from shared.events.payments import RefusalReason
 from shared.events.plans import (

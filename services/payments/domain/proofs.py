@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from shared.digests import digest
 from shared.events.payments import Allocation
 from shared.events.vocabulary import Method
 
@@ -83,8 +84,3 @@ def asked(amount_minor: int, currency: str, method: Method | None, method_id: st
 def spread(allocation: Allocation, plan_id: str | None) -> str:
     """Return what stands for what a payment pays."""
     return digest([(share.visit_account_number, share.amount_minor) for share in allocation], plan_id).hex()
-
-
-def digest(*content: object) -> bytes:
-    """Return 16 bytes that stand for texts and numbers in their order."""
-    return hashlib.blake2b(repr(content).encode(), digest_size=16).digest()

@@ -14,10 +14,10 @@ from pydantic import ConfigDict, Field
 
 from services.payments.domain import answer, work
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.proofs import digest
 from services.payments.domain.records import Payment, Settled, Work, WorkKind
 from services.payments.domain.refusal import refusal
 from services.payments.domain.work import SettleWork, about_payment
+from shared.digests import digest
 from shared.events.envelope import Command, Id, Internal, Message, Time
 from shared.events.payments import SettlementImported
 from shared.events.vocabulary import About, AmountMinor, Currency, Record

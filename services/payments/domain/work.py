@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.proofs import digest
 from services.payments.domain.records import Payment, Settled, Work, WorkKind
+from shared.digests import digest
 from shared.events.envelope import Command, Id, Outcome
 from shared.events.payments import RefusalReason, WorkRaised, WorkSettled
 from shared.events.vocabulary import About, Code, Note
@@ -109,7 +109,9 @@ def fault(work: Work | None, command: SettleWork, actor: str) -> RefusalReason |
         return "unknown_action"
     if work.settled and (work.settled.by, work.settled.action) != (actor, command.action):
         return "work_settled"
-    return "idempotency_conflict" if work.settled and work.settled.note != command.note else None
+    # An approval is settled by the command about its refund too, whose words are its own.
+    same = not work.settled or work.kind == "refund-approval" or work.settled.note == command.note
+    return None if same else "idempotency_conflict"
 
 
 def tell_ended(ended: Settled, account_number: str | None, outcome: Outcome | None = None) -> Event:

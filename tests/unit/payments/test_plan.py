@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.payments.domain.instalment_timer import InstalmentTimer
-from services.payments.domain.proofs import digest
+from shared.digests import digest
 from shared.events.plans import Authorization, PlanStarted, StartPlan
 from shared.frozen import replace
 from tests.unit.payments.plan_story import BANK, timers

@@ -10,7 +10,7 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.records import Work
 from services.payments.domain.settlement import Settlement
 from services.payments.domain.work import SettleWork
-from shared.events.payments import CommandRefused, WorkSettled
+from shared.events.payments import ApproveRefund, CommandRefused, WorkSettled
 from shared.events.vocabulary import About
 from shared.frozen import replace
 from tests.unit.payments.refund_story import ANN, BOB, paid, request
@@ -81,3 +81,19 @@ def test_who_asked_for_a_refund_cannot_settle_its_approval() -> None:
     (told,) = events(refused)
     assert isinstance(told, CommandRefused)
     assert told.command_type == SettleWork.TYPE
+
+
+def test_an_approval_that_a_command_gave_is_told_again_to_who_settles_its_work_alike() -> None:
+    asked = when(paid(), request(50_001), actor=ANN).state
+    (raised,) = asked.raised
+    account = replace(asked, work={raised.work_id: raised})
+    agreed = when(account, ApproveRefund(refund_id="r-1", account_number=NUMBER, note="Called."), actor=BOB).state
+    command = SettleWork(work_id=raised.work_id, account_number=NUMBER, action="approve")
+
+    again = when(agreed, command, actor=BOB)
+
+    assert outcome(again) == ("done", None)
+    assert again.state == agreed
+    (told,) = events(again)
+    assert isinstance(told, WorkSettled)
+    assert told.note == "Called."

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import deque
 from typing import Any
 
 import pytest
@@ -58,6 +59,16 @@ async def test_what_was_said_between_the_page_and_its_news_is_told_too(events: E
     events.take(TOPIC, told(2))
     events.take(TOPIC, told(3, "ACC-2"))
     assert await heard_by(events, 1, key("payments", "ACC-1"), after=rendered_at) == [2]
+
+
+async def test_it_knows_whether_something_was_forgotten_since(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_recent", deque(maxlen=2))
+    assert events.knows_since(0)
+    for number in range(3):
+        events.take(TOPIC, told(number))
+    assert [events.knows_since(number) for number in range(4)] == [False, True, True, True]
 
 
 async def test_what_is_said_because_of_a_command_is_remembered(events: Events) -> None:
