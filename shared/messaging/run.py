@@ -159,9 +159,10 @@ class Messaging:
             pipeline.tell_no_more()
         # What aiokafka is telling it tells on when its caller is cancelled, even past the end of its client.
         await asyncio.wait(following, timeout=_TOLD_S)
-        leaving = asyncio.create_task(self._broker.stop())
-        await _end(leaving, _LEFT_S)
-        if not leaving.done() or leaving.cancelled() or leaving.exception() is not None:
+        # Not cut short: it closes its connections whenever Kafka answers again, unless the process ends before.
+        self._leaving = asyncio.create_task(self._broker.stop())
+        await asyncio.wait([self._leaving], timeout=_LEFT_S)
+        if not self._leaving.done() or self._leaving.exception() is not None:
             log.warning("Kafka was not told that this process ends")
         for task in following:
             task.cancel()
