@@ -41,7 +41,7 @@ clamav:
 		|| { apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends clamav-daemon; } \
 		|| { echo "The tests of files need ClamAV: install the package clamav-daemon" >&2; exit 1; }
 
-check: $(INSTALLED) ## Lint, types, import contracts, tidiness and unit tests, in less than a minute.
+check: $(INSTALLED) ## Lint, types, dependencies, import contracts, tidiness and unit tests, in less than a minute.
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
