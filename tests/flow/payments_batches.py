@@ -1,13 +1,18 @@
 """Batches of messages for payments on a real database, without Kafka."""
 
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from local.infrastructure import Endpoints
+from services.payments.app import APPLICATION
 from services.payments.domain.account import GuarantorAccount
 from services.payments.handlers import payments
-from shared.database import Pool
+from shared.database import Pool, connect
 from shared.events.envelope import Data, Message
 from shared.messaging.decision import Decision
 from shared.messaging.handlers import Change
+from shared.migrations import upgrade
 from tests.unit.payments.story import GUARANTOR, NOW, RULES, SECOND, message
 
 numbers = (f"G-{count}" for count in itertools.count(100))
@@ -16,6 +21,16 @@ numbers = (f"G-{count}" for count in itertools.count(100))
 _ids = itertools.count()
 
 PAYMENTS = payments(RULES)
+
+
+@asynccontextmanager
+async def payments_pool(infrastructure: Endpoints) -> AsyncIterator[Pool]:
+    """Connections to the database of payments, in the schema of today."""
+    url = infrastructure.databases["payments"]
+    await upgrade(url, APPLICATION.revisions)
+    pool = await connect(url)
+    yield pool
+    await pool.close()
 
 
 def about(number: str, *said: Data) -> list[Message[Data]]:

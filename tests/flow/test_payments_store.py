@@ -14,16 +14,14 @@ from sqlmodel import SQLModel
 
 from local.infrastructure import Endpoints
 from services.payments import guest_tries, guests, reads, settlements, store, tables
-from services.payments.app import APPLICATION
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.refund import RefundAnswered
 from services.payments.reads import methods, numbers_of_person, show_accounts, show_payment
-from shared.database import Pool, connect, table
+from shared.database import Pool, table
 from shared.events.envelope import Data, Message
 from shared.events.payments import RequestRefund
 from shared.events.vocabulary import Method
-from shared.migrations import upgrade
-from tests.flow.payments_batches import about, handle, numbers
+from tests.flow.payments_batches import about, handle, numbers, payments_pool
 from tests.flow.statements import plan_of, statements
 from tests.unit.payments.plan_story import BANK
 from tests.unit.payments.story import (
@@ -45,11 +43,8 @@ from tests.unit.payments.test_proofs import guest_token, review
 
 @pytest.fixture(scope="module")
 async def pool(infrastructure: Endpoints) -> AsyncIterator[Pool]:
-    url = infrastructure.databases["payments"]
-    await upgrade(url, APPLICATION.revisions)
-    pool = await connect(url)
-    yield pool
-    await pool.close()
+    async with payments_pool(infrastructure) as pool:
+        yield pool
 
 
 async def kept(pool: Pool, number: str) -> GuarantorAccount:

@@ -5,21 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.infrastructure import Endpoints
-from services.payments.app import APPLICATION
 from services.payments.domain.webhook import HearProcessor
-from shared.database import Pool, connect
-from shared.migrations import upgrade
-from tests.flow.payments_batches import about, handle, numbers
+from shared.database import Pool
+from tests.flow.payments_batches import about, handle, numbers, payments_pool
 from tests.unit.payments.story import charge, opened, outcome, submit
 
 
 @pytest.fixture(scope="module")
 async def pool(infrastructure: Endpoints) -> AsyncIterator[Pool]:
-    url = infrastructure.databases["payments"]
-    await upgrade(url, APPLICATION.revisions)
-    pool = await connect(url)
-    yield pool
-    await pool.close()
+    async with payments_pool(infrastructure) as pool:
+        yield pool
 
 
 async def test_an_event_of_the_processor_counts_once_and_takes_the_place_of_old_ones(pool: Pool) -> None:
