@@ -1,9 +1,12 @@
 """The object store for files: each content once, under its SHA-256."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import obstore
 from obstore.store import ObjectStore, from_url
+
+_PART_BYTES: Final = 64 * 1024
 
 
 def open_store(url: str) -> ObjectStore:
@@ -36,11 +39,12 @@ class Files:
         return bytes(await found.bytes_async())
 
     async def stream(self, sha256: str) -> AsyncIterator[bytes]:
-        """Return a content in parts; raises as `get`."""
+        """Return a content in parts of some 64 KiB; raises as `get`."""
         found = await obstore.get_async(self._store, _path(sha256))
 
         async def parts() -> AsyncIterator[bytes]:
-            async for part in found.stream():
+            # A part is held until its reader has taken it, however slow; obstore's own are of 10 MiB.
+            async for part in found.stream(min_chunk_size=_PART_BYTES):
                 yield bytes(part)
 
         return parts()
