@@ -103,7 +103,10 @@ class Services:
         self, service: str, method: str, path: str, headers: Mapping[str, str], **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask a service and give its answer while it comes; raises as `call` does."""
-        url = f"{self._addresses[service]}{path}"
+        address = self._addresses.get(service)
+        if address is None:  # work may be raised by one that has no pages here
+            raise ServiceAwayError(service)
+        url = f"{address}{path}"
         try:
             response = await self._http.request(method, url, headers=headers, allow_redirects=False, **options)
         except (aiohttp.ClientError, TimeoutError) as error:

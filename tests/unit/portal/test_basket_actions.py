@@ -210,6 +210,15 @@ async def test_work_can_be_read_while_its_owner_is_away(world: World) -> None:
     assert "Charged twice" in answer.text
 
 
+async def test_work_of_a_service_that_has_no_pages_here_can_be_read_and_claimed(world: World) -> None:
+    given(world, item(kind="work", service="scheduling", work_id="w-1", sender=None, patient=None, messages=[]))
+    async with world.staff() as browser:
+        answer = await browser.get("/basket/items/i-1", headers=PANE)
+    assert answer.status_code == 200
+    assert "Charged twice" in answer.text
+    assert "/basket/items/i-1/claim" in answer.text
+
+
 @pytest.mark.parametrize("sent", [None, "reply", "claim", "work"])
 async def test_an_item_that_a_colleague_moves_to_others_says_so_and_what_is_typed_stays(
     world: World, sent: str | None
