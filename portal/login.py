@@ -72,7 +72,7 @@ def _leave(request: Request) -> bool:
     sessions: Sessions = request.app.state.sessions
     if person:
         sessions.end(person["session"], person["id"], "logout")
-    if staff:
+    if staff and "session" in staff:  # a cookie that is older than a release may lack it
         sessions.over(staff["session"])
     return bool(person)
 

@@ -95,6 +95,14 @@ async def test_a_cookie_that_somebody_kept_is_good_no_more_after_the_sign_out_of
     assert world.producer.sent == []
 
 
+async def test_who_signed_in_at_an_older_release_can_sign_out(world: World) -> None:
+    cookie = world.of_staff("zoe")
+    del cookie["staff"]["session"]
+    async with world.visitor(cookie=cookie) as browser:
+        answer = await browser.post("/logout", data=form())
+    assert answer.status_code == 303
+
+
 async def test_who_signed_out_at_another_process_is_signed_out_here_too_and_who_left_it_goes_on(
     world: World,
 ) -> None:
