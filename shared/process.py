@@ -104,7 +104,7 @@ async def assemble(
         registry=REGISTRY,
         asyncapi=asyncapi(name),
     )
-    # Calls have connections of their own: however slow they are, messages are handled.
+    # Reads have connections of their own: however slow they are, messages are handled.
     of_routes = await when_there(
         "database", lambda: database.connect(url, connections_max=_ROUTES_CONNECTIONS_MAX)
     )

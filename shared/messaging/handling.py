@@ -48,6 +48,8 @@ _UNDECIDED_WAITS: Final = (*_PARKED_WAITS, timedelta(minutes=10), timedelta(hour
 _RELEASE_MAX: Final = 200
 _AWAY_WAIT_S: Final = 0.5
 _ASKED_AGAIN_MAX: Final = 2
+_ASKED_AT_ONCE_MAX: Final = 4
+"""Of the pool's connections: however many ask about one busy key, messages and tasks find the others free."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +64,7 @@ class Handling(Generic[S]):
         self._deciding = Deciding(handlers)
         self._reading = Reading(handlers.service, handlers.screen)
         self._source = f"service:{handlers.service.name}"
+        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE_MAX)
         self.own = {RELEASE: self._release, REPLAY: self._replay}
         """How the kit's own tasks are done, by kind."""
         self.wake: Callable[[], None] = lambda: None
@@ -230,10 +233,11 @@ class Handling(Generic[S]):
         )
         if (found := self._handlers.screen(write(message))) is not None:
             return self._handlers.refusal(command_type=command.TYPE, reason=found.reason, detail=found.detail)
-        for _ in range(_ASKED_AGAIN_MAX):
-            with suppress(asyncpg.TransactionRollbackError):  # a deadlock, of which nothing is left
-                return await self._asked(message, now)
-        return await self._asked(message, now)
+        async with self._asking:
+            for _ in range(_ASKED_AGAIN_MAX):
+                with suppress(asyncpg.TransactionRollbackError):  # a deadlock, of which nothing is left
+                    return await self._asked(message, now)
+            return await self._asked(message, now)
 
     async def _asked(self, message: Message[Any], now: datetime) -> Data:
         async with self._pool.acquire() as connection, connection.transaction():

@@ -149,3 +149,24 @@ async def test_what_cannot_be_decided_yet_leaves_nothing_behind(infrastructure: 
 
         assert await world.pool.fetchval("select count(*) from feedback") == 0
         assert await world.pool.fetchval("select count(*) from parked_record") == 0
+
+
+async def test_however_many_ask_about_one_busy_key_messages_about_others_are_handled(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure) as world:
+        await world.publish_facts(world.ended("visit-1"), world.ended("visit-2"))
+        messaging = await world.start()
+        await world.settled()
+
+        async with world.pool.acquire() as connection, connection.transaction():
+            await connection.execute("select from visit where visit_id = 'visit-1' for update")
+            asking = [asyncio.create_task(asked(messaging, 5)) for _ in range(20)]
+            await eventually(world.waits_for_a_lock, "those who ask wait for the visit")
+            command = world.leave("visit-2", "f-2")
+            await world.publish(command)
+            await eventually(lambda: world.has_outcome(command), "what is not busy is handled")
+            assert not any(one.done() for one in asking)
+        answers = await asyncio.gather(*asking)
+
+        assert all(isinstance(answer, FeedbackLeft) for answer in answers)
