@@ -1,7 +1,7 @@
 """Settings from the environment, checked before anything starts.
 
-A setting may also be a file in `/run/secrets` whose name is the variable's in lower case, as Docker and Kubernetes
-put secrets there; the environment wins.
+A setting may also be a file whose name is the variable's in lower case: in `/run/secrets`, where Docker puts them,
+or in `/etc/patient-portal/secrets`, where our manifests have Kubernetes put them. The environment wins.
 
 A value that cannot be right, and a name that looks like a setting of the service and is none, stop the start with
 one clear line. Settings that could lose messages exist only with their safe values.
@@ -11,6 +11,7 @@ import os
 import re
 import ssl
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -40,7 +41,8 @@ def of_a_port(address: str) -> str:
 
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(of_a_port)]
 
-SECRETS: Final = Path("/run/secrets")
+# Not `/run/secrets` in Kubernetes, which puts the tokens of service accounts below that.
+_SECRETS: Final = (Path("/run/secrets"), Path("/etc/patient-portal/secrets"))
 
 # Kubernetes puts these into every container for each of its services.
 _SERVICE_LINK = re.compile(r"^\w+_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
@@ -181,7 +183,12 @@ def unknown(settings: type[BaseSettings]) -> list[str]:
     )
 
 
-def read(settings: type[T], secrets: Path = SECRETS, prefix: str | None = None) -> T:
+def has_secret(name: str) -> bool:
+    """Tell whether there is a file for a setting."""
+    return any((folder / name).exists() for folder in _SECRETS)
+
+
+def read(settings: type[T], secrets: Sequence[Path] = _SECRETS, prefix: str | None = None) -> T:
     """Read settings from the environment and from files of secrets, under their own prefix or the given one.
 
     What cannot be right ends the process with one line for each.
@@ -190,7 +197,7 @@ def read(settings: type[T], secrets: Path = SECRETS, prefix: str | None = None) 
     own = issubclass(settings, OwnSettings)
     faults = [f"{name} is no setting" for name in (unknown(settings) if own else ())]
     try:
-        found = settings(_env_prefix=prefix, _secrets_dir=secrets if secrets.is_dir() else None)
+        found = settings(_env_prefix=prefix, _secrets_dir=[folder for folder in secrets if folder.is_dir()])
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False):
             place = ".".join(str(part) for part in fault["loc"])

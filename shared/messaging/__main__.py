@@ -25,7 +25,7 @@ from aiokafka.errors import KafkaError
 from shared.database import AWAY, Connection
 from shared.events.topics import SERVICES, TOPICS
 from shared.messaging import broker, dead_letters, topics
-from shared.settings import SECRETS, DatabaseSettings, KafkaSettings, read
+from shared.settings import DatabaseSettings, KafkaSettings, has_secret, read
 
 
 def main() -> None:
@@ -93,7 +93,7 @@ async def _create_topics(replication: int) -> None:
 
 def _database_url(service: str) -> str:
     prefix = f"{service.upper()}_"
-    if os.environ.get(f"{prefix}DATABASE_URL") or (SECRETS / f"{service}_database_url").exists():
+    if os.environ.get(f"{prefix}DATABASE_URL") or has_secret(f"{service}_database_url"):
         return read(DatabaseSettings, prefix=prefix).database_url.get_secret_value()
     endpoints = Path(os.environ.get("LOCAL_DIR", ".local")) / "endpoints.json"
     try:

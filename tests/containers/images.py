@@ -17,6 +17,7 @@ from tests.containers.engine import Engine
 PYTHON, KAFKA, POSTGRES = "python:3.11-slim-bookworm", "apache/kafka:4.3.0", "postgres:18"
 
 _BASE = "stand-in/debian"
+_MADE_WITHIN_S = 1_800
 _RECIPES = Path(__file__).parent / "stand_ins"
 _INCLUDED = "python3,python3-venv,python-is-python3,ca-certificates,tzdata"
 _AUTHORITIES = Path("etc/ssl/certs/ca-certificates.crt")
@@ -41,7 +42,14 @@ def _debian() -> Path:
     archive.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="debian-") as folder:
         root = Path(folder)
-        run("debootstrap", "--variant=minbase", f"--include={_INCLUDED}", "bookworm", root)
+        try:
+            packages = f"--include={_INCLUDED}"
+            run("debootstrap", "--variant=minbase", packages, "bookworm", root, within_s=_MADE_WITHIN_S)
+        finally:
+            # Left mounted by one that failed: nothing of this machine may be deleted through them.
+            for mount in ("proc", "sys"):
+                if (root / mount).is_mount():
+                    run("umount", "--lazy", root / mount)
         for leftover in ("var/cache/apt/archives", "var/lib/apt/lists"):
             shutil.rmtree(root / leftover)
         # Whom this machine believes, the images' builds believe.

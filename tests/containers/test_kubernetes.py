@@ -52,3 +52,22 @@ def test_every_program_has_what_keeps_it_running(manifests: Path) -> None:
             assert "readOnlyRootFilesystem: true" in document
             assert "runAsNonRoot: true" in document
             assert re.search(r"^ +limits:\n +memory: \d+[MG]i$", document, re.MULTILINE)
+
+
+def test_a_budget_of_disruptions_counts_the_processes_of_its_program_and_no_jobs(manifests: Path) -> None:
+    documents = manifests.read_text().split("---\n")
+
+    def labels(kind: str, within: str) -> list[set[str]]:
+        """Return the labels within the part of each document of a kind that stands under these keys."""
+        pattern = re.compile(rf"^{within}((?: +[\w./-]+: \S+\n)+)", re.MULTILINE)
+        found = [pattern.search(one) for one in documents if f"\nkind: {kind}\n" in one]
+        assert all(found)
+        return [{line.strip() for line in one[1].splitlines()} for one in found if one]
+
+    of_a_pod = r"  template:\n    metadata:\n      labels:\n"
+    processes, jobs = labels("Deployment", of_a_pod), labels("Job", of_a_pod)
+    budgets = labels("PodDisruptionBudget", r"  selector:\n    matchLabels:\n")
+    assert len(budgets) == len(PROGRAMS)
+    for budget in budgets:
+        assert len([pod for pod in processes if budget <= pod]) == 1
+        assert not [pod for pod in jobs if budget <= pod]

@@ -252,16 +252,16 @@ def test_a_secret_is_not_shown_with_its_settings(environment: pytest.MonkeyPatch
 
 def test_a_setting_may_be_a_file_of_secrets(tmp_path: Path) -> None:
     (tmp_path / "library_database_url").write_text("postgresql://library:from-a-file@database/library\n")
-    found = read(LibrarySettings, secrets=tmp_path)
+    found = read(LibrarySettings, secrets=[tmp_path])
     assert found.database_url.get_secret_value() == "postgresql://library:from-a-file@database/library"
 
 
 def test_the_environment_wins_over_a_file_of_secrets(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "library_shelves").write_text("5")
     environment.setenv("LIBRARY_DATABASE_URL", LIBRARY["LIBRARY_DATABASE_URL"])
-    assert read(LibrarySettings, secrets=tmp_path).shelves == 5
+    assert read(LibrarySettings, secrets=[tmp_path]).shelves == 5
     environment.setenv("LIBRARY_SHELVES", "7")
-    assert read(LibrarySettings, secrets=tmp_path).shelves == 7
+    assert read(LibrarySettings, secrets=[tmp_path]).shelves == 7
 
 
 def test_migrating_reads_the_database_of_a_service_and_nothing_else(environment: pytest.MonkeyPatch) -> None:
