@@ -46,6 +46,11 @@ def do(package: str, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         sys.exit(f"{name} does not start: {error}")
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         sys.exit(f"{name} does not start: the database does not let us in: {type(error).__name__}")
+    except asyncpg.InsufficientPrivilegeError:
+        sys.exit(
+            f"{name} does not start: its user of the database lacks a right: `migrate` needs the owner of the"
+            " tables, all else one that may read and write them"
+        )
     except BaseExceptionGroup as errors:
         refused, others = errors.split(asyncpg.InvalidAuthorizationSpecificationError)
         if refused is None or others is not None:

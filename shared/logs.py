@@ -39,6 +39,7 @@ WORDS_AND_NUMBERS = frozenset(
         "method",
         "partition",
         "port",
+        "revision",
         "route",
         "service",
         "topic",

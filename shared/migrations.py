@@ -4,6 +4,7 @@ Two lines of Alembic revisions meet in each database: the kit's (`shared/messagi
 own (`services/<name>/migrations`). Many processes may migrate at once: one does, the others wait and find it done.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,9 @@ from sqlalchemy.pool import NullPool
 
 _LOCK: Final = 0x0B0E
 _HERE: Final = Path(__file__).parent
+
+# What it says of its work is text that the log would withhold; `migrating/env.py` tells of each revision.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 class SchemaError(RuntimeError):

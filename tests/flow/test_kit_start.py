@@ -42,6 +42,9 @@ async def test_migrating_needs_the_database_and_nothing_else(infrastructure: End
     url = await new_database(infrastructure)
     ended = await payments({"PAYMENTS_DATABASE_URL": url}, "migrate")
     assert ended.status == 0
+    told = [line for line in ended.said if '"migrated"' in line]
+    assert [line for line in told if '"revision": "payments_0001"' in line]
+    assert "withheld" not in "".join(ended.said)
     await check(url, REVISIONS)
 
 
@@ -106,6 +109,20 @@ async def test_a_wrong_password_of_the_database_is_told_in_a_line(infrastructure
     ended = await payments({**given(infrastructure), "PAYMENTS_DATABASE_URL": wrong})
     assert ended.status == 1
     assert ended.said[-1] == ("payments does not start: the database does not let us in: InvalidPasswordError")
+
+
+async def test_a_user_of_the_database_who_may_not_migrate_is_told_so_in_a_line(infrastructure: Endpoints) -> None:
+    url = await new_database(infrastructure)
+    role = f"reader_{urlsplit(url).path.lstrip('/')}"
+    owner = await asyncpg.connect(url)
+    await owner.execute(f"create role {role} login password 'secret'")
+    own = urlsplit(url)._replace(netloc=f"{role}:secret@{urlsplit(url).hostname}:{urlsplit(url).port}")
+    ended = await payments({"PAYMENTS_DATABASE_URL": urlunsplit(own)}, "migrate")
+    await owner.execute(f"drop role {role}")
+    await owner.close()
+    assert ended.status == 1
+    assert ended.said[-1].startswith("payments does not start: its user of the database lacks a right")
+    assert not [line for line in ended.said if "nobody caught" in line or "Traceback" in line]
 
 
 async def test_a_port_that_is_taken_is_told_in_a_line(infrastructure: Endpoints) -> None:
