@@ -14,13 +14,18 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from sandbox.database import transaction
-from sandbox.tokens import token
+from sandbox.tokens import SLOW_S, Answering, token
 from sandbox.webhooks import EventType, Webhooks
 
 KEY_LIFETIME = timedelta(hours=24)
 REFUND_FAILS_AFTER = timedelta(days=1)
-TOLD_AFTER = timedelta(minutes=1)
-"""How much later a charge is told by webhook whose call is never answered: until then nobody knows of it."""
+TOLD_AFTER: dict[Answering, timedelta] = {
+    "at once": timedelta(),
+    "slowly": timedelta(seconds=SLOW_S + 1),
+    "never": timedelta(minutes=1),
+    "with an error": timedelta(minutes=1),
+}
+"""How much later a charge is told by webhook: not before its answer, nor at once where there is none to come."""
 
 Kind = Literal["card", "bank_account"]
 Status = Literal["succeeded", "declined", "refunded", "returned", "disputed"]
@@ -268,8 +273,7 @@ class Ledger:
         )
         about = {"idempotency_key": key, "payment_id": order.payment_id}
         if does.declined is None:
-            held = TOLD_AFTER if does.answer == "never" else timedelta()
-            self._webhooks.announce("charge.succeeded", charge_id, now, about, held)
+            self._webhooks.announce("charge.succeeded", charge_id, now, about, TOLD_AFTER[does.answer])
         if turn:
             kind: EventType = "charge.returned" if turn.into == "returned" else "charge.disputed"
             self._webhooks.announce(kind, charge_id, turn.at(now), about | {"reason": turn.reason})

@@ -25,11 +25,10 @@ from sandbox.ledger import (
     Refusal,
     RefusedError,
 )
-from sandbox.tokens import token
+from sandbox.tokens import SLOW_S, token
 from sandbox.webhooks import Mode, Webhooks
 from shared.problems import Problem
 
-SLOW_S = 5
 HANG_S = 120
 
 STATUSES: dict[Refusal, HTTPStatus] = {

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+SLOW_S = 5
+
+Answering = Literal["at once", "slowly", "never", "with an error"]
+"""How a call ends, whatever became of the charge."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -32,7 +37,7 @@ class Token:
     """
 
     does: str
-    answer: Literal["at once", "slowly", "never", "with an error"] = "at once"
+    answer: Answering = "at once"
     declined: str | None = None
     received: bool = True
     turn: Turn | None = None
@@ -50,7 +55,7 @@ TOKENS = {
     "tok_ok": Token("succeeds"),
     "tok_declined": Token("is declined", declined="card_declined"),
     "tok_insufficient_funds": Token("is declined for want of funds", declined="insufficient_funds"),
-    "tok_slow": Token("succeeds and answers after 5 s", answer="slowly"),
+    "tok_slow": Token(f"succeeds and answers after {SLOW_S} s", answer="slowly"),
     "tok_timeout_done": Token("succeeds and never answers", answer="never"),
     "tok_timeout_lost": Token("is never received and never answered", answer="never", received=False),
     "tok_500_done": Token("succeeds and answers 500", answer="with an error"),

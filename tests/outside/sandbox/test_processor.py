@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,18 @@ async def test_a_charge_that_is_done_but_never_answered_can_be_asked_for(world: 
     assert len(await world.happened()) == 1
 
 
-async def test_a_charge_that_is_never_answered_is_told_a_minute_later(world: World) -> None:
-    with pytest.raises(TimeoutError):
-        await world.charge("key-1", "tok_timeout_done", timeout_s=0.3)
+@pytest.mark.parametrize(
+    ("token", "told_after_s"), [("tok_timeout_done", 60), ("tok_500_done", 60), ("tok_slow", 6)]
+)
+async def test_a_charge_is_not_told_before_its_answer_and_without_one_a_minute_later(
+    world: World, monkeypatch: pytest.MonkeyPatch, token: str, told_after_s: float
+) -> None:
+    monkeypatch.setattr(processor, "SLOW_S", 0.1)
+    with suppress(TimeoutError):
+        await world.charge("key-1", token, timeout_s=0.3)
     await world.charge("key-2")
     assert (await world.receiver.event())["idempotency_key"] == "key-2"
-    await world.advance(60)
+    await world.advance(told_after_s)
     assert (await world.receiver.event())["idempotency_key"] == "key-1"
 
 
