@@ -141,18 +141,18 @@ CHARGES = """
 select charge_id, idempotency_key, payment_id, account_number, amount_minor, currency, kind, created_at,
        refunded_minor, coalesce(declined, iif(turns_at <= :now, turn_reason, null)) as reason,
        case when declined is not null then 'declined'
-            when turns_at <= :now then turns_into
+            when turns_at <= :now and dispute is not 'won' then turns_into
             when refunded_minor = amount_minor then 'refunded'
             else 'succeeded' end as status,
        case when turns_into = 'disputed' and turns_at <= :now
-            then coalesce((select status from disputes where disputes.charge_id = c.charge_id), 'needs_response')
-       end as dispute_status
-from (select *, coalesce((select sum(amount_minor) from refunds
-                          where refunds.charge_id = charges.charge_id and refunds.created_at <= :now
-                            and (fails_at is null or fails_at > :now)), 0) as refunded_minor
-      from charges) c
+            then coalesce(dispute, 'needs_response') end as dispute_status
+from (select charges.*, disputes.status as dispute,
+             coalesce((select sum(amount_minor) from refunds
+                       where refunds.charge_id = charges.charge_id and refunds.created_at <= :now
+                         and (fails_at is null or fails_at > :now)), 0) as refunded_minor
+      from charges left join disputes using (charge_id))
 """
-"""Every attempt to charge, as of `:now`."""
+"""Every attempt to charge, as of `:now`; one whose dispute was won is as it was before."""
 
 REFUNDS = """
 select refund_id, refunds.idempotency_key, charge_id, refunds.amount_minor, currency, refunds.created_at,
@@ -205,13 +205,14 @@ class Ledger:
         charge = self.charge_of_id(charge_id, now)
         if charge is None:
             raise RefusedError("not_found", "There is no such charge.")
-        if charge.status != "disputed":
+        if charge.dispute_status is None:
             raise RefusedError("not_disputed", f"The charge is {charge.status}.")
         about = {"idempotency_key": charge.idempotency_key, "payment_id": charge.payment_id, "dispute": status}
         with transaction(self._db):
             self._db.execute("insert or replace into disputes values (?, ?)", (charge_id, status))
             self._webhooks.announce("charge.disputed", charge_id, now, about)
-        return charge.model_copy(update={"dispute_status": status})
+        (row,) = self._db.execute(f"{CHARGES} where charge_id = :id", {"id": charge_id, "now": now.timestamp()})
+        return Charge(**row)
 
     def happened(self, now: datetime, account_number: str | None) -> list[HappenedCharge]:
         """Return every charge that really happened, of one account or of all, oldest first."""

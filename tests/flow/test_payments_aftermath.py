@@ -94,6 +94,31 @@ async def test_a_dispute_becomes_work_that_staff_settle(portal: Portal) -> None:
     await portal.said_of(number, "payments.balance-changed.v1", balance_minor=10_000, version=3)
 
 
+async def test_a_payment_whose_dispute_was_won_can_be_refunded(portal: Portal) -> None:
+    number = await portal.account(10_000)
+    payment_id = await paid(portal, number, "tok_dispute")
+    await portal.advance(timedelta(days=1))
+    await portal.webhook("charge.disputed", payment_id)
+    await portal.said_of(number, "payments.payment-disputed.v1", dispute_status="needs_response")
+    (charge,) = await portal.world.happened(number)
+    await portal.world.post(f"/processor/charges/{charge['charge_id']}/dispute", {"status": "won"})
+    await portal.webhook("charge.disputed", payment_id)
+    await portal.said_of(number, "payments.payment-disputed.v1", dispute_status="won")
+    refund = RequestRefund(
+        refund_id=f"{number}-refund",
+        account_number=number,
+        payment_id=payment_id,
+        amount_minor=4_000,
+        currency="USD",
+        reason="Charged twice",
+    )
+
+    await portal.command(number, refund, actor="staff:ann")
+
+    await portal.said_of(number, "payments.payment-refunded.v1", amount_minor=4_000)
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=4_000)
+
+
 async def test_a_large_refund_is_approved_by_a_second_person_and_raises_the_balance(portal: Portal) -> None:
     number = await portal.account(80_000)
     payment_id = await paid(portal, number, "tok_ok", 80_000)

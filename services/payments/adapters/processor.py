@@ -189,6 +189,9 @@ def _answer(told: Any) -> Answer:
     stands = _STANDINGS.get(charge.status)
     if stands is None:
         return Answer("unknown")
+    if stands == "taken" and charge.dispute_status is not None:
+        # The money of a dispute that was won is there again, and that it was won is to be told all the same.
+        stands = "disputed"
     return Answer("succeeded", charge.charge_id, reason, stands, charge.dispute_status)
 
 

@@ -115,6 +115,19 @@ async def test_a_charge_that_was_returned_later_was_taken(meeting: Meeting) -> N
     assert (await processor.charge_of_key("key-1")).result == "succeeded"
 
 
+async def test_a_dispute_is_told_until_it_is_won_and_then_too(meeting: Meeting) -> None:
+    world, processor = meeting
+    charged = await processor.charge(order("tok_dispute"))
+    await world.advance(timedelta(days=1).total_seconds())
+    path = f"/processor/charges/{charged.charge_id}/dispute"
+    for status in ("needs_response", "under_review", "won"):
+        await world.post(path, {"status": status})
+
+        told = await processor.charge_of_key("key-1")
+
+        assert (told.result, told.stands, told.dispute_status) == ("succeeded", "disputed", status)
+
+
 async def test_a_request_that_the_processor_rejects_is_declined(meeting: Meeting) -> None:
     _, processor = meeting
 

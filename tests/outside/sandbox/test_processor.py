@@ -189,6 +189,19 @@ async def test_a_dispute_goes_on_as_the_card_holders_bank_says(world: World) -> 
     ]
 
 
+async def test_a_charge_whose_dispute_was_won_can_be_refunded_again(world: World) -> None:
+    _, charge = await world.charge("key-1", "tok_dispute")
+    await world.advance(DAY_S)
+    assert (await world.refund("refund-1", charge["charge_id"], 500))[1]["reason"] == "not_refundable"
+
+    _, won = await world.post(f"/processor/charges/{charge['charge_id']}/dispute", {"status": "won"})
+
+    assert (won["status"], won["dispute_status"]) == ("succeeded", "won")
+    assert (await world.refund("refund-2", charge["charge_id"], 2_500))[1]["status"] == "succeeded"
+    assert (await world.happened())[0]["status"] == "refunded"
+    assert (await world.by_key("key-1"))[1]["dispute_status"] == "won"
+
+
 async def test_refunds_add_up_to_the_charge_and_no_further(world: World) -> None:
     _, charge = await world.charge("key-1")
     charge_id = charge["charge_id"]
