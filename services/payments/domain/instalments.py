@@ -19,9 +19,12 @@ from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
 TRIED_AGAIN: Final = frozenset(
-    {"R01", "R09", "insufficient_funds", "card_declined", "processing_error", "issuer_unavailable", "not_received"}
+    {"R01", "R09", "insufficient_funds", "processing_error", "issuer_unavailable", "not_received"}
 )
-"""After these a later attempt may succeed; after all others the payer has to do something."""
+"""After these a later attempt may succeed; after all others the payer has to do something.
+
+A card that was declined without a further reason is not asked again: that may be for good, and schemes fine it.
+"""
 
 REVOKING: Final = frozenset({"R02", "R03", "R04", "R05", "R07", "R10", "R11", "R29"})
 """The account is wrong, or its holder has not authorized the debit: nothing is taken from it again."""

@@ -136,9 +136,9 @@ def test_a_plan_does_not_end_unpaid_while_a_payment_of_it_is_under_way() -> None
     assert [type(event) for event in events(ended)] == [PlanDefaulted, WorkRaised]
 
 
-def test_a_hard_decline_is_not_tried_again() -> None:
-    fell_due = due(started()).state
-    decision = when(fell_due, answer("declined", payment_id=paid_by(fell_due), reason="invalid_token"))
+@pytest.mark.parametrize("reason", ["invalid_token", "card_declined", "do_not_honor"])
+def test_a_decline_that_does_not_say_that_it_may_pass_is_not_tried_again(reason: str) -> None:
+    decision = declined(started(), reason)
 
     assert [type(event) for event in events(decision)] == [PaymentFailed, InstalmentFailed]
     assert [type(data) for data, _ in timers(decision)] == [GraceTimer]

@@ -78,7 +78,7 @@ class Life:
             case "take" if under_way:
                 self.hear(answer("succeeded", payment_id=under_way[much % len(under_way)], query=None))
             case "decline" if under_way:
-                reason = ("card_declined", "invalid_token")[much % 2]
+                reason = ("insufficient_funds", "invalid_token")[much % 2]
                 self.hear(answer("declined", payment_id=under_way[-1], reason=reason, query=None))
             case "return" if made:
                 turn = {"stands": "returned", "reason": ("R01", "R10")[much % 2]}

@@ -96,7 +96,7 @@ def test_an_unpaid_instalment_is_charged_to_a_new_card_at_once(
 
 
 def test_a_change_that_gives_no_method_tries_nothing_sooner() -> None:
-    missed = declined(started(), "card_declined")
+    missed = declined(started(), "insufficient_funds")
     ((again, at),) = timers(missed)
     same = ChangePlan(**PLAN, monthly_amount_minor=5_000)
 

@@ -73,7 +73,7 @@ def test_what_comes_back_while_an_instalment_is_charged_is_told_and_left_to_be_p
     assert outcome(when(ended.state, submit(10_000, "pay-3"))) == ("done", None)
 
 
-@pytest.mark.parametrize("reason", ["insufficient_funds", "card_declined", "issuer_unavailable", "R09"])
+@pytest.mark.parametrize("reason", ["insufficient_funds", "issuer_unavailable", "R09"])
 def test_what_may_succeed_later_is_tried_again(reason: str) -> None:
     assert [type(timer) for timer, _ in timers(declined(started(), reason))] == [InstalmentTimer]
 
@@ -96,7 +96,7 @@ def test_what_failed_is_tried_again_after_three_days_and_by_a_bank_when_banks_wo
 def test_what_comes_back_while_an_instalment_is_charged_in_vain_is_tried_again_with_it() -> None:
     account = charged_while_a_part_comes_back()
 
-    failed = when(account, answer("declined", payment_id=paid_by(account), reason="card_declined"), at=DAY)
+    failed = when(account, answer("declined", payment_id=paid_by(account), reason="insufficient_funds"), at=DAY)
 
     ((again, at),) = timers(failed)
     assert at
@@ -155,7 +155,7 @@ def test_one_timer_waits_however_often_what_was_paid_ahead_comes_back() -> None:
 def test_timers_that_come_twice_for_an_instalment_try_it_once() -> None:
     first = InstalmentTimer(**PLAN, number=1, revision=0, again=False)
     account = when(started(), first, at=DAY).state
-    declined = when(account, answer("declined", payment_id=paid_by(account), reason="card_declined"), at=DAY)
+    declined = when(account, answer("declined", payment_id=paid_by(account), reason="insufficient_funds"), at=DAY)
     ((again, at),) = timers(declined)
     assert at
 
@@ -229,20 +229,19 @@ def test_a_completed_plan_stays_so_when_a_dispute_is_lost_over_what_was_refunded
 
 
 def test_timers_of_a_release_that_did_not_say_which_they_are_do_both() -> None:
-    account = due(started()).state
-    declined = when(account, answer("declined", payment_id=paid_by(account), reason="card_declined"), at=DAY).state
+    missed = declined(started(), "insufficient_funds").state
 
-    assert charge_tasks(when(declined, InstalmentTimer(**PLAN, number=1, revision=0)))
+    assert charge_tasks(when(missed, InstalmentTimer(**PLAN, number=1, revision=0)))
     assert timers(
         when(pay(started(), 5_000, "pay-1", plan_id="plan-1"), InstalmentTimer(**PLAN, number=1, revision=0))
     )
-    failed = when(account, answer("declined", payment_id=paid_by(account), reason="invalid_token")).state
+    failed = declined(started(), "invalid_token").state
     assert plan_of(when(failed, GraceTimer(**PLAN, number=1, revision=0)).state).status == "defaulted"
 
 
 def test_the_days_of_grace_begin_when_the_last_attempt_has_failed() -> None:
     account = due(pay(started(), 2_000, "pay-1", plan_id="plan-1", method=BANK)).state
-    decline = partial(answer, "declined", reason="card_declined")
+    decline = partial(answer, "declined", reason="insufficient_funds")
     declined = when(account, decline(payment_id=paid_by(account)), at=DAY)
     ((again, at),) = timers(declined)
     back = when(declined.state, came_back(), at=DAY + timedelta(days=1))
