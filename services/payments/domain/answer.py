@@ -83,6 +83,9 @@ def fail(account: GuarantorAccount, payment: Payment, reason: str, now: datetime
     after = method.drop(_known(account.with_payment(ended), payment, now), payment.payment_id)
     told = PaymentFailed(**payment_told(account, ended), reason=reason)
     decided = Decision(after, (Event(told, key=account.number),))
+    if reason in instalments.REVOKING and ended.instalment is not None:
+        after, changed = autopay.stop_for(after, ended)
+        decided = decided.then(Decision(after, changed))
     return decided.then(instalments.failed(after, ended, reason, now))
 
 
@@ -132,11 +135,11 @@ def _returned(
     after, balance = tell_balance(account, booked(account, back, posting, back.allocation, -1))
     told = PaymentReturned(**payment_told(account, back), reason=code, allocation=back.allocation)
     decided = Decision(after, (Event(told, key=account.number), *balance))
-    decided = decided.then(instalments.returned(after, back, back.allocation, code, now))
     if code in instalments.REVOKING:
-        after, removed = method.forget(decided.state, back)
+        after, removed = method.forget(after, back)
         after, changed = autopay.stop_for(after, back)
         decided = decided.then(Decision(after, (*removed, *changed)))
+    decided = decided.then(instalments.returned(after, back, back.allocation, code, now))
     if code not in _KNOWN_CODES:
         after, work = about_payment(decided.state, "return-unknown-code", back, now)
         decided = decided.then(Decision(after, (work,)))
@@ -159,7 +162,7 @@ def _disputed(
     disputed = replace(payment, dispute_status=status, updated_at=now)
     told = PaymentDisputed(**payment_told(account, disputed), reason=answer.reason, dispute_status=status)
     decided = Decision(account.with_payment(disputed), (Event(told, key=account.number),))
-    if payment.dispute_status is None and status != "won":
+    if status == "lost" or (payment.dispute_status is None and status != "won"):
         after, changed = autopay.stop_for(decided.state, disputed)
         decided = decided.then(Decision(after, changed))
     if status == "lost":
@@ -180,10 +183,7 @@ def _lost(account: GuarantorAccount, payment: Payment, now: datetime) -> Decisio
         posting = ledger.given_back("dispute", payment.payment_id, back, now)
         after, balance = tell_balance(account, booked(account, payment, posting, back, -1))
     decided = Decision(after, balance)
-    decided = decided.then(instalments.returned(after, payment, back, instalments.DISPUTE_LOST, now))
-    # Also for a plan that goes on by this.
-    after, changed = autopay.stop_for(decided.state, payment)
-    return decided.then(Decision(after, changed))
+    return decided.then(instalments.returned(after, payment, back, instalments.DISPUTE_LOST, now))
 
 
 def _unclear(account: GuarantorAccount, payment: Payment, now: datetime) -> Decision[GuarantorAccount]:

@@ -97,7 +97,8 @@ def returned(
         return Decision(account)
     goes_on = plan.status == "completed"
     if goes_on:
-        plan = replace(plan if may_go_on(account, plan) else by_hand(plan), status="active")
+        by_itself = may_go_on(account, plan) and not (_stops(reason) and made_with_its_method(plan, payment))
+        plan = replace(plan if by_itself else by_hand(plan), status="active")
         for visit in (account.visit(number) for number in plan.visits):
             if visit.plan_id is None:
                 account = account.with_visit(replace(visit, plan_id=plan.plan_id, planned_minor=0))
@@ -122,8 +123,6 @@ def _missed(
 
     While another payment of the instalment is under way, what becomes of it is known when that ends.
     """
-    if (reason in REVOKING or reason == DISPUTE_LOST) and made_with_its_method(plan, payment):
-        plan = by_hand(plan)
     goes_on = one.status == "processing" and one.payment_id != payment.payment_id
     missed = one if goes_on else replace(one, status="failed")
     own = not goes_on and payment.instalment is not None and plan.autopay and plan.method is not None
@@ -164,6 +163,11 @@ def _reopened(plan: Plan, payment: Payment, left_minor: int, now: datetime) -> d
                 status = one.status
             reopened[one.number] = replace(one, paid_minor=one.paid_minor - part_minor, status=status)
     return reopened
+
+
+def _stops(reason: str) -> bool:
+    """Tell whether nothing is taken again from what a payment was made with that failed or came back."""
+    return reason in REVOKING or reason == DISPUTE_LOST
 
 
 def _ahead(payment: Payment, one: PlanInstalment) -> bool:

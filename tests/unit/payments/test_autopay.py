@@ -1,5 +1,6 @@
 """When a plan does not pay by itself any more: its account was revoked, or its payer may not act any more."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,19 @@ from shared.events.billing import Guarantor
 from shared.events.payments import MethodRemoved, PaymentReturned, RemoveMethod, SaveMethod
 from shared.events.plans import ChangePlan, InstalmentDue, PausePlan, PlanChanged
 from shared.messaging.decision import Decision
-from tests.unit.payments.plan_story import BANK, PLAN, declined, due, host, paid_by, pay, plan_of, started, timers
+from tests.unit.payments.plan_story import (
+    BANK,
+    PLAN,
+    declined,
+    due,
+    host,
+    paid_by,
+    pay,
+    plan_of,
+    returned,
+    started,
+    timers,
+)
 from tests.unit.payments.story import (
     CARD,
     NUMBER,
@@ -54,6 +67,58 @@ def test_an_account_that_the_bank_refuses_to_debit_is_not_debited_for_the_next_i
 
     assert [type(data) for data, _ in timers(refused)] == [GraceTimer]
     assert charge_tasks(due(refused.state, 2)) == []
+
+
+def dispute_lost(account: GuarantorAccount, payment_id: str = "pay-1") -> Decision[GuarantorAccount]:
+    return came_back(account, payment_id=payment_id, stands="disputed", dispute_status="lost")
+
+
+def disputed_and_given_again() -> tuple[GuarantorAccount, str]:
+    """Return an account whose plan pays by the card again whose holder objects to its first instalment."""
+    account = due(started()).state
+    payment_id = paid_by(account)
+    taken = when(account, answer("succeeded", payment_id=payment_id)).state
+    objected = came_back(taken, payment_id=payment_id, stands="disputed", dispute_status="needs_response").state
+    return when(objected, ChangePlan(**PLAN, method=CARD, autopay=True)).state, payment_id
+
+
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        lambda: declined(started(method=BANK), "R10"),
+        lambda: returned(started(method=BANK), "R29"),
+        lambda: came_back(
+            pay(started(method=BANK), 10_000, "pay-1", plan_id="plan-1", method=BANK),
+            stands="returned",
+            reason="R03",
+        ),
+        lambda: came_back(
+            pay(started(method=BANK), 13_000, "pay-1", plan_id="plan-1", method=BANK),
+            stands="returned",
+            reason="R10",
+        ),
+        lambda: dispute_lost(*disputed_and_given_again()),
+        lambda: dispute_lost(pay(started(), 5_000, "pay-1", plan_id="plan-1")),
+        lambda: dispute_lost(pay(started(), 13_000, "pay-1", plan_id="plan-1")),
+    ],
+    ids=[
+        "the bank refuses an instalment",
+        "an instalment comes back",
+        "what was paid ahead comes back",
+        "what completed the plan comes back",
+        "a dispute of a card that was given again is lost",
+        "a dispute is lost at once",
+        "a dispute of what completed the plan is lost",
+    ],
+)
+def test_that_a_plan_pays_by_itself_no_more_is_told_once(
+    stopped: Callable[[], Decision[GuarantorAccount]],
+) -> None:
+    decision = stopped()
+
+    plan = plan_of(decision.state)
+    assert (plan.status, plan.autopay, plan.method) == ("active", False, None)
+    assert [type(event) for event in events(decision)].count(PlanChanged) == 1
 
 
 def test_a_saved_account_that_was_revoked_pays_no_paused_plan_either() -> None:
