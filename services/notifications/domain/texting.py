@@ -1,5 +1,6 @@
 """The rules for words that are texted to us: STOP ends texts to a number at once, whosoever contact it is."""
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,7 +21,9 @@ _WORDS: Final[dict[Word, frozenset[str]]] = {
 
 def word(text: str) -> Word | None:
     """Return the word that a text is, in any case, spacing and punctuation; nothing for other texts."""
-    letters = "".join(letter for letter in text if letter.isalpha()).upper()
+    # Some keyboards write letters in full width.
+    plain = unicodedata.normalize("NFKC", text)
+    letters = "".join(letter for letter in plain if letter.isalpha()).upper()
     return next((meant for meant, words in _WORDS.items() if letters in words), None)
 
 

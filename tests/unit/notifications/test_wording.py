@@ -84,6 +84,7 @@ def test_texts_to_consent_to_differ_by_language_and_are_known_by_their_hash() ->
             for said in ("STOP", " stop. ", "Quit", "end!", "REVOKE", "opt out", "Opt-Out", "cancel")
         ),
         ("UNSUBSCRIBE", "stop"),
+        ("\uff33\uff54\uff4f\uff50\uff01", "stop"),  # in full width
         ("Help?", "help"),
         ("start", "start"),
         ("please stop", None),
