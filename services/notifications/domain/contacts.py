@@ -94,12 +94,13 @@ def add(person: Person, message: Message[AddContact], now: datetime, terms: Term
         address = normalise(asked.channel, asked.address)
     except AddressError as error:
         return refuse(person, asked, error.reason)
+    destination_id = terms.destination(asked.channel, address)
     there = person.contacts.get(asked.contact_id)
     if there is not None:
-        if (there.channel, there.address) != (asked.channel, address):
+        # Of one that was removed only this is left: it stays removed, and may be named again.
+        if there.destination_id != destination_id:
             return refuse(person, asked, "idempotency_conflict")
         return Decision(person, (_where_it_is(person, there, "done"),))
-    destination_id = terms.destination(asked.channel, address)
     contact = Contact(asked.contact_id, asked.channel, address, destination_id, _new_code(message, now))
     if reason := _against_a_code(person, contact, person.crowd(message), now):
         return refuse(person, asked, reason)
@@ -162,11 +163,10 @@ def remove(person: Person, message: Message[RemoveContact], now: datetime) -> De
     contact = person.contacts.get(asked.contact_id)
     if contact is None or not person.acts(message.actor):
         return refuse(person, asked, "not_found")
-    told = ContactRemoved(contact_id=contact.contact_id, person_id=person.person_id, channel=contact.channel)
-    done = Event(told, "done", person.person_id)
+    removed = replace(contact, status="removed", address=None, reason=None)
+    done = _where_it_is(person, removed, "done")
     if contact.status == "removed":
         return Decision(person, (done,))
-    removed = replace(contact, status="removed", address=None, reason=None)
     person, ended = drop(person.with_contact(removed), contact.contact_id, "contact_removed", now)
     return Decision(person, (done, *ended))
 
@@ -272,6 +272,8 @@ def _where_it_is(person: Person, contact: Contact, outcome: Literal["done"] | No
     if contact.status == "verified":
         verified = ContactVerified(contact_id=which, person_id=whose, channel=channel)
         return Event(verified, outcome, whose)
+    if contact.status == "removed":
+        return Event(ContactRemoved(contact_id=which, person_id=whose, channel=channel), outcome, whose)
     expires_at = contact.code.sent_at + CODE_LIFETIME
     sent = CodeSent(contact_id=which, person_id=whose, channel=channel, expires_at=expires_at)
     return Event(sent, outcome, whose)

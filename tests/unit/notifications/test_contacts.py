@@ -215,7 +215,15 @@ def test_a_contact_that_is_removed_is_forgotten_for_good() -> None:
     assert (removed.status, removed.address) == ("removed", None)
     assert outcome(when(decision.state, remove())) == ("done", None)
     assert outcome(when(decision.state, resend())) == ("refused", "not_found")
-    assert outcome(when(decision.state, add())) == ("refused", "idempotency_conflict")
+    other = add(address="bo@mail.example")
+    assert outcome(when(decision.state, other)) == ("refused", "idempotency_conflict")
+
+
+def test_a_contact_that_is_added_again_after_it_was_removed_stays_removed() -> None:
+    removed = when(confirmed(EMAIL), remove()).state
+    again = when(removed, add(address=" ana@MAIL.example "))
+    assert (outcome(again), names(again)) == (("done", None), ["contact-removed"])
+    assert (tasks(again), again.state) == ([], removed)
 
 
 def test_a_contact_whose_provider_refuses_it_is_refused_until_a_newer_code_is_brought() -> None:
