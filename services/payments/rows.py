@@ -53,7 +53,7 @@ POSTING: Final = (
 )
 METHOD: Final = (
     *("account_number", "method_id", "person_id", "kind", "last4", "brand"),
-    *("token", "saved_at", "waiting"),
+    *("token", "saved_at", "waiting", "token_digest"),
 )
 REFUND: Final = (
     *("account_number", "refund_id", "payment_id", "amount_minor", "currency", "reason", "allocation"),
@@ -203,7 +203,8 @@ def method(row: Sequence[Any]) -> SavedMethod:
 def method_row(account_number: str, one: SavedMethod) -> Row:
     """Return the row of a saved method."""
     shown = (one.kind, one.last4, one.brand)
-    return (account_number, one.method_id, one.person_id, *shown, one.token, one.saved_at, one.waiting)
+    reached = (one.token, one.saved_at, one.waiting, one.token_digest)
+    return (account_number, one.method_id, one.person_id, *shown, *reached)
 
 
 def refund(row: Sequence[Any]) -> Refund:

@@ -189,7 +189,7 @@ class PostingRow(SQLModel, table=True):
 class SavedMethodRow(SQLModel, table=True):
     """A card or bank account that a person keeps, or will once its payment is made.
 
-    The token stays here, and is gone once the method is removed.
+    The token stays here, and is gone once the method is removed: then its digest stays.
     """
 
     __tablename__ = "saved_method"
@@ -203,6 +203,7 @@ class SavedMethodRow(SQLModel, table=True):
     token: str | None = Field(sa_column=columns.text(nullable=True))
     saved_at: datetime = Field(sa_column=columns.moment())
     waiting: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="false"))
+    token_digest: bytes | None = Field(sa_column=Column(LargeBinary))
 
 
 class RefundRow(SQLModel, table=True):

@@ -61,6 +61,8 @@ async def test_a_bank_return_days_later_comes_by_webhook_and_counts_once(portal:
     accepted = await portal.said(number, "payments.payment-accepted.v1")
     assert returned["correlationid"] == accepted["correlationid"] == accepted["causationid"]
     await portal.said_of(number, "payments.method-removed.v1", method_id=method_id)
+    saved_again = await portal.outcome(await portal.command(number, save))
+    assert (saved_again["type"], saved_again["outcome"]) == ("payments.method-removed.v1", "done")
     assert await portal.send_webhook(event) == 204
     assert await portal.send_webhook(event, "another secret") == 400
     await portal.said_of(number, "payments.balance-changed.v1", balance_minor=10_000, version=3)

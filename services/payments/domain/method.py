@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.payments.domain import autopay
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.payer import is_staff, person_of
+from services.payments.domain.payer import is_staff, method_digest, person_of
 from services.payments.domain.records import Payment, SavedMethod
 from services.payments.domain.refusal import refuse
 from shared.events.payments import MethodRemoved, MethodSaved, RemoveMethod, SaveMethod
@@ -14,15 +14,16 @@ from shared.messaging.decision import Decision, Event
 
 
 def save(account: GuarantorAccount, command: SaveMethod, actor: str, now: datetime) -> Decision[GuarantorAccount]:
-    """Keep a method; its id names it for good, also when it was removed."""
+    """Keep a method; its id names it for good: one that was removed stays so, and is told as it is."""
     person = person_of(account, actor)
     if person is None:
         return refuse(account, command, "not_found")
     known = account.methods.get(command.method_id)
-    if known is not None and not (known.is_kept and _same(known, command.method, person)):
+    if known is not None and not _same(known, command.method, person):
         return refuse(account, command, "idempotency_conflict")
     if known is not None:
-        return Decision(account, (_saved(account, known, done=True),))
+        tell = _saved if known.is_kept else _removed
+        return Decision(account, (tell(account, known, done=True),))
     kept = _of(command.method_id, command.method, person, now)
     return Decision(account.with_method(kept), (_saved(account, kept, done=True),))
 
@@ -46,7 +47,7 @@ def keep_now(account: GuarantorAccount, payment_id: str) -> tuple[GuarantorAccou
 def drop(account: GuarantorAccount, payment_id: str) -> GuarantorAccount:
     """Forget the method that waited for a payment, if one did."""
     waiting = _waiting(account, payment_id)
-    return account.with_method(replace(waiting, token=None)) if waiting else account
+    return account.with_method(_forgotten(waiting)) if waiting else account
 
 
 def remove(account: GuarantorAccount, command: RemoveMethod, actor: str) -> Decision[GuarantorAccount]:
@@ -54,7 +55,7 @@ def remove(account: GuarantorAccount, command: RemoveMethod, actor: str) -> Deci
     known = account.methods.get(command.method_id)
     if known is None or (known.person_id != person_of(account, actor) and not is_staff(actor)):
         return refuse(account, command, "not_found")
-    after = account.with_method(replace(known, token=None)) if known.token else account
+    after = account.with_method(_forgotten(known))
     after, changed = autopay.stop(after, lambda plan: plan.method_id == known.method_id)
     return Decision(after, (_removed(account, known, done=True), *changed))
 
@@ -64,7 +65,7 @@ def forget(account: GuarantorAccount, payment: Payment) -> tuple[GuarantorAccoun
     events = []
     for known in account.methods.values():
         if known.token and known.shown() == payment.method:
-            account = account.with_method(replace(known, token=None))
+            account = account.with_method(_forgotten(known))
             if known.is_kept:
                 events.append(_removed(account, known))
     return account, tuple(events)
@@ -79,8 +80,14 @@ def _waiting(account: GuarantorAccount, payment_id: str) -> SavedMethod | None:
     return found if found and found.waiting and found.token else None
 
 
+def _forgotten(method: SavedMethod) -> SavedMethod:
+    """Return a method without its token, of which only remains by what it is known again."""
+    return replace(method, token=None, token_digest=method_digest(method.token)) if method.token else method
+
+
 def _same(known: SavedMethod, method: Method, person: str) -> bool:
-    return known == _of(known.method_id, method, person, known.saved_at)
+    same = _of(known.method_id, method, person, known.saved_at)
+    return known in (same, _forgotten(same))
 
 
 def _saved(account: GuarantorAccount, method: SavedMethod, *, done: bool = False) -> Event:

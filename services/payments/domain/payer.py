@@ -64,7 +64,7 @@ def guests_allocation(
 
 
 def method_digest(token: str) -> bytes:
-    """Return what stands for a guest's card or bank account, so that it is known again."""
+    """Return what stands for a card or bank account that is not kept itself, so that it is known again."""
     return digest("token", token)
 
 

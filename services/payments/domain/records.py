@@ -193,7 +193,8 @@ class Statement:
 class SavedMethod:
     """A card or bank account that a person keeps for later.
 
-    One that was removed has no token any more; one that comes with a payment is `waiting` until it is made.
+    One that was removed has no token any more, but its digest, unless it was removed before there were any; one
+    that comes with a payment is `waiting` until it is made.
     """
 
     method_id: str
@@ -204,6 +205,7 @@ class SavedMethod:
     token: str | None
     saved_at: datetime
     waiting: bool = False
+    token_digest: bytes | None = None
 
     @property
     def is_kept(self) -> bool:

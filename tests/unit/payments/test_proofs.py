@@ -15,6 +15,7 @@ from services.payments.handlers import state_key
 from services.payments.reads import Bill
 from shared.events.payments import (
     BalanceChanged,
+    MethodRemoved,
     MethodSaved,
     PaymentAccepted,
     PaymentFailed,
@@ -302,11 +303,26 @@ def test_the_id_of_a_method_that_was_removed_names_no_other() -> None:
     save = SaveMethod(account_number=NUMBER, method_id="m-1", method=card)
     account = when(owing(V1=15_000), save).state
     account = when(account, RemoveMethod(account_number=NUMBER, method_id="m-1")).state
+    of_before = account.with_method(replace(account.methods["m-1"], token_digest=None))
 
-    for again in (card, card.model_copy(update={"token": "tok_other"})):
-        decision = when(account, save.model_copy(update={"method": again}))
+    for removed, again in ((account, card.model_copy(update={"token": "tok_other"})), (of_before, card)):
+        decision = when(removed, save.model_copy(update={"method": again}))
         assert outcome(decision) == ("refused", "idempotency_conflict")
-        assert decision.state is account
+        assert decision.state is removed
+    assert outcome(when(account, save, actor="proxy:P-2")) == ("refused", "idempotency_conflict")
+
+
+def test_a_method_that_is_saved_again_after_it_was_removed_stays_removed() -> None:
+    card = Method(kind="card", token="tok_saved", last4="1881")
+    save = SaveMethod(account_number=NUMBER, method_id="m-1", method=card)
+    remove = RemoveMethod(account_number=NUMBER, method_id="m-1")
+    account = when(when(owing(V1=15_000), save).state, remove).state
+
+    again = when(account, save)
+
+    assert (outcome(again), again.state) == (("done", None), account)
+    assert events(again) == [MethodRemoved(account_number=NUMBER, method_id="m-1")]
+    assert "tok_saved" not in str(account)
 
 
 def test_a_method_is_saved_with_a_payment_when_that_is_asked_and_the_money_was_taken() -> None:

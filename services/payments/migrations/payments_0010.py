@@ -1,0 +1,13 @@
+"""A saved method that was removed is known again by a digest of its token; those removed before have none."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "payments_0010"
+down_revision = "payments_0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("saved_method", sa.Column("token_digest", sa.LargeBinary))
