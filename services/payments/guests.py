@@ -10,6 +10,7 @@ import time
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any, Final
 
 import altcha
@@ -71,6 +72,20 @@ def solved(captcha: str, secret: str) -> bytes | None:
     # By the signature, which is compared as it stands: what is signed can be written in many ways.
     signature = altcha.Payload.from_base64(captcha).challenge.signature
     return hashlib.blake2b(str(signature).encode(), digest_size=16).digest()
+
+
+def network(address: str) -> str:
+    """Return what all addresses count as that one caller has: of IPv6 a /64, which is what one line is given.
+
+    IPv4 written as IPv6 is IPv4, and what is no address counts as one.
+    """
+    try:
+        found = ip_address(address.strip())
+    except ValueError:
+        return ""
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((int(found), 64), strict=False))
 
 
 async def use(connection: Connection, proof: bytes) -> bool:

@@ -29,9 +29,11 @@ async def solve(payments: Api) -> str:
     return altcha.Payload(challenge, solution).to_base64()
 
 
-async def look_up(payments: Api, number: str, name: str, captcha: str | None = None) -> tuple[int, Any]:
+async def look_up(
+    payments: Api, number: str, name: str, captcha: str | None = None, **headers: str
+) -> tuple[int, Any]:
     typed = {"account_number": number, "last_name": name, "captcha": captcha or await solve(payments)}
-    return await payments.post("/v1/guest/lookup", typed)
+    return await payments.post("/v1/guest/lookup", typed, **headers)
 
 
 async def bill(payments: Api, last_name: str = "Núñez-O'Hara") -> str:
@@ -123,6 +125,17 @@ async def test_too_many_attempts_at_one_account_are_refused(payments: Api) -> No
     assert answers[-1][1]["reason"] == "too_many_attempts"
     assert (await look_up(payments, f"{number}-V1", "Nunez Ohara"))[0] == 429
     assert (await look_up(payments, other, "Nunez Ohara"))[0] == 200
+
+
+async def test_too_many_attempts_from_one_network_are_refused(infrastructure: Endpoints) -> None:
+    async with served_payments(infrastructure, guest_lookups_per_address=2) as payments:
+        number = await bill(payments)
+        answers = [
+            await look_up(payments, number, "Nunez Ohara", x_forwarded_for=address)
+            for address in ("2001:db8:7::1", "2001:db8:7::2", "2001:db8:7::3", "2001:db8:8::1")
+        ]
+
+    assert [status for status, _ in answers] == [200, 200, 429, 200]
 
 
 async def test_what_guests_tried_long_ago_is_forgotten_by_the_next_few(payments: Api) -> None:

@@ -68,7 +68,7 @@ async def lookup(
             HTTPStatus.BAD_REQUEST, "The captcha was not solved, or too long ago.", reason="captcha_invalid"
         )
     client = request.client.host if request.client else ""
-    address = (x_forwarded_for or client).split(",")[0].strip()
+    address = guests.network((x_forwarded_for or client).split(",")[0])
     async with pool.acquire() as connection:
         found = await reads.bills(connection, typed.account_number)
     # Whichever of an account's numbers is typed, the attempts are at that account.

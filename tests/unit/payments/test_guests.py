@@ -1,4 +1,4 @@
-"""What protects the lookup of bills by guests: challenges that are used once."""
+"""What protects the lookup of bills by guests: challenges that are used once, and what counts as one address."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from typing import Any
 import altcha
 import pytest
 
-from services.payments.guests import challenge, solved
+from services.payments.guests import challenge, network, solved
 
 SECRET = "a secret of more than 16 characters"
 
@@ -50,3 +50,32 @@ def test_a_challenge_that_cannot_be_worked_with_is_not_solved(name: str) -> None
 @pytest.mark.parametrize("captcha", ["", "é", "bm90IHNvbHZlZA==", written([]), written({"challenge": 1})])
 def test_what_is_no_solved_challenge_is_not_solved(captcha: str) -> None:
     assert solved(captcha, SECRET) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("203.0.113.7", " 203.0.113.7"),
+        ("203.0.113.7", "::ffff:203.0.113.7"),
+        ("203.0.113.7", "::FFFF:cb00:7107"),
+        ("2001:db8:1:2::1", "2001:0DB8:1:2:ffff:ffff:ffff:ffff"),
+        ("fe80::1%eth0", "fe80::2%eth1"),
+        ("unknown", "2001:db8:::1"),
+        ("", "203.0.113.7.8"),
+    ],
+)
+def test_addresses_of_one_caller_count_as_one(one: str, other: str) -> None:
+    assert network(one) == network(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("203.0.113.7", "203.0.113.8"),
+        ("::ffff:203.0.113.7", "::ffff:203.0.113.8"),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1"),
+        ("2001:db8::1", "unknown"),
+    ],
+)
+def test_addresses_of_two_callers_count_as_two(one: str, other: str) -> None:
+    assert network(one) != network(other)
