@@ -31,6 +31,7 @@ from portal import (
     standing,
 )
 from portal.basket import router as basket
+from portal.bodies import Bodies
 from portal.calls import TIMEOUT_S, Services
 from portal.commands import Commands, new_producer
 from portal.events import Events
@@ -38,7 +39,7 @@ from portal.guarding import Shield
 from portal.identity import IdentityProvider
 from portal.insurance.pages import router as insurance
 from portal.messages.pages import router as messages
-from portal.problems import HANDLERS, LargeBodies
+from portal.problems import HANDLERS
 from portal.sessions import Sessions
 from portal.settings import PortalSettings
 from portal.static_files import OWN, StaticFiles
@@ -89,7 +90,7 @@ def create_app(
     state.cookie_box = CookieBox(secret)
     for router in ROUTERS:
         app.include_router(router, max_body_size=http.BODY_BYTES_MAX)
-    app.add_middleware(LargeBodies)
+    app.add_middleware(Bodies)
     app.add_middleware(Segments)
     app.add_middleware(GZipMiddleware, minimum_size=_PACKED_FROM_BYTES)
     app.add_middleware(

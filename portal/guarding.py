@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from portal import language
 
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "x-csrf-token"
 FILES_MAX: Final = 10
@@ -39,7 +39,7 @@ async def check_csrf(request: Request) -> None:
     Raises:
         StaleFormError: it has none, or another.
     """
-    if request.method in _SAFE:
+    if request.method in SAFE:
         return
     given = request.headers.get(CSRF_HEADER)
     if given is None:

@@ -8,9 +8,8 @@ import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
 
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.commands import MaybeSentError
@@ -39,7 +38,8 @@ def _page(
     return render(request, template, status, title=title, text=text, login=login, form=form, **more)
 
 
-async def _on_login_needed(request: Request, _error: Exception) -> Response:
+async def login_needed(request: Request, _error: Exception | None = None) -> Response:
+    """Lead to the login, or say that it takes one."""
     here = asked_path(request) + (f"?{request.url.query}" if request.url.query else "")
     if "text/event-stream" in request.headers.get("accept", ""):
         # A stream that comes back by itself must not begin a login.
@@ -105,7 +105,10 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         return await _not_found(request)
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return _too_large(request)
+        return too_large(request)
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        text = _("Nothing was sent: it took too long to reach us. Go back and try again.")
+        return _page(request, status, _("That did not work"), text)
     return _page(request, status, _("That did not work"), _("This page cannot be used in this way."))
 
 
@@ -129,39 +132,24 @@ async def _not_found(request: Request) -> Response:
     return _page(request, HTTPStatus.NOT_FOUND, _("We cannot find this"), text, form=form)
 
 
-def _too_large(request: Request) -> Response:
+def too_large(request: Request) -> Response:
+    """Say that a form is longer than we take."""
     text = _("Nothing was sent: it is too large. Go back, leave out some of the files and try again.")
     return _page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _("That did not work"), text)
 
 
-class LargeBodies:
-    """A page also for what Starlette answers by itself: a body that announces itself as too large."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        replaced = False
-
-        async def send_page(message: Message) -> None:
-            nonlocal replaced
-            if message["type"] == "http.response.start" and _is_plain_refusal(message):
-                replaced = True
-                await _too_large(Request(scope, receive))(scope, receive, send)
-            elif not replaced:
-                await send(message)
-
-        await self._app(scope, receive, send_page)
+def no_room(request: Request) -> Response:
+    """Say that others are sending as much as we can hold."""
+    text = _("We cannot take it right now. Please try again in a minute; it will not be done twice.")
+    return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, _("This was not sent"), text)
 
 
-def _is_plain_refusal(start: Message) -> bool:
-    content_type = Headers(scope=start).get("content-type", "")
-    return start["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and content_type.startswith("text/plain")
+async def _on_gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
 
 
 HANDLERS: Final[dict[Any, Any]] = {
-    LoginNeededError: _on_login_needed,
+    LoginNeededError: login_needed,
     StaleFormError: _on_stale_form,
     ServiceProblem: _on_service_problem,
     ServiceAwayError: _on_away,
@@ -169,6 +157,7 @@ HANDLERS: Final[dict[Any, Any]] = {
     MaybeSentError: _on_away,
     HTTPException: _on_http_error,
     RequestValidationError: _on_invalid,
+    ClientDisconnect: _on_gone,
     Exception: _on_bug,
 }
 """For `FastAPI(exception_handlers=…)`."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from portal.guarding import CSRF_FIELD, asked_path
 from portal.language import N_, gettext
@@ -70,8 +71,8 @@ async def unsent(request: Request) -> Unsent | None:
     try:
         async with request.form() as form:
             parts = [(name, value) for name, value in form.multi_items() if name != CSRF_FIELD]
-    except HTTPException:
-        return None  # it cannot be read, or is too long
+    except (HTTPException, ClientDisconnect):
+        return None  # it cannot be read, is too long, or did not come
     told = [(name, value) for name, value in parts if isinstance(value, str)]
     texts = [(name, value) for name, value in told if name in _WORDS and value.strip()]
     return Unsent(

@@ -252,7 +252,7 @@ async def test_nobody_can_send_more_than_a_form_holds(world: World, *, announced
         method, path = route.split()
         length = {"content-length": str(FILES_BYTES_MAX + 1)} if announced else {}
         headers = {"content-type": "multipart/form-data; boundary=b", **length}
-        async with world.visitor() as browser:
+        async with world.person() as browser:
             answer = await browser.request(method, path, content=endless(), headers=headers)
         assert answer.status_code == 413, route
         assert "Go back, leave out some of the files and try again." in answer.text, route
@@ -270,7 +270,7 @@ async def test_nothing_that_is_sent_to_an_unknown_address_is_read(world: World, 
             taken += MIB
             yield b"x" * MIB
 
-    async with world.visitor() as browser:
+    async with world.person() as browser:
         answer = await browser.post(path, content=endless(), headers={"content-type": kind})
     assert (answer.status_code, taken) == (404, 0)
     assert "We cannot find this" in answer.text
