@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from portal.calls import Answered, aside
 from portal.guarding import not_found
 from portal.visitors import PersonAtPage
+from shared.paths import segment
 
 
 class Patient(Answered):
@@ -38,6 +39,22 @@ def patient_of(patients: Sequence[Patient], patient_id: str) -> Patient:
         if patient.patient_id == patient_id:
             return patient
     raise not_found()
+
+
+async def check_about(
+    person: PersonAtPage, account_number: str, statement_id: str = "", coverage_id: str = ""
+) -> None:
+    """Let a message be about what the person may see; else it is not found.
+
+    The inbox takes what a gateway says. A statement is one of an account.
+    """
+    if account_number:
+        path = f"/v1/accounts/{segment(account_number)}"
+        told = await person.get("payments", f"{path}/statements" if statement_id else path)
+    if statement_id and (not account_number or all(one["statement_id"] != statement_id for one in told)):
+        raise not_found()
+    if coverage_id:
+        await person.get("insurance", f"/v1/coverages/{segment(coverage_id)}")
 
 
 async def names_to_tell_apart(person: PersonAtPage) -> dict[str, str]:

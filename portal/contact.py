@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from portal.answers import patients_of
+from portal.answers import check_about, patients_of
 from portal.billing import Number, account_of
 from portal.commands import new_id
 from portal.guarding import page_router
@@ -43,6 +43,7 @@ async def send(
     """Send it; a second click sends the same message."""
     typed = {"category": category, "patient_id": patient_id, "subject": subject, "body": body}
     typed |= {"statement_id": statement_id, "message_id": message_id}
+    await check_about(person, number, statement_id)
     patients = {one.patient_id: one for one in await patients_of(person, "inbox")}
     faults = {}
     if patient_id not in patients:

@@ -13,7 +13,7 @@ from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
-from portal.answers import Patient, patient_of, patients_of
+from portal.answers import Patient, check_about, patient_of, patients_of
 from portal.calls import TIMEOUT_S, ServiceAwayError, ServiceProblem
 from portal.commands import Outcome, new_id
 from portal.events import key
@@ -80,6 +80,7 @@ async def send(request: Request, person: Person) -> Response:
     async with request.form() as form:
         path, text = Path.of(form, patients), Text.of(form)
         patient = patient_of(patients, path.patient_id)
+        await check_about(person, path.account_number, path.statement_id, path.coverage_id)
         files, refused = await upload_all(person, patient.patient_id, form, "files")
     if refused:
         return await _step_page(request, person, patients, path, text, files=[*files, *refused])

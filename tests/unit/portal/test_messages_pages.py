@@ -124,6 +124,7 @@ async def test_a_message_goes_out_as_it_was_written_and_its_thread_says_where_it
     async with world.person() as browser:
         given(world, MARIA)
         chosen = {"kind": "non-medical", "category": "billing-question", "account_number": "A-1"}
+        world.services.answer("GET", "/v1/accounts/A-1", {"account_number": "A-1"})
         assert "A-1" in (await browser.get("/messages/new", params=chosen)).text
         answer = await browser.post("/messages/new", data=form(**chosen, **WRITTEN))
         world.services.answer("GET", "/v1/threads/t-9", THREAD)

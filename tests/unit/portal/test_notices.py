@@ -38,6 +38,7 @@ INSURANCE = {
 def given(world: World) -> None:
     maria = {"patient_id": "p-1", "name": "Maria Sandoval", "relationship": "self"}
     world.services.answer("GET", "/v1/patients", [maria])
+    world.services.answer("GET", "/v1/accounts/A-1", {"account_number": "A-1"})
     world.services.answer("GET", "/v1/payers", [])
     world.services.answer("GET", "/v1/threads", [THREAD])
     world.services.answer("GET", "/v1/threads/t-1", THREAD)

@@ -61,6 +61,7 @@ async def test_a_message_that_could_not_be_sent_is_shown_as_it_was_written_and_s
         again = Form(refused.text)
         world.services.answer("GET", "/v1/patients", [MARIA])
         world.services.answer("GET", "/v1/recipients", [])
+        world.services.answer("GET", "/v1/accounts/A-1", {"account_number": "A-1"})
         answer = await browser.post(again.action or "", data=dict(again.fields))
     assert refused.status_code == 503
     assert "This was not sent" in refused.text
@@ -117,6 +118,7 @@ async def test_of_what_kafka_does_not_answer_to_nobody_says_that_it_was_not_sent
 
     monkeypatch.setattr(world.producer, "send_and_wait", refuse)
     world.services.answer("GET", "/v1/patients", [MARIA])
+    world.services.answer("GET", "/v1/accounts/A-1", {"account_number": "A-1"})
     async with world.person() as browser:
         refused = await browser.post("/messages/new", data=form(**CHOSEN, **WRITTEN))
     assert refused.status_code == 503
