@@ -59,43 +59,55 @@ class Meaning(NamedTuple):
 def understand(text: str, inquiry: Inquiry, trace: str) -> Meaning:
     """Return what a text means as the answer to an inquiry that was sent with `trace`."""
     try:
-        found = x12.read_answer(text)
+        parts = x12.read_answer(text)
     except UnreadableError as error:
         return Meaning("unanswered", error.reason)
-    if trace not in found.traces:
+    ours = [part for part in parts if trace in part.traces and _about(part, inquiry)]
+    if len(ours) != 1:
+        # Of two that are both about the patient, nobody knows which one is the answer.
         return Meaning("mismatched")
-    own = [one for one in found.benefits if one.of_dependent] or found.benefits
-    status = _status(own)
-    codes = tuple(code for code in found.codes if _CODE.fullmatch(code))[:CODES_MAX]
-    if status is None:
-        return Meaning("rejected", codes=codes) if codes else Meaning("unanswered", "no_status")
-    if not _about(found, inquiry):
-        return Meaning("mismatched")
-    return Meaning(status, benefits=benefits(own))
+    (own,) = ours
+    status = _status(own.benefits)
+    if status is not None:
+        return Meaning(status, benefits=benefits(own.benefits))
+    codes = tuple(code for code in own.codes if _CODE.fullmatch(code))[:CODES_MAX]
+    return Meaning("rejected", codes=codes) if codes else Meaning("unanswered", "no_status")
 
 
-def _about(found: x12.Answer, inquiry: Inquiry) -> bool:
-    """Tell whether an answer is about whom we asked, and nobody else.
+def _about(part: x12.Part, inquiry: Inquiry) -> bool:
+    """Tell whether a part of an answer is about whom we asked, and nobody else.
 
     One about a dependent names the dependent, or them alone as a subscriber: to some payers each member is one.
+    A reject may name nobody, or no more than the subscriber who was not found.
     """
-    if found.dependent is None:
-        return found.subscriber is not None and _same(found.subscriber, inquiry.person)
-    if found.subscriber is not None and not _same(found.subscriber, inquiry.subscriber):
+    rejected = bool(part.codes) and not part.benefits
+    alike = _no_other if rejected else _same
+    subscriber = part.subscriber
+    if subscriber is part.person:
+        return alike(subscriber, inquiry.person) or (rejected and alike(subscriber, inquiry.subscriber))
+    if subscriber and not alike(subscriber, inquiry.subscriber):
         return False
-    return _same(found.dependent, inquiry.person)
+    return alike(part.person, inquiry.person)
 
 
 def _same(named: x12.Named, person: Subscriber) -> bool:
-    firsts = _letters(named.first_name), _letters(person.first_name)
-    if named.birth_date is None and not all(firsts):
-        # A last name alone is a whole family's.
-        return False
+    """Tell whether who is named can be nobody but this person: a last name alone is a whole family's."""
+    told = named.birth_date is not None or (_letters(named.first_name) and _letters(person.first_name))
+    return bool(told) and _last(named) == _last(person) and _no_other(named, person)
+
+
+def _no_other(named: x12.Named, person: Subscriber) -> bool:
+    """Tell whether nothing that is named is another's."""
     if named.birth_date is not None and named.birth_date != person.birth_date:
         return False
     # Payers cut first names short, or add a middle one.
+    firsts = _letters(named.first_name), _letters(person.first_name)
     alike = firsts[0].startswith(firsts[1]) or firsts[1].startswith(firsts[0])
-    return alike and _letters(last_name(named.last_name)) == _letters(last_name(person.last_name))
+    return alike and _last(named) in ("", _last(person))
+
+
+def _last(person: x12.Named | Subscriber) -> str:
+    return _letters(last_name(person.last_name))
 
 
 def _letters(name: str) -> str:
