@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from services.insurance.domain import State
 from services.insurance.domain.patient import (
@@ -20,6 +20,7 @@ from services.insurance.domain.patient import (
     Content,
     Coverage,
     Inquiry,
+    OnFile,
     Patient,
     Registered,
     Verification,
@@ -52,7 +53,7 @@ PATIENT: Final = (
 COVERAGE: Final = (
     *("patient_id", "coverage_id", "content", "status", "priority", "added_at", "updated_at", "version"),
     *("told_at", "fingerprint", "session_id", "waiting_session", "verification_id"),
-    *("answer_id", "verified_at", "reason", "retry_at", "check_at", "correlationid"),
+    *("answer_id", "verified_at", "reason", "retry_at", "check_at", "correlationid", "on_file"),
 )
 CHANGE: Final = (
     *("patient_id", "change_id", "coverage_id", "changes", "note", "requested_at", "fingerprint", "session_id"),
@@ -223,17 +224,17 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
         before = change.before if isinstance(change.before, Patient) else Patient(after.patient_id)
         if after.registered is not before.registered and after.registered is not None:
             rows["patients"].append(_patient_row(after.patient_id, after.registered))
-        for name, now, then, columns, as_json in (
-            ("coverages", after.coverages, before.coverages, COVERAGE, "content"),
-            ("changes", after.changes, before.changes, CHANGE, "changes"),
-            ("verifications", after.verifications, before.verifications, VERIFICATION, "inquiry"),
-            ("appointments", after.appointments, before.appointments, _APPOINTMENT, None),
-            ("work", after.work, before.work, WORK, None),
+        for name, now, then, columns in (
+            ("coverages", after.coverages, before.coverages, COVERAGE),
+            ("changes", after.changes, before.changes, CHANGE),
+            ("verifications", after.verifications, before.verifications, VERIFICATION),
+            ("appointments", after.appointments, before.appointments, _APPOINTMENT),
+            ("work", after.work, before.work, WORK),
         ):
             for key, one in now.items() if now is not then else ():
                 known = then.get(key)
                 if known is not one:
-                    row = _row(after.patient_id, one, columns, as_json)
+                    row = _row(after.patient_id, one, columns)
                     rows[name if known else f"new {name}"].append(row)
         rows["answers"] += [
             (one.verification_id, _BENEFITS.dump_json(one.benefits, exclude_none=True).decode())
@@ -285,8 +286,9 @@ def _patient_row(patient_id: str, one: Registered) -> Row:
 
 def coverage_of(row: Sequence[Any]) -> Coverage:
     """Return a coverage from the columns of `COVERAGE`."""
-    _, coverage_id, content, *rest = row
-    return Coverage(coverage_id, Content.model_validate_json(content), *rest)
+    _, coverage_id, content, *rest, told = row
+    on_file = OnFile.model_validate_json(told) if told is not None else None
+    return Coverage(coverage_id, Content.model_validate_json(content), *rest, on_file)
 
 
 def change_of(row: Sequence[Any]) -> ChangeRequest:
@@ -302,13 +304,10 @@ def verification_of(row: Sequence[Any]) -> Verification:
     return Verification(verification_id, coverage_id, version, cause, inquiry, *rest)
 
 
-def _row(patient_id: str, one: object, columns: Sequence[str], as_json: str | None) -> Row:
+def _row(patient_id: str, one: object, columns: Sequence[str]) -> Row:
     """Return a row whose first column is the patient, and whose other columns are the object's fields."""
     values = (getattr(one, name) for name in columns[1:])
     return (
         patient_id,
-        *(
-            value.model_dump_json(exclude_none=True) if name == as_json else value
-            for name, value in zip(columns[1:], values, strict=True)
-        ),
+        *(value.model_dump_json(exclude_none=True) if isinstance(value, BaseModel) else value for value in values),
     )

@@ -62,7 +62,7 @@ class SessionRow(InsuranceTable, table=True):
 
 
 class CoverageRow(InsuranceTable, table=True):
-    """A coverage as it stands; `content` is what it says."""
+    """A coverage as it stands; `content` is what it says, `on_file` what the host said of it last."""
 
     __tablename__ = "coverage"
     __table_args__ = (
@@ -90,6 +90,7 @@ class CoverageRow(InsuranceTable, table=True):
     retry_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     check_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
     correlationid: str | None = Field(sa_column=columns.text(nullable=True))
+    on_file: str | None = Field(sa_column=columns.jsonb(nullable=True))
 
 
 class ChangeRow(InsuranceTable, table=True):

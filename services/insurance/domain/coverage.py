@@ -5,7 +5,7 @@ from typing import Final
 
 from services.insurance.domain.asking import CheckCoverage
 from services.insurance.domain.checking import first_check, next_check, next_night
-from services.insurance.domain.patient import Content, Coverage, Patient, WorkKind
+from services.insurance.domain.patient import Content, Coverage, OnFile, Patient, WorkKind
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import Objection, refuse
 from services.insurance.domain.repeats import fingerprint, is_repeat
@@ -186,35 +186,39 @@ def put_on_file(
 ) -> Decision[Patient]:
     """Take over what the registration host has on file; only what it told before the last is ignored.
 
-    An id stays with the patient who had it first: who is right, a person has to find out.
+    Hosts send all they have each night: the same again undoes nothing that was decided here since. An id stays
+    with the patient who had it first: who is right, a person has to find out.
     """
     if fact.coverage_id in patient.ids_elsewhere:
         return raise_work(patient, "coverage-of-another", now, coverage_id=fact.coverage_id)
     known = patient.coverages.get(fact.coverage_id)
     if known is not None and (not known.is_live or (known.told_at is not None and known.told_at > told_at)):
         return Decision(patient)
-    content = content_of(fact)
+    said = OnFile(content=content_of(fact), priority=fact.priority)
+    content, priority = _corrected(known, said) if known is not None else (said.content, said.priority)
     payer = directory.payer(content.payer_id, content.payer_name)
     asks_anew = False
     if known is not None:
-        content = content.model_copy(update={"card_attachment_ids": known.content.card_attachment_ids})
-        coverage = replace(known, told_at=told_at, priority=fact.priority, updated_at=now)
+        coverage = replace(known, told_at=told_at, on_file=said)
         payer_found = known.reason == "unknown_payer" and payer is not None
         asks_anew = payer_found or asked_by(directory, content) != asked_by(directory, known.content)
+        if (content, priority) == (known.content, known.priority) and not asks_anew:
+            return Decision(patient.with_coverage(coverage))
+        coverage = replace(coverage, priority=priority, updated_at=now)
         if content != known.content:
             coverage = replace(coverage, content=content, version=known.version + 1)
         elif not asks_anew:
-            after = patient.with_coverage(coverage)
-            return Decision(after) if fact.priority == known.priority else _look_for_doubts(after, coverage, now)
+            return _look_for_doubts(patient.with_coverage(coverage), coverage, now)
     else:
         coverage = Coverage(
             coverage_id=fact.coverage_id,
             content=content,
             status="pending",
-            priority=fact.priority,
+            priority=priority,
             added_at=now,
             updated_at=now,
             told_at=told_at,
+            on_file=said,
         )
     if asks_anew:
         coverage = unanswered(coverage)
@@ -227,6 +231,27 @@ def put_on_file(
     after = patient.with_coverage(coverage).noting(coverage, now, "on-file", "host")
     asked = _ask_in_time(directory, after, coverage, now, asks_anew=asks_anew)
     return asked.then(_look_for_doubts(asked.state, asked.state.coverages[coverage.coverage_id], now))
+
+
+def _corrected(known: Coverage, said: OnFile) -> tuple[Content, int]:
+    """Return what a coverage says, and its place, with what the host now says otherwise than it did.
+
+    Where what it said last is not known, it is compared with the coverage as it stands.
+    """
+    before = known.on_file or OnFile(content=known.content, priority=known.priority)
+    told = said.content
+    corrected = {
+        name: value
+        for name, value in told
+        if name != "card_attachment_ids" and value != getattr(before.content, name)
+    }
+    if "payer_id" in corrected:
+        corrected["payer_name"] = told.payer_name
+    elif told.payer_id != known.content.payer_id:
+        # The name of a payer that it is not, as was decided here.
+        corrected.pop("payer_name", None)
+    priority = known.priority if said.priority == before.priority else said.priority
+    return known.content.model_copy(update=corrected), priority
 
 
 def asked_by(directory: Directory, content: Content) -> tuple[object, ...]:

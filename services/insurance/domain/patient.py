@@ -61,6 +61,13 @@ class Content(Record):
     card_attachment_ids: tuple[Id, ...] | None = None
 
 
+class OnFile(Record):
+    """What the registration host has on file of a coverage, and in which place."""
+
+    content: Content
+    priority: int
+
+
 class Inquiry(Record):
     """What a payer is asked: is this person insured on this day?
 
@@ -112,6 +119,7 @@ class Coverage:
         reason: why it is needs-patient, needs-staff or undetermined; asked again at `retry_at`.
         check_at: when it is verified again by itself.
         correlationid: the chain of the command that added it, which its first verification belongs to.
+        on_file: what the registration host said last, by which what it says next is a correction or the same.
     """
 
     coverage_id: str
@@ -132,6 +140,7 @@ class Coverage:
     retry_at: datetime | None = None
     check_at: datetime | None = None
     correlationid: str | None = None
+    on_file: OnFile | None = None
 
     @property
     def is_live(self) -> bool:

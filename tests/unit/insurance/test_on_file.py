@@ -26,6 +26,7 @@ from tests.unit.insurance.story import (
     booked,
     cancelled,
     change,
+    decision,
     hospital,
     message,
     on_file,
@@ -80,6 +81,84 @@ def test_of_what_the_host_tells_within_one_second_the_last_wins() -> None:
     assert (world.coverage("COV-H").content.member_id, world.coverage("COV-H").priority) == ("ACTIVE-new", 2)
     assert world.patient.appointments["A-1"].cancelled
     assert outcome(world.hear(add(), actor=f"proxy:{PROXY}")) == ("refused", "not_found")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"member_id": "ACTIVE-own"}, {"plan_name": "Silver"}, {"payer_id": "SANDBOX01"}]
+)
+def test_what_was_changed_since_the_host_told_of_it_stays_when_it_tells_the_same_again(
+    changes: dict[str, str],
+) -> None:
+    world = hospital(on_file())
+    world.hear(change(coverage_id="COV-H", changes=CoverageChanges.model_validate(changes)))
+    world.hear(decision(), actor=STAFF)
+    world.settle(timedelta(minutes=1))
+    before, told = world.coverage("COV-H"), len(world.told)
+    assert (before.version, before.status) == (2, "active")
+
+    world.settle(timedelta(hours=9))
+    world.hear(on_file(group_number=None))
+
+    assert world.coverage("COV-H") == replace(before, told_at=world.now)
+    assert len(world.told) == told
+
+
+def test_the_order_that_staff_have_set_stays_when_the_host_tells_the_same_again() -> None:
+    both = on_file(), on_file(coverage_id="COV-I", member_id="ACTIVE-I", priority=2)
+    world = hospital(*both)
+    world.hear(set_priority("COV-I", "COV-H"), actor=STAFF)
+    for one in both:
+        world.hear(one)
+    assert [(one.coverage_id, one.priority) for one in world.patient.live()] == [("COV-I", 1), ("COV-H", 2)]
+    assert world.said(WorkRaised) == []
+
+
+def test_the_payer_that_staff_have_chosen_stays_whatever_the_host_calls_the_one_that_nobody_knows() -> None:
+    world = hospital(on_file(payer_id="NOPE", payer_name="Nope"))
+    (work,) = world.said(WorkRaised)
+    chosen = SettleWork(work_id=work.work_id, patient_id=PATIENT, action="choose-payer", payer_id="SANDBOX01")
+    world.hear(chosen, actor=STAFF)
+    world.settle()
+    before = world.coverage("COV-H")
+
+    for name in ("Nope", "Nope Inc."):
+        world.hear(on_file(payer_id="NOPE", payer_name=name))
+        assert world.coverage("COV-H").content == before.content
+        assert on_its_own(world.coverage("COV-H")) == ("ACTIVE-H", 2, "active")
+    world.hear(on_file(payer_id="SANDBOX02", payer_name="Nope Inc."))
+    content = world.coverage("COV-H").content
+    assert (content.payer_id, content.payer_name) == ("SANDBOX02", "Nope Inc.")
+
+
+def test_of_what_the_host_tells_anew_only_what_it_changed_is_taken_over() -> None:
+    world = hospital(on_file())
+    world.hear(change(coverage_id="COV-H", changes=CoverageChanges(member_id="ACTIVE-own", plan_name="Silver")))
+    world.hear(decision(), actor=STAFF)
+    world.settle()
+
+    world.hear(on_file(group_number="G-1"))
+    content = world.coverage("COV-H").content
+    assert (content.member_id, content.plan_name, content.group_number) == ("ACTIVE-own", "Silver", "G-1")
+    assert on_its_own(world.coverage("COV-H")) == ("ACTIVE-own", 3, "active")
+
+    world.hear(on_file(group_number="G-1", member_id="ACTIVE-own"))
+    assert on_its_own(world.coverage("COV-H")) == ("ACTIVE-own", 3, "active")
+    world.hear(on_file(group_number="G-1", member_id="ACTIVE-other", priority=3))
+    assert on_its_own(world.coverage("COV-H")) == ("ACTIVE-other", 4, "pending")
+    assert (world.coverage("COV-H").content.plan_name, world.coverage("COV-H").priority) == ("Silver", 3)
+
+
+def test_a_coverage_that_was_kept_without_what_the_host_said_is_compared_as_it_stands_once() -> None:
+    world = hospital(on_file())
+    kept = replace(world.coverage("COV-H"), on_file=None)
+    content = kept.content.model_copy(update={"member_id": "ACTIVE-own"})
+    patient = world.patient.with_coverage(replace(kept, content=content, version=2))
+
+    first = INSURANCE.decide(patient, message(on_file()), NOW).state
+    assert isinstance(first, Patient)
+    assert on_its_own(first.coverages["COV-H"]) == ("ACTIVE-H", 3, "pending")
+    again = INSURANCE.decide(first, message(on_file()), NOW).state
+    assert again == first
 
 
 def test_who_is_the_subscriber_is_asked_about_before_the_host_has_told_of_the_patient() -> None:
@@ -225,7 +304,7 @@ def test_two_coverages_on_file_that_are_both_to_pay_first_are_work() -> None:
     assert work.about.coverage_id == "COV-I"
     world.hear(set_priority("COV-I", "COV-H"), actor=STAFF)
     assert not [one for one in world.patient.work.values() if one.is_open]
-    world.hear(on_file())
+    world.hear(on_file(priority=2), on_file())
     assert len(world.said(WorkRaised)) == 2
 
 
