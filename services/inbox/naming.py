@@ -2,16 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
-from services.inbox.domain import state_key
-from services.inbox.domain.attachment import AddAttachment
-from services.inbox.domain.commands import PutRoutingRules, ReassignItem, ReplyToItem
-from services.inbox.domain.item import derived
-from shared.events.envelope import Fact, Message
+from services.inbox.domain import Heard, state_key
+from services.inbox.domain.attachment import AddAttachment, AttachmentScanned
+from services.inbox.domain.commands import (
+    ClaimItem,
+    EscalateItem,
+    FinishItem,
+    LeaseEnded,
+    PostponeItem,
+    PostponementEnded,
+    PutDelegations,
+    PutRoutingRules,
+    ReassignItem,
+    ReleaseItem,
+    ReplyToItem,
+)
+from services.inbox.domain.item import TimeLimit, derived
+from shared.events.envelope import Message
 from shared.events.inbox import RaiseWork, SendMessage
-from shared.events.scheduling import AppointmentBooked, DocumentRequested
-from shared.events.work import WorkRaised
+from shared.events.registration import PatientRegistered
+from shared.events.scheduling import AppointmentBooked, AppointmentCancelled, DocumentRequested
+from shared.events.work import WorkRaised, WorkSettled
 
 
 @dataclass(slots=True)
@@ -34,48 +47,57 @@ class Named:
 def named_by(messages: Sequence[Message[Any]]) -> Named:
     """Return all that messages name."""
     named = Named()
+    kinds = {"patient": named.patients, "item": named.items, "attachment": named.files}
     for message in messages:
-        key, _, of = state_key(message).partition(":")
-        data = message.data
-        match key:
-            case "patient":
-                _name_for_patient(named, of, data)
-            case "item":
-                named.items.add(of)
-                _name_for_item(named, data)
-            case "attachment":
-                named.files.add(of)
-                if isinstance(data, AddAttachment):
-                    named.added.add(of)
-            case _:
-                named.rules = named.supervision = True
-                if isinstance(data, PutRoutingRules):
-                    named.pools.update(rule.pool for rule in data.rules.rules)
+        kind, _, which = state_key(message).partition(":")
+        if kind in kinds:
+            kinds[kind].add(which)
+        _name(named, message.data)
     return named
 
 
-def _name_for_patient(named: Named, patient_id: str, data: Any) -> None:
-    named.patients.add(patient_id)
-    match data:
+def _name(named: Named, heard: Heard) -> None:  # noqa: C901, PLR0912  # a case for each message
+    """Note what a message names beside what it is about."""
+    match heard:
+        case PatientRegistered() | AppointmentCancelled():
+            named.heard_of.add(heard.patient_id)
+        case AppointmentBooked() | DocumentRequested():
+            named.heard_of.add(heard.patient_id)
+            named.providers.add(heard.provider_id)
         case SendMessage():
             named.rules = True
-            named.messages.append((patient_id, data.message_id))
-            named.attachments.update(data.attachment_ids or ())
-            if data.thread_id is not None:
-                named.items.add(derived("item", data.thread_id))
-        case AppointmentBooked() | DocumentRequested():
-            named.providers.add(data.provider_id)
-    if isinstance(data, Fact):
-        named.heard_of.add(patient_id)
-
-
-def _name_for_item(named: Named, data: Any) -> None:
-    match data:
+            named.messages.append((heard.patient_id, heard.message_id))
+            named.attachments.update(heard.attachment_ids or ())
+            if heard.thread_id is not None:
+                named.items.add(derived("item", heard.thread_id))
         case RaiseWork() | WorkRaised():
             named.rules = True
-            named.pools.add(data.pool)
-        case ReassignItem(pool=str() as pool):
-            named.rules = True
-            named.pools.add(pool)
+            named.pools.add(heard.pool)
+        case ReassignItem():
+            if heard.pool is not None:
+                named.rules = True
+                named.pools.add(heard.pool)
         case ReplyToItem():
-            named.attachments.update(data.attachment_ids)
+            named.attachments.update(heard.attachment_ids)
+        case AddAttachment():
+            named.added.add(heard.attachment_id)
+        case PutRoutingRules():
+            named.rules = named.supervision = True
+            named.pools.update(rule.pool for rule in heard.rules.rules)
+        case PutDelegations():
+            named.rules = named.supervision = True
+        case (
+            WorkSettled()
+            | ClaimItem()
+            | ReleaseItem()
+            | FinishItem()
+            | PostponeItem()
+            | EscalateItem()
+            | LeaseEnded()
+            | PostponementEnded()
+            | TimeLimit()
+            | AttachmentScanned()
+        ):
+            pass
+        case _:
+            assert_never(heard)

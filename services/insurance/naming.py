@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
-from services.insurance.domain import Fact
-from services.insurance.domain.asking import CheckBeforeVisit, PayerAnswered
-from services.insurance.domain.session import GatherSession, SessionMessage
+from services.insurance.domain import Fact, Heard
+from services.insurance.domain.asking import AskAgain, CheckBeforeVisit, CheckCoverage, PayerAnswered
+from services.insurance.domain.session import GatherSession, SessionMessage, SubmitSession
 from services.insurance.domain.settling import SettleWork
 from shared.events.envelope import Message
-from shared.events.insurance import AddCoverage, DecideChange, RequestChange
-from shared.events.portal import SessionEnded
-from shared.events.registration import CoverageOnFile
+from shared.events.insurance import (
+    AddCoverage,
+    DecideChange,
+    RemoveCoverage,
+    RequestChange,
+    SetPriority,
+    VerifyAgain,
+)
+from shared.events.portal import SessionEnded, SessionStarted
+from shared.events.registration import CoverageOnFile, PatientRegistered
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled
 
 
@@ -34,29 +41,48 @@ def named_by(messages: Sequence[Message[Any]]) -> Named:
     """Return all that messages name."""
     named = Named()
     for message in messages:
-        data = message.data
-        if isinstance(data, SessionEnded | GatherSession | AddCoverage | RequestChange):
-            named.sessions.add(data.session_id)
-        if isinstance(data, GatherSession):
-            named.gathered.add(data.session_id)
-        if not isinstance(data, SessionMessage):
-            named.patients.add(data.patient_id)
-            _name_parts(named, data)
+        _name(named, message.data)
     return named
 
 
-def _name_parts(named: Named, data: Any) -> None:
-    """Add what a message about a patient names of what belongs to the patient."""
-    if isinstance(data, Fact):
-        named.heard_of.add(data.patient_id)
-    match data:
-        case AddCoverage() | CoverageOnFile():
-            named.coverages.append((data.patient_id, data.coverage_id))
-        case RequestChange() | DecideChange():
-            named.changes.append((data.patient_id, data.change_id))
+def _name(named: Named, heard: Heard) -> None:  # noqa: C901, PLR0912  # a case for each message
+    """Note what a message names: its patient, and what of a patient, or a session."""
+    if not isinstance(heard, SessionMessage):
+        named.patients.add(heard.patient_id)
+    if isinstance(heard, Fact):
+        named.heard_of.add(heard.patient_id)
+    match heard:
+        case SessionEnded():
+            named.sessions.add(heard.session_id)
+        case GatherSession():
+            named.sessions.add(heard.session_id)
+            named.gathered.add(heard.session_id)
+        case AddCoverage():
+            named.sessions.add(heard.session_id)
+            named.coverages.append((heard.patient_id, heard.coverage_id))
+        case CoverageOnFile():
+            named.coverages.append((heard.patient_id, heard.coverage_id))
+        case RequestChange():
+            named.sessions.add(heard.session_id)
+            named.changes.append((heard.patient_id, heard.change_id))
+        case DecideChange():
+            named.changes.append((heard.patient_id, heard.change_id))
         case AppointmentBooked() | AppointmentCancelled() | CheckBeforeVisit():
-            named.appointments.add(data.appointment_id)
+            named.appointments.add(heard.appointment_id)
         case PayerAnswered():
-            named.verifications.add(data.verification_id)
+            named.verifications.add(heard.verification_id)
         case SettleWork():
-            named.work.add(data.work_id)
+            named.work.add(heard.work_id)
+        case (
+            SessionStarted()
+            | PatientRegistered()
+            | RemoveCoverage()
+            | VerifyAgain()
+            | SetPriority()
+            | AskAgain()
+            | SubmitSession()
+            | CheckCoverage()
+        ):
+            pass
+        case _:
+            assert_never(heard)

@@ -2,13 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
-from services.notifications.domain import state_key
-from services.notifications.domain.messages import AlertAnswered, HearReceipt
+from services.notifications.domain import Heard, state_key
+from services.notifications.domain.messages import (
+    AccountLeft,
+    AlertAnswered,
+    CodeAnswered,
+    ContactHarmed,
+    HearCodeReceipt,
+    HearReceipt,
+    HearText,
+    StartTexts,
+    StopTexts,
+    TextReplied,
+    Unsubscribe,
+)
+from shared.events.billing import GuarantorAccountOpened
 from shared.events.envelope import Message
-from shared.events.notifications import AddContact, EnrolPaperless, ResendCode
+from shared.events.notifications import (
+    AddContact,
+    ConfirmContact,
+    EndPaperless,
+    EnrolPaperless,
+    RemoveContact,
+    ResendCode,
+)
 from shared.events.payments import StatementAvailable
+from shared.events.registration import PatientRegistered
 
 
 @dataclass(slots=True)
@@ -32,13 +53,38 @@ def named_by(messages: Sequence[Message[Any]]) -> Named:
         kind, _, which = state_key(message).partition(":")
         if kind in kinds:
             kinds[kind].add(which)
-        match message.data:
-            case StatementAvailable(account_number=number, statement_id=statement_id):
-                named.statements.append((number, statement_id))
-            case AlertAnswered(alert_id=alert_id) | HearReceipt(alert_id=alert_id):
-                named.alert_ids.append(alert_id)
-            case EnrolPaperless(person_id=person_id, account_number=number):
-                named.enrolling.append((person_id, number))
-            case AddContact() | ResendCode():
-                named.codes.append(message)
+        _name(named, message)
     return named
+
+
+def _name(named: Named, message: Message[Any]) -> None:
+    """Note what a message names beside what it is about."""
+    heard: Heard = message.data
+    match heard:
+        case StatementAvailable():
+            named.statements.append((heard.account_number, heard.statement_id))
+        case AlertAnswered() | HearReceipt():
+            named.alert_ids.append(heard.alert_id)
+        case EnrolPaperless():
+            named.enrolling.append((heard.person_id, heard.account_number))
+        case AddContact() | ResendCode():
+            named.codes.append(message)
+        case (
+            PatientRegistered()
+            | GuarantorAccountOpened()
+            | ConfirmContact()
+            | RemoveContact()
+            | EndPaperless()
+            | AccountLeft()
+            | CodeAnswered()
+            | ContactHarmed()
+            | HearCodeReceipt()
+            | HearText()
+            | TextReplied()
+            | StartTexts()
+            | StopTexts()
+            | Unsubscribe()
+        ):
+            pass
+        case _:
+            assert_never(heard)

@@ -1,16 +1,17 @@
 """What is read for a batch: each message names parts of its account, and all of one kind are read at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Any, assert_never
 
-from services.payments.domain import Heard
+from services.payments.domain import Heard, state_key
 from services.payments.domain.charging import ChargeAnswered
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.payer import method_digest
 from services.payments.domain.proofs import GuestPass, Proofs, Review
 from services.payments.domain.records import WorkKind
 from services.payments.domain.refund import RefundAnswered
-from services.payments.domain.settlement import CompareLines
+from services.payments.domain.settlement import KEY_MARK, CompareLines
 from services.payments.domain.webhook import HearProcessor
 from services.payments.domain.work import SettleWork, work_id
 from shared.events.billing import (
@@ -21,7 +22,7 @@ from shared.events.billing import (
     VisitAccountClosed,
     VisitAccountOpened,
 )
-from shared.events.envelope import Event, Fact
+from shared.events.envelope import Event, Fact, Message
 from shared.events.notifications import PaperlessEnded, PaperlessEnrolled
 from shared.events.payments import (
     ApproveRefund,
@@ -49,6 +50,7 @@ class Named:
         guests, guest_methods: of the charges that guests tried.
         postings: account, kind and cause of those that may be in the ledger.
         work_ids, event_ids: of work, and of events of the processor that were taken up.
+        settlements: the messages that are about settlements.
     """
 
     accounts: set[str] = field(default_factory=set)
@@ -66,9 +68,22 @@ class Named:
     postings: list[tuple[str, str, str]] = field(default_factory=list)
     work_ids: list[str] = field(default_factory=list)
     event_ids: list[str] = field(default_factory=list)
+    settlements: list[Message[Any]] = field(default_factory=list)
 
 
-def name(  # noqa: C901, PLR0912  # a case for each message
+def named_by(messages: Sequence[Message[Any]], proofs: Proofs) -> Named:
+    """Return all that messages name."""
+    named = Named()
+    for message in messages:
+        key = state_key(message, proofs)
+        if key.startswith(KEY_MARK):
+            named.settlements.append(message)
+        else:
+            _name(named, key, message.data, proofs)
+    return named
+
+
+def _name(  # noqa: C901, PLR0912  # a case for each message
     named: Named, number: str, heard: Heard, proofs: Proofs
 ) -> None:
     """Note what a message about an account names."""

@@ -16,8 +16,8 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.ledger import PostingKey
 from services.payments.domain.proofs import Proofs
 from services.payments.domain.records import Payment, Statement, Visit
-from services.payments.domain.settlement import KEY_MARK, Settlement
-from services.payments.naming import Named, name, name_plan
+from services.payments.domain.settlement import Settlement
+from services.payments.naming import Named, name_plan, named_by
 from services.payments.rows import Row
 from services.payments.tables import (
     GuarantorAccountRow,
@@ -97,28 +97,20 @@ _TAKE_WEBHOOKS: Final = """
 """
 
 
-async def load(
-    connection: Connection, messages: Sequence[Message[Any]], key: Callable[[Message[Any]], str], proofs: Proofs
-) -> dict[str, State]:
+async def load(connection: Connection, messages: Sequence[Message[Any]], proofs: Proofs) -> dict[str, State]:
     """Lock the states that messages are about and return them by key; an account that is not known is missing.
 
     An account that a fact is about gets its row here, before any lock is taken, so that two processes that
     hear of it at the same time come one after the other.
     """
-    named, whole = Named(), []
-    for message in messages:
-        number = key(message)
-        if number.startswith(KEY_MARK):
-            whole.append(message)
-        else:
-            name(named, number, message.data, proofs)
+    named = named_by(messages, proofs)
     if named.told_of:
         await connection.execute(_ADD_SHELLS, sorted(named.told_of))
     states: dict[str, State] = {}
     if named.accounts:
         states.update(await read(connection, named, _LOCK_ACCOUNTS))
-    if whole:
-        states.update(await settlements.load(connection, whole, _READ_WORK))
+    if named.settlements:
+        states.update(await settlements.load(connection, named.settlements, _READ_WORK))
     return states
 
 

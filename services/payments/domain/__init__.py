@@ -11,9 +11,10 @@ from services.payments.domain.charging import ChargeAnswered
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.paperless import hear_paperless
 from services.payments.domain.payment import submit
+from services.payments.domain.proofs import GuestPass, Proofs
 from services.payments.domain.refund import RefundAnswered
 from services.payments.domain.rules import Rules
-from services.payments.domain.settlement import CompareLines, Settlement
+from services.payments.domain.settlement import KEY_MARK, CompareLines, ImportSettlement, Settlement
 from services.payments.domain.webhook import HearProcessor, hear_processor
 from services.payments.domain.work import SettleWork, tell_settled
 from shared.events.billing import (
@@ -55,6 +56,22 @@ Heard = (
     | PaperlessEnded
 )
 """All that is decided about an account; each names it."""
+
+
+def state_key(message: Message[Any], proofs: Proofs) -> str:
+    """Return the key of the state that a message is about: an account's number, or a settlement's id, marked.
+
+    Its subject may be another, as a guest's is, who may have typed the number of a visit: the account is in
+    the guest's token.
+    """
+    data = message.data
+    if isinstance(data, ImportSettlement):
+        return KEY_MARK + data.settlement_id
+    number: str = data.account_number
+    if isinstance(data, SubmitPayment) and data.guest_token and message.actor == "guest":
+        guest = proofs.read(GuestPass, data.guest_token)
+        return guest.account_number if guest else number
+    return number
 
 
 def decide(state: State | None, message: Message[Any], now: datetime, rules: Rules) -> Decision[State]:

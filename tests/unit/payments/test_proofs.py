@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain import decide, proofs
+from services.payments.domain import decide, proofs, state_key
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.payer import method_digest
 from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Proofs, Review
 from services.payments.domain.records import GuestTry
 from services.payments.guests import matching
-from services.payments.handlers import state_key
 from services.payments.reads import Bill
 from shared.events.payments import (
     BalanceChanged,
@@ -162,8 +161,8 @@ def test_a_guest_of_one_visit_pays_no_other() -> None:
     asked = submit(3_000, account_number="V-2", guest_token=token)
 
     assert as_guest(account, asked).state.payments["pay-1"].allocation == shares(V2=3_000)
-    assert state_key(RULES.proofs)(message(asked, actor="guest")) == NUMBER
-    assert state_key(RULES.proofs)(message(asked, actor="patient:P-1")) == "V-2"
+    assert state_key(message(asked, actor="guest"), RULES.proofs) == NUMBER
+    assert state_key(message(asked, actor="patient:P-1"), RULES.proofs) == "V-2"
     other = asked.model_copy(update={"allocation": shares(V1=3_000)})
     both = asked.model_copy(update={"allocation": shares(V1=1_000, V2=2_000)})
     assert outcome(as_guest(account, both)) == ("refused", "not_found")
