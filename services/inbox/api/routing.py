@@ -90,7 +90,14 @@ async def dry_run(body: Trial, _: Supervisor, pool: ThePool, now: Now) -> TrialR
     known = await all_pools(pool, tried)
     if body.rules is not None and (found := fault(tried, known)) is not None:
         raise _refused(*found)
-    said = Said(body.kind, body.category, body.affiliate, body.provider_id, body.language, body.urgent)
+    said = Said(
+        kind=body.kind,
+        category=body.category,
+        affiliate=body.affiliate,
+        provider_id=body.provider_id,
+        language=body.language,
+        urgent=body.urgent,
+    )
     routed = route(tried, said, known.get)
     return TrialResult(
         pool=routed.pool,

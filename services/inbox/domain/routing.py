@@ -4,7 +4,7 @@ A rule set is accepted whole or not at all; each message keeps the version of th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Final, Literal, get_args
@@ -33,7 +33,11 @@ class _Part(BaseModel):
 
 
 class When(_Part):
-    """What a message must be for a rule to match; what is absent does not matter."""
+    """What a message must be for a rule to match; what is absent does not matter.
+
+    A new condition is a field here and in `Said`, and comes with a revision, if need be an empty one: code that
+    does not know it cannot read rules that name it, and does not start on the schema of newer code.
+    """
 
     kind: Kind | None = None
     category: Word | None = None
@@ -167,7 +171,7 @@ class Provider:
 
 @dataclass(frozen=True)
 class Said:
-    """What the rules look at in a message."""
+    """What the rules look at in a message: all that `When` can name."""
 
     kind: Kind
     category: str
@@ -240,14 +244,7 @@ def route(rules: RuleSet, said: Said, known: Callable[[str], PoolEntry | None]) 
         said: what they look at.
         known: returns a pool by its id, if there is such a pool.
     """
-    about = {
-        "kind": said.kind,
-        "category": said.category,
-        "affiliate": said.affiliate,
-        "provider_id": said.provider_id,
-        "language": said.language,
-        "urgent": said.urgent,
-    }.items()
+    about = asdict(said).items()
     for place, rule in enumerate(rules.rules):
         if not rule.when.conditions <= about:
             continue

@@ -182,7 +182,14 @@ def _routed(
 ) -> Routed:
     registered = patient.registered
     assert registered is not None  # noqa: S101  # or it could not be sent
-    said = Said(command.kind, command.category, registered.affiliate, provider_id, registered.language, urgent)
+    said = Said(
+        kind=command.kind,
+        category=command.category,
+        affiliate=registered.affiliate,
+        provider_id=provider_id,
+        language=registered.language,
+        urgent=urgent,
+    )
     return route(rules, said, partial(pool_of, rules, patient.providers))
 
 

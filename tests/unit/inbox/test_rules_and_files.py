@@ -3,7 +3,7 @@
 import gzip
 import io
 import zipfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from services.inbox.domain.attachment import AddAttachment, AttachmentScanned, ScanAttachment
 from services.inbox.domain.commands import PutDelegations, PutRoutingRules
 from services.inbox.domain.hours import Hours, due, passed
-from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, When, in_force
+from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, Said, When, in_force
 from services.inbox.domain.scanning import SCAN_AGAIN, Upload
 from services.inbox.domain.supervising import Supervision
 from services.inbox.domain.urgency import urgent_words
@@ -40,6 +40,10 @@ def test_a_rule_set_gets_the_next_version_and_the_old_one_stays_until_its_day() 
     assert isinstance(decision.state, Supervision)
     assert [rules.version for rules in decision.state.rule_sets] == [1, 2]
     assert outcome(when(decision.state, put(BILLING))) == ("refused", "stale_version")
+
+
+def test_what_a_rule_can_ask_for_is_what_a_message_says() -> None:
+    assert {field.name for field in fields(Said)} == set(When.model_fields)
 
 
 def test_other_delegations_are_in_force_at_once_also_while_a_rule_set_waits_for_its_day() -> None:
