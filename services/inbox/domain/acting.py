@@ -1,4 +1,6 @@
-"""What staff do to items, and what time does.
+"""What staff do to items (claim, release, reply, finish, reassign, postpone, escalate), and what time does.
+
+To postpone is what others call snooze, or put off: the item comes back at a time.
 
 A claim is a lease. Without one an item may still be answered or finished, in one step and by its version; what a
 colleague holds may not, and who held it too long is told so before anything of theirs is sent. Nobody claims for

@@ -1,6 +1,6 @@
 """What staff ask for over HTTP, and the timers of items. None of it is ever on a topic of commands."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -109,14 +109,4 @@ class PostponementEnded(Internal):
 
 
 StaffCommand = ClaimItem | ReleaseItem | ReplyToItem | FinishItem | ReassignItem | PostponeItem | EscalateItem
-ASKED: tuple[type[Command], ...] = (
-    ClaimItem,
-    ReleaseItem,
-    ReplyToItem,
-    FinishItem,
-    ReassignItem,
-    PostponeItem,
-    EscalateItem,
-    PutRoutingRules,
-    PutDelegations,
-)
+ASKED: Final[tuple[type[Command], ...]] = (*get_args(StaffCommand), PutRoutingRules, PutDelegations)
