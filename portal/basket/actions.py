@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from portal.basket.answers import Item, Newer, called
-from portal.basket.panes import Where, gone, item_of, moved, pane, show_item
+from portal.basket.panes import HOURS, Where, gone, item_of, moved, pane, show_item
 from portal.calls import ServiceProblem
 from portal.guarding import not_found, page_router
 from portal.language import _
@@ -26,8 +26,6 @@ from shared.paths import segment
 router = page_router("/basket/items/{item_id}")
 
 Action = Literal["claim", "release", "reply", "done", "reassign", "postpone", "escalate"]
-HOURS: Final = (1, 4, 24, 72, 168)
-"""For how long an item can be put off."""
 
 
 @router.post("/work")

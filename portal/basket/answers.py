@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from babel.dates import format_timedelta
 from pydantic import BaseModel, Field, TypeAdapter
@@ -17,6 +17,10 @@ _POOLS: Final = {
     "insurance": N_("Insurance"),
     "unroutable": N_("Unroutable"),
 }
+
+State = Literal["open", "waiting", "postponed", "done"]
+STATES: Final[tuple[State, ...]] = get_args(State)
+"""The views of a pool."""
 
 SOON: Final = 0.75
 """The part of an item's time limit after which it is soon late."""
@@ -85,7 +89,7 @@ class Item(Answered):
     item_id: str
     kind: Literal["message", "work"]
     pool: str
-    state: Literal["open", "waiting", "postponed", "done"]
+    state: State
     version: int
     subject: str
     sender: Sender | None = None

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from portal.basket.answers import Item, Page, Pool, Pools, Work, short
+from portal.basket.answers import STATES, Item, Page, Pool, Pools, Work, short
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.insurance.answers import Payer, Payers
 from portal.language import _
@@ -24,7 +24,8 @@ from shared.paths import segment
 ROWS: Final = 50
 PAGE_MAX: Final = 200
 """As much as the inbox gives at once."""
-STATES: Final = ("open", "waiting", "postponed", "done")
+HOURS: Final = (1, 4, 24, 72, 168)
+"""For how long an item can be put off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +164,9 @@ async def show_page(
 
 
 def common(request: Request, staff: StaffAtPage) -> dict[str, Any]:
-    """Return what every pane knows: who reads, and the time."""
-    return {"me": staff, "now": request.app.state.clock.now(), "short": short}
+    """Return what every pane knows: who reads, the time, and what can be chosen."""
+    chosen = {"states": STATES, "hours": HOURS}
+    return {"me": staff, "now": request.app.state.clock.now(), "short": short, **chosen}
 
 
 def _status(more: dict[str, Any]) -> HTTPStatus:

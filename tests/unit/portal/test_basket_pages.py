@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from portal.basket.answers import Item, short
+from portal.basket.answers import STATES, Item, short
+from portal.basket.panes import HOURS
+from portal.rendering import ENVIRONMENT
 from tests.unit.portal.basket import BILLING, CRM, PANE, given, item
 from tests.unit.portal.world import World
 
@@ -41,6 +43,14 @@ def test_what_does_not_wait_for_staff_has_no_bar_and_what_is_past_due_is_late() 
 
 def test_ages_are_one_short_word() -> None:
     assert [short(seconds) for seconds in (5, 300, 7_200, 200_000)] == ["5s", "5m", "2h", "2d"]
+
+
+def test_every_view_and_every_time_to_put_an_item_off_for_is_called_something_of_its_own() -> None:
+    words: Any = ENVIRONMENT.get_template("basket/words.html").module
+    assert [words.view(state) for state in STATES] == ["Open", "Waiting", "Postponed", "Done"]
+    times = [words.hours(count) for count in HOURS]
+    assert all(times)
+    assert len(set(times)) == len(HOURS)
 
 
 async def test_the_page_opens_where_something_waits_and_shows_its_list(world: World) -> None:
