@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from urllib.parse import urlsplit
 
-import aiohttp
 import uvloop
 from aiokafka.errors import KafkaConnectionError
 from fastapi import FastAPI
@@ -32,7 +31,7 @@ from portal import (
 )
 from portal.basket import router as basket
 from portal.bodies import Bodies
-from portal.calls import TIMEOUT_S, Services
+from portal.calls import Connections, Services, connections
 from portal.commands import Commands, new_producer
 from portal.events import Events
 from portal.guarding import Shield
@@ -74,15 +73,15 @@ ROUTERS = (
 
 
 def create_app(
-    settings: PortalSettings, http_out: aiohttp.ClientSession, commands: Commands, events: Events, clock: Clock
+    settings: PortalSettings, out: Connections, commands: Commands, events: Events, clock: Clock
 ) -> FastAPI:
     """Return the portal as an ASGI app, around what `run` keeps open."""
     app = FastAPI(title="Portal", docs_url=None, redoc_url=None, openapi_url=None, exception_handlers=HANDLERS)
     secret = settings.secret.get_secret_value()
     state = app.state
     state.settings, state.commands, state.events, state.clock = settings, commands, events, clock
-    state.identity = IdentityProvider(settings, http_out)
-    state.services = Services(settings, state.identity, http_out)
+    state.identity = IdentityProvider(settings, out.calls)
+    state.services = Services(settings, state.identity, out)
     state.sessions = Sessions(commands, settings.idle_s)
     events.on_sign_out = state.sessions.over
     state.static = StaticFiles([settings.assets_dir, OWN])
@@ -121,15 +120,14 @@ async def run(settings: PortalSettings) -> None:
     kafka, made_up = read(KafkaSettings), read(ClockSettings)
     clock = Clock()
     async with AsyncExitStack() as stack:
-        session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
-        calls = await stack.enter_async_context(session)
+        out = await stack.enter_async_context(connections())
         await when_there("Kafka", lambda: broker.reach(kafka))
         producer = new_producer(kafka)
         await when_there("Kafka", producer.start, (KafkaConnectionError,))
         stack.push_async_callback(producer.stop)
         events = Events(kafka, settings.idle_s)
         commands = Commands(producer, events, clock, settings.outcome_wait_s)
-        app = create_app(settings, calls, commands, events, clock)
+        app = create_app(settings, out, commands, events, clock)
         listener = http.listen("portal", settings.http_host, settings.http_port)
         stack.push_async_callback(app.state.sessions.tell_ends)
         async with asyncio.TaskGroup() as group:

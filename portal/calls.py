@@ -5,7 +5,7 @@ A problem document becomes one `ServiceProblem`, a service that does not answer 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -17,6 +17,12 @@ from portal.identity import IdentityProvider
 from portal.settings import PortalSettings
 
 TIMEOUT_S: Final = 10.0
+QUIET_S: Final = 60.0
+"""A stream says something at least this often, or it is dead."""
+CALLS_MAX: Final = 100
+STREAMS_MAX: Final = 500
+FILES_MAX: Final = 100
+"""How many are under way at once; the next waits for its connection as long as a call may take."""
 ASIDE_S: Final = 4.0
 """How long a page waits for a part that it can do without."""
 
@@ -66,13 +72,44 @@ class Answer:
     body: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Connections to others, by how long they are needed: no page waits while many read streams and files.
+
+    Attributes:
+        calls: for what a page asks and waits for.
+        streams: for news, as long as a page is open.
+        files: for downloads, as long as a slow line takes.
+    """
+
+    calls: aiohttp.ClientSession
+    streams: aiohttp.ClientSession
+    files: aiohttp.ClientSession
+
+
+@asynccontextmanager
+async def connections(call_s: float = TIMEOUT_S) -> AsyncIterator[Connections]:
+    """Keep connections; a call may take so long, and so may each connection and each part of a file."""
+    timeout = aiohttp.ClientTimeout
+    async with (
+        _session(CALLS_MAX, timeout(total=call_s)) as calls,
+        _session(STREAMS_MAX, timeout(connect=call_s, sock_connect=call_s, sock_read=QUIET_S)) as streams,
+        _session(FILES_MAX, timeout(connect=call_s, sock_connect=call_s, sock_read=call_s)) as files,
+    ):
+        yield Connections(calls, streams, files)
+
+
+def _session(connections_max: int, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections_max), timeout=timeout)
+
+
 class Services:
     """The services' HTTP APIs."""
 
-    def __init__(self, settings: PortalSettings, identity: IdentityProvider, http: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: PortalSettings, identity: IdentityProvider, out: Connections) -> None:
         self._addresses = settings.services
         self._identity = identity
-        self._http = http
+        self._out = out
 
     async def headers(self, person_id: str | None, token: str | None) -> dict[str, str]:
         """Return what proves who asks: staff by their own token, others through the gateway's."""
@@ -90,7 +127,7 @@ class Services:
             ServiceProblem: it says no.
             ServiceAwayError: it says nothing, or fails.
         """
-        async with self.stream(service, method, path, headers, **options) as response:
+        async with self._asked(self._out.calls, service, method, path, headers, **options) as response:
             try:
                 json = response.content_type.endswith("json")
                 body = await response.json(content_type=None) if json else await response.read()
@@ -98,17 +135,34 @@ class Services:
                 raise ServiceAwayError(service) from error
             return Answer(response.status, response.headers, body)
 
+    def stream(
+        self, service: str, path: str, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Give a service's news while they come; raises as `call` does, also when too many follow them."""
+        return self._asked(self._out.streams, service, "GET", path, headers)
+
+    def file(
+        self, service: str, path: str, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Give a file while it comes, however long that takes; raises as `call` does, also when too many load."""
+        return self._asked(self._out.files, service, "GET", path, headers)
+
     @asynccontextmanager
-    async def stream(
-        self, service: str, method: str, path: str, headers: Mapping[str, str], **options: Any
+    async def _asked(
+        self,
+        out: aiohttp.ClientSession,
+        service: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask a service and give its answer while it comes; raises as `call` does."""
         address = self._addresses.get(service)
         if address is None:  # work may be raised by one that has no pages here
             raise ServiceAwayError(service)
         url = f"{address}{path}"
         try:
-            response = await self._http.request(method, url, headers=headers, allow_redirects=False, **options)
+            response = await out.request(method, url, headers=headers, allow_redirects=False, **options)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ServiceAwayError(service) from error
         async with response:

@@ -83,7 +83,9 @@ async def _on_service_problem(request: Request, error: Exception) -> Response:
 async def _on_away(request: Request, error: Exception) -> Response:
     if request.method != "POST":
         text = _("We cannot show this right now. Nothing is lost. Please try again in a minute.")
-        return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, _("One moment, please"), text, again=True)
+        page = _page(request, HTTPStatus.SERVICE_UNAVAILABLE, _("One moment, please"), text, again=True)
+        page.headers["retry-after"] = "60"
+        return page
     title = _("This was not sent")
     text = _("We cannot take it right now. Please try again in a minute; it will not be done twice.")
     if asked_path(request).startswith("/basket"):

@@ -10,7 +10,7 @@
 import hashlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
@@ -58,11 +58,16 @@ class _Visitor(ABC):
 
     @asynccontextmanager
     async def stream(
-        self, method: str, service: str, path: str, **options: Any
+        self, service: str, path: str, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Give a service's answer while it comes: a download, an upload, a stream of events."""
-        headers = await self._headers() | options.pop("headers", {})
-        async with self._services.stream(service, method, path, headers, **options) as response:
+        """Give a service's news while they come."""
+        async with self._services.stream(service, path, {**await self._headers(), **headers}) as response:
+            yield response
+
+    @asynccontextmanager
+    async def file(self, service: str, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Give a file of a service while it comes."""
+        async with self._services.file(service, path, await self._headers()) as response:
             yield response
 
 

@@ -32,8 +32,6 @@ router = page_router("/basket")
 
 ROWS_MAX: Final = 1_000
 """As long as a list can be that is renewed; a longer one shrinks to it."""
-QUIET_S: Final = 60
-"""The inbox's stream says something at least this often, or it is dead."""
 
 
 @router.get("")
@@ -87,9 +85,7 @@ async def stream(request: Request, staff: Staff) -> Response:
     if last := request.headers.get("last-event-id"):
         headers["last-event-id"] = last
     async with AsyncExitStack() as stack:
-        timeout = aiohttp.ClientTimeout(sock_read=QUIET_S)
-        asked = staff.stream("GET", "inbox", "/v1/stream", headers=headers, timeout=timeout)
-        source = await stack.enter_async_context(asked)
+        source = await stack.enter_async_context(staff.stream("inbox", "/v1/stream", headers))
         opened = stack.pop_all()
 
     async def told() -> AsyncIterator[bytes]:

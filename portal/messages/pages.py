@@ -5,16 +5,15 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import parse_qs
 
-import aiohttp
 from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
 from portal.answers import Patient, check_about, patient_of, patients_of
-from portal.calls import TIMEOUT_S, ServiceAwayError, ServiceProblem
+from portal.calls import ServiceAwayError, ServiceProblem
 from portal.commands import Outcome, new_id
 from portal.events import key
 from portal.guarding import FILES_BYTES_MAX, not_found, page_router
@@ -25,7 +24,7 @@ from portal.messages.writing import OFFERED, Path, Text, faulty, message
 from portal.notices import tell, went_to
 from portal.refusals import refusal
 from portal.rendering import render
-from portal.visitors import Person, PersonAtPage, unattended
+from portal.visitors import Person, PersonAtPage, StaffAtPage, unattended
 from shared.paths import segment
 
 router = page_router("/messages")
@@ -142,14 +141,11 @@ async def reply(thread_id: str, request: Request, person: Person) -> Response:
     return _sent(request, outcome, text, thread_id)
 
 
-async def passed_on(visitor: Any, path: str, **params: str) -> Response:
+async def passed_on(visitor: PersonAtPage | StaffAtPage, path: str) -> Response:
     """Return a file of the inbox while it comes; what cannot be opened yet is not found."""
-    # However long it takes as a whole: a large file on a slow line.
-    timeout = aiohttp.ClientTimeout(connect=TIMEOUT_S, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)
     async with AsyncExitStack() as stack:
         try:
-            asked = visitor.stream("GET", "inbox", path, params=params, timeout=timeout)
-            source = await stack.enter_async_context(asked)
+            source = await stack.enter_async_context(visitor.file("inbox", path))
         except ServiceProblem:
             raise not_found() from None
         headers = {name: source.headers[name] for name in _PASSED_ON if name in source.headers}

@@ -6,13 +6,10 @@ import re
 from base64 import b64decode, b64encode
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from portal.answers import Patient
-from portal.calls import TIMEOUT_S, ServiceAwayError
-from portal.messages.pages import passed_on
 from portal.messages.writing import Path
 from tests.unit.portal.world import CSRF, World, form, portal
 
@@ -368,16 +365,3 @@ async def test_a_file_may_take_longer_than_a_call() -> None:
         world.services.answer("GET", "/v1/attachments/a-1", slowly)
         file = await browser.get("/messages/attachments/a-1")
     assert file.content == b"." * 50
-
-
-async def test_a_file_waits_for_its_connection_and_for_each_part_of_it_no_longer_than_a_call() -> None:
-    told = []
-
-    class Visitor:
-        def stream(self, *_asked: str, timeout: aiohttp.ClientTimeout, **_more: Any) -> None:
-            told.append(timeout)
-            raise ServiceAwayError("inbox")
-
-    with pytest.raises(ServiceAwayError):
-        await passed_on(Visitor(), "/v1/attachments/a-1")
-    assert told == [aiohttp.ClientTimeout(connect=TIMEOUT_S, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-import aiohttp
 import httpx
 from aiohttp import web
 from fastapi import FastAPI
@@ -18,7 +17,7 @@ from itsdangerous import TimestampSigner
 
 from local.assets import unpacked
 from portal.app import create_app
-from portal.calls import TIMEOUT_S
+from portal.calls import TIMEOUT_S, connections
 from portal.commands import Commands
 from portal.events import Events
 from portal.settings import PortalSettings
@@ -184,9 +183,9 @@ async def portal(call_s: float = TIMEOUT_S) -> AsyncIterator[World]:
         )
         events = Events(KafkaSettings(bootstrap_servers="nowhere:1"), 900)
         producer = Producer(events)
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=call_s)) as http:
+        async with connections(call_s) as out:
             clock = Clock()
-            app = create_app(settings, http, Commands(producer, events, clock, 0.2), events, clock)
+            app = create_app(settings, out, Commands(producer, events, clock, 0.2), events, clock)
             yield World(app, services, producer)
     finally:
         await runner.cleanup()
