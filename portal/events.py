@@ -12,7 +12,7 @@ import uuid
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
@@ -28,6 +28,8 @@ from shared.settings import KafkaSettings
 RECENT_MAX: Final = 10_000
 FOLLOWED_MAX: Final = 10_000
 WAITING_MAX: Final = 1_000
+_TOLD_LATER: Final[tuple[str, ...]] = ("pool", "reason")
+"""What pages say of a command that ended after they stopped waiting; whole data can be long."""
 _AGAIN_S: Final = 0.2
 
 _SILENT: Final = Gauge("portal_broker_silent_seconds", "For how long the broker has said nothing")
@@ -36,14 +38,20 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """An event as the portal heard it; `number` grows by one for each."""
+class News:
+    """That there was an event, for who follows what it is about; `number` grows by one for each."""
 
     number: int
     type: str
     keys: tuple[str, str]
-    causation: str
-    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an event says, for who sent the command that led to it."""
+
+    type: str
+    outcome: str
     data: dict[str, Any]
 
 
@@ -62,10 +70,10 @@ class Events:
         self.on_sign_out: Callable[[str], None] = lambda _session_id: None
         self._settings = settings
         self._cookie_s = cookie_s
-        self._recent: deque[Heard] = deque(maxlen=RECENT_MAX)
+        self._recent: deque[News] = deque(maxlen=RECENT_MAX)
         self._waiting: dict[str, asyncio.Future[Heard]] = {}
-        self._chains: OrderedDict[str, list[Heard]] = OrderedDict()
-        self._followers: dict[str, set[asyncio.Queue[Heard | None]]] = {}
+        self._chains: OrderedDict[str, dict[tuple[str, str], Heard]] = OrderedDict()
+        self._followers: dict[str, set[asyncio.Queue[News | None]]] = {}
         self._closed = False
         self._next: dict[TopicPartition, int] = {}
         self._heard_at = time.time()
@@ -139,20 +147,22 @@ class Events:
                 return
             correlation = str(told.get("correlationid") or told["id"])
             keys = (key(topic.partition(".")[0], told["subject"]), correlation)
-            causation, data = str(told.get("causationid") or ""), dict(told["data"])
-            heard = Heard(self.number + 1, str(told["type"]), keys, causation, told.get("outcome"), data)
+            causation = str(told.get("causationid") or "")
+            heard = Heard(str(told["type"]), str(told.get("outcome") or ""), dict(told["data"]))
         except Exception as error:  # noqa: BLE001  # whatever is in a record, the next ones are heard
             log.warning("a record is no event", topic=topic, error_type=type(error).__name__)
             return
-        self.number = heard.number
-        self._recent.append(heard)
-        if heard.outcome and (waiter := self._waiting.get(heard.causation)) and not waiter.done():
+        if heard.outcome and (waiter := self._waiting.get(causation)) and not waiter.done():
             waiter.set_result(heard)
         if (chain := self._chains.get(correlation)) is not None:
-            chain.append(heard)
+            data = {name: heard.data[name] for name in _TOLD_LATER if name in heard.data}
+            chain.setdefault((heard.type, heard.outcome), replace(heard, data=data))
+        self.number += 1
+        news = News(self.number, heard.type, keys)
+        self._recent.append(news)
         for one in keys:
             for queue in self._followers.get(one, ()):
-                _put(queue, heard)
+                _put(queue, news)
 
     def _session_told(self, told: dict[str, Any]) -> None:
         # Who has gone on at another process is told as away by the one before: only a sign-out is meant for all.
@@ -161,7 +171,7 @@ class Events:
 
     def expect(self, command_id: str) -> "asyncio.Future[Heard]":
         """Remember what is said because of a command that is about to be sent; return its outcome to come."""
-        self._chains[command_id] = []
+        self._chains[command_id] = {}
         if len(self._chains) > FOLLOWED_MAX:
             self._chains.popitem(last=False)
         self._waiting[command_id] = waiter = asyncio.get_running_loop().create_future()
@@ -169,28 +179,31 @@ class Events:
         return waiter
 
     def chain(self, command_id: str) -> list[Heard] | None:
-        """Return what was said because of a command; nothing of one that this process did not send, or forgot."""
+        """Return the first of each kind of what was said because of a command, with what is told later of it.
+
+        Nothing of one that this process did not send, or forgot.
+        """
         chain = self._chains.get(command_id)
-        return None if chain is None else list(chain)
+        return None if chain is None else [*chain.values()]
 
     def knows_since(self, number: int) -> bool:
         """Tell whether all that was heard after that number is still remembered."""
         return not self._recent or self._recent[0].number <= number + 1
 
-    async def follow(self, keys: Iterable[str], after: int) -> AsyncIterator[Heard]:
+    async def follow(self, keys: Iterable[str], after: int) -> AsyncIterator[News]:
         """Give each event about one of these keys that comes after that number, until the portal ends."""
         wanted = frozenset(keys)
-        queue: asyncio.Queue[Heard | None] = asyncio.Queue(WAITING_MAX)
-        for heard in self._recent:
-            if heard.number > after and wanted.intersection(heard.keys):
-                _put(queue, heard)
+        queue: asyncio.Queue[News | None] = asyncio.Queue(WAITING_MAX)
+        for news in self._recent:
+            if news.number > after and wanted.intersection(news.keys):
+                _put(queue, news)
         if self._closed:
             _put(queue, None)
         for one in wanted:
             self._followers.setdefault(one, set()).add(queue)
         try:
-            while (heard_next := await queue.get()) is not None:
-                yield heard_next
+            while (next_news := await queue.get()) is not None:
+                yield next_news
         finally:
             for one in wanted:
                 self._followers[one].discard(queue)
@@ -205,8 +218,8 @@ class Events:
                 _put(queue, None)
 
 
-def _put(queue: "asyncio.Queue[Heard | None]", heard: Heard | None) -> None:
+def _put(queue: "asyncio.Queue[News | None]", news: News | None) -> None:
     """Put the newest in; a page too slow to take them all misses the oldest, and reads the state anyway."""
     if queue.full():
         queue.get_nowait()
-    queue.put_nowait(heard)
+    queue.put_nowait(news)

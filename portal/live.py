@@ -52,8 +52,8 @@ async def _news(events: Events, boot: str, number: int, keys: list[str]) -> Asyn
         # Another process rendered the page, or long ago: what happened since is not known here, so it shall look.
         number = events.number
         yield {"id": f"{events.boot}:{number}", "data": "again"}
-    async for heard in events.follow(keys, number):
-        yield {"id": f"{events.boot}:{heard.number}", "data": heard.type}
+    async for news in events.follow(keys, number):
+        yield {"id": f"{events.boot}:{news.number}", "data": news.type}
 
 
 def _is_over(request: Request) -> bool:
