@@ -1,8 +1,8 @@
 """Pages from templates: what every template knows, and the answer to a browser.
 
 A template finds `_()`, `ngettext`, `money`, `currency_sign`, `day`, `moment`, `exact`, `listing`, `files_max`,
-`asset` and `live`, and of the request `path`, `visitor` (who is logged in), `csrf`, `theme` and `language`;
-`wrong` says that the page is what becomes of a form that cannot be taken.
+`asset` and `live`, and of the request `path`, `visitor` (who is logged in), `csrf`, `session_mark`, `theme` and
+`language`; `wrong` says that the page is what becomes of a form that cannot be taken.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from portal import language
-from portal.guarding import FILES_MAX, asked_path, csrf_token
+from portal.guarding import FILES_MAX, asked_path, csrf_token, masked, session_mark
 from portal.live import channel
 from portal.notices import awaited
 from shared.paths import segment
@@ -92,7 +92,8 @@ def render(request: Request, template: str, status: int = HTTPStatus.OK, **value
         path=asked_path(request),
         visitor=session.get("person") or session.get("staff"),
         is_staff="staff" in session and "person" not in session,
-        csrf=csrf_token(request),
+        csrf=masked(csrf_token(request)),
+        session_mark=session_mark(request),
         theme=request.cookies.get("theme", "auto"),
         language=language.spoken(),
         wrong=status == HTTPStatus.UNPROCESSABLE_ENTITY,

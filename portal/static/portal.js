@@ -39,7 +39,7 @@ document.addEventListener("click", (event) => {
 
 // What a message says stays in this tab, under the message's id and for its session alone: Back brings it, and one that
 // is refused after its page was left can be written again. It keeps its id, so that sent twice it is one message.
-const session = document.body.getAttribute("hx-headers");
+const { session } = document.body.dataset;
 const writing = document.querySelector("form[data-writes]");
 
 function written(id) {
