@@ -4,9 +4,11 @@ Persons have a `person_id` claim, staff have roles; a session is one or the othe
 session, since coverages are verified when it ends.
 """
 
+import json
 import secrets
 import time
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -20,12 +22,16 @@ from portal.sessions import Sessions
 
 router = page_router()
 
+NEXT_MAX: Final = 1000
+"""How long an address to go on to may be in the cookie: browsers drop one of more than 4,096 bytes."""
+
 
 @router.get("/login")
 async def log_in(request: Request, next: str | None = None) -> Response:  # noqa: A002  # as the address says it
     """Send the browser to the identity provider's page."""
     page, attempt = await _provider(request).login_page()
-    request.session["attempt"] = attempt | {"next": local_path(next)}
+    onward = local_path(next)
+    request.session["attempt"] = attempt | {"next": onward if len(json.dumps(onward)) <= NEXT_MAX else "/"}
     return RedirectResponse(page, HTTPStatus.SEE_OTHER)
 
 

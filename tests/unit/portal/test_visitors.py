@@ -4,16 +4,18 @@ import asyncio
 import json
 import re
 import time
+from base64 import b64decode
 from itertools import count
 from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaError
+from itsdangerous import TimestampSigner
 
 from portal import sessions
 from portal.sessions import Sessions
 from portal.settings import PortalSettings
-from tests.unit.portal.world import PROXY, World, form, portal
+from tests.unit.portal.world import PROXY, SECRET, World, form, portal
 
 CHALLENGE = "/v1/guest/challenge"
 
@@ -179,3 +181,17 @@ async def test_the_news_of_a_page_are_for_the_session_that_opened_it() -> None:
         for other in (cookie | {"csrf": "of a later login"}, {"csrf": "of somebody else"}):
             async with one.visitor(cookie=other) as browser:
                 assert (await browser.get(told[1])).status_code == 404
+
+
+@pytest.mark.parametrize("letter", ["a", "é", '"', "\N{GRINNING FACE}"])
+async def test_after_the_login_one_goes_on_to_an_address_that_a_cookie_can_hold_or_home(
+    world: World, letter: str
+) -> None:
+    short, longest = f"/{letter * 80}", f"/{letter * 5000}"
+    async with world.staff() as browser:
+        for wanted, kept in ((short, short), (longest, "/")):
+            answer = await browser.get("/login", params={"next": wanted})
+            assert answer.status_code == 303
+            cookie = json.loads(b64decode(TimestampSigner(SECRET).unsign(answer.cookies["session"])))
+            assert cookie["attempt"]["next"] == kept
+            assert len(answer.headers["set-cookie"]) < 4096
