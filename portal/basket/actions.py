@@ -114,15 +114,15 @@ async def _again(
     except ServiceProblem as unseen:
         return moved(request, unseen)
     newer = Newer.model_validate(problem.document["newer_reply"]) if problem.document.get("newer_reply") else None
-    said = _said(problem, item, newer)
+    said = _said(problem, item, newer, staff)
     return await show_item(request, staff, Where.of(request), item, problem=said, draft=draft, conflict=newer)
 
 
-def _said(problem: ServiceProblem, item: Item, newer: Newer | None) -> str:
+def _said(problem: ServiceProblem, item: Item, newer: Newer | None, staff: StaffAtPage) -> str:
     """Return in words why a change did not go through."""
+    holder = called(str(problem.document.get("holder") or item.holder or ""))
     match problem.reason:
         case "taken":
-            holder = called(str(problem.document.get("holder") or item.holder or ""))
             return _("%(who)s has claimed this. Ask them, or choose another.") % {
                 "who": holder or _("A colleague")
             }
@@ -130,6 +130,8 @@ def _said(problem: ServiceProblem, item: Item, newer: Newer | None) -> str:
             return _(
                 "%(who)s has just replied. Read it below; your draft is kept. Send it again if it still fits."
             ) % {"who": called(newer.author)}
+        case "stale_version" if problem.service == "inbox" and holder not in ("", staff.id):
+            return _("This has changed, and %(who)s has claimed it. Please look at it again.") % {"who": holder}
         case "lease_expired":
             return _("Your claim has run out. Claim it again; your draft is kept.")
         case _:

@@ -64,6 +64,29 @@ async def test_a_reply_that_came_second_shows_the_first_and_keeps_the_draft(worl
     assert 'id="version-reply" value="5"' in answer.text
 
 
+@pytest.mark.parametrize(
+    ("holder", "named", "said"),
+    [
+        ("staff:bob", None, "This has changed, and bob has claimed it."),
+        (None, "staff:bob", "This has changed, and bob has claimed it."),
+        ("staff:ann", None, "Somebody changed this in the meantime."),
+        (None, None, "Somebody changed this in the meantime."),
+    ],
+)
+async def test_a_reply_to_what_has_changed_says_which_colleague_holds_it_now(
+    world: World, holder: str | None, named: str | None, said: str
+) -> None:
+    given(world, item(version=5, holder=holder))
+    told = {"reason": "stale_version", "detail": "-", "version": 5, "newer_reply": None, "holder": named}
+    world.services.answer("POST", "/v1/items/i-1/reply", told, 412)
+    async with world.staff() as browser:
+        sent = {"version": "4", "body": "My draft"}
+        answer = await browser.post("/basket/items/i-1/reply?pool=billing", data=sent, headers=PANE)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert "My draft</textarea>" in answer.text
+
+
 async def test_what_is_done_can_still_be_replied_to_and_nothing_else_done_to_it(world: World) -> None:
     given(world, item(state="done"))
     async with world.staff() as browser:
