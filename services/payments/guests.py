@@ -97,7 +97,7 @@ async def attempts(
     connection: Connection, secret: str, tried: Sequence[tuple[str, str]], now: datetime
 ) -> list[int]:
     """Count an attempt for each of what is limited, and return how many there were in this window."""
-    about = [_stand_in(secret, *one) for one in tried]
+    about = [stand_in(secret, *one) for one in tried]
     seconds = int(now.timestamp())
     window_at = datetime.fromtimestamp(seconds - seconds % int(WINDOW.total_seconds()), UTC)
     rows = dict(await connection.fetch(_COUNT, about, window_at, window_at - WINDOW))
@@ -125,5 +125,6 @@ def plain(name: str) -> bytes:
     return _NO_LETTERS.sub("", letters.casefold().translate(_LETTERS)).encode()
 
 
-def _stand_in(secret: str, scope: str, value: str) -> bytes:
+def stand_in(secret: str, scope: str, value: str) -> bytes:
+    """Return what an address, or a number, is known again by; only who has the secret can tell it from others."""
     return hmac.new(secret.encode(), f"{scope}\0{value}".encode(), hashlib.sha256).digest()[:16]

@@ -23,7 +23,7 @@ def payments(rules: Rules) -> Handlers[State]:
     """Return payments under these rules, without what is done outside: see `tasks.performers`."""
     return Handlers(
         service=SERVICES["payments"],
-        load=partial(load, proofs=rules.proofs),
+        load=partial(load, rules=rules),
         decide=partial(decide, rules=rules),
         save=save,
         refusal=CommandRefused,

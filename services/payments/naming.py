@@ -47,7 +47,7 @@ class Named:
         with_plans: those whose open plans are read, beside `plan_ids`.
         payments: account and id of payments, which may have ended, or be another account's.
         review_ids: of payments that were submitted with these reviews.
-        guests, guest_methods: of the charges that guests tried.
+        guests, guest_methods, guest_accounts, guest_addresses: of the charges that guests tried.
         postings: account, kind and cause of those that may be in the ledger.
         work_ids, event_ids: of work, and of events of the processor that were taken up.
         settlements: the messages that are about settlements.
@@ -63,8 +63,10 @@ class Named:
     with_refunds: set[str] = field(default_factory=set)
     payments: list[tuple[str, str]] = field(default_factory=list)
     review_ids: list[str] = field(default_factory=list)
-    guests: list[str] = field(default_factory=list)
-    guest_methods: list[bytes] = field(default_factory=list)
+    guests: set[str] = field(default_factory=set)
+    guest_methods: set[bytes] = field(default_factory=set)
+    guest_accounts: set[str] = field(default_factory=set)
+    guest_addresses: set[str] = field(default_factory=set)
     postings: list[tuple[str, str, str]] = field(default_factory=list)
     work_ids: list[str] = field(default_factory=list)
     event_ids: list[str] = field(default_factory=list)
@@ -148,8 +150,11 @@ def _name_payment(named: Named, number: str, asked: SubmitPayment, proofs: Proof
     if asked.review_token and (review := proofs.read(Review, asked.review_token)):
         named.review_ids.append(review.review_id)
     if asked.method and asked.guest_token and (guest := proofs.read(GuestPass, asked.guest_token)):
-        named.guests.append(guest.subject)
-        named.guest_methods.append(method_digest(asked.method.token))
+        named.guests.add(guest.subject)
+        named.guest_methods.add(method_digest(asked.method.token))
+        named.guest_accounts.add(number)
+        if guest.address:
+            named.guest_addresses.add(guest.address)
 
 
 def _name_lines(named: Named, number: str, compared: CompareLines) -> None:

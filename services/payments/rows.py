@@ -42,7 +42,7 @@ PAYMENT: Final = (
     *("submitted_by", "created_at", "updated_at", "status", "reason", "charge_id", "queries"),
     *("review_id", "plan_id", "instalment"),
     *("refunded_minor", "dispute_status", "settlement_id", "settled_minor"),
-    *("guest", "guest_method", "correlationid"),
+    *("guest", "guest_method", "guest_address", "correlationid"),
 )
 STATEMENT: Final = (
     *("account_number", "statement_id", "issued_on", "due_on", "period_from", "period_to"),
@@ -152,6 +152,7 @@ def payment_row(account_number: str, one: Payment) -> Row:
         one.settled_minor,
         one.guest,
         one.guest_method,
+        one.guest_address,
         one.correlationid,
     )
 

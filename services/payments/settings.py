@@ -16,7 +16,8 @@ class Settings(ServiceSettings):
         secret: signs review and guest tokens, and guests' challenges.
         refund_alone_max_minor, instalment_min_minor, plan_months_max: see `Rules`.
         guest_lookups_per_account, guest_lookups_per_address, guest_lookups: in a quarter of an hour.
-        guest_failures_max: see `Rules`.
+        guest_failures_max, guest_failures_per_account_max, guest_failures_per_address_max,
+            guest_failures_in_all_max: see `Rules`.
         guest_challenge_cost: how often a guest's browser hashes for one try.
     """
 
@@ -33,6 +34,9 @@ class Settings(ServiceSettings):
     guest_lookups_per_address: int = Field(default=60, ge=1)
     guest_lookups: int = Field(default=5_000, ge=1)
     guest_failures_max: int = Field(default=Rules.guest_failures_max, ge=1, le=1_000)
+    guest_failures_per_account_max: int = Field(default=Rules.guest_failures_per_account_max, ge=1, le=1_000)
+    guest_failures_per_address_max: int = Field(default=Rules.guest_failures_per_address_max, ge=1, le=1_000)
+    guest_failures_in_all_max: int = Field(default=Rules.guest_failures_in_all_max, ge=1, le=100_000)
     guest_challenge_cost: int = Field(default=1_000, ge=1, le=1_000_000)
 
     def rules(self) -> Rules:
@@ -43,4 +47,7 @@ class Settings(ServiceSettings):
             self.instalment_min_minor,
             self.plan_months_max,
             self.guest_failures_max,
+            self.guest_failures_per_account_max,
+            self.guest_failures_per_address_max,
+            self.guest_failures_in_all_max,
         )

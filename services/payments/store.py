@@ -14,8 +14,8 @@ from services.payments import guest_tries, rows, settlements
 from services.payments.domain import State
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.ledger import PostingKey
-from services.payments.domain.proofs import Proofs
 from services.payments.domain.records import Payment, Statement, Visit
+from services.payments.domain.rules import Rules
 from services.payments.domain.settlement import Settlement
 from services.payments.naming import Named, name_plan, named_by
 from services.payments.rows import Row
@@ -97,18 +97,22 @@ _TAKE_WEBHOOKS: Final = """
 """
 
 
-async def load(connection: Connection, messages: Sequence[Message[Any]], proofs: Proofs) -> dict[str, State]:
+async def load(connection: Connection, messages: Sequence[Message[Any]], rules: Rules) -> dict[str, State]:
     """Lock the states that messages are about and return them by key; an account that is not known is missing.
 
     An account that a fact is about gets its row here, before any lock is taken, so that two processes that
     hear of it at the same time come one after the other.
     """
-    named = named_by(messages, proofs)
+    named = named_by(messages, rules.proofs)
     if named.told_of:
         await connection.execute(_ADD_SHELLS, sorted(named.told_of))
     states: dict[str, State] = {}
     if named.accounts:
-        states.update(await read(connection, named, _LOCK_ACCOUNTS))
+        accounts = await read(connection, named, _LOCK_ACCOUNTS)
+        if named.guests:
+            # Once the accounts are locked: what others tried of them meanwhile counts.
+            accounts = await guest_tries.add(connection, named, accounts, rules.guest_failures_in_all_max)
+        states.update(accounts)
     if named.settlements:
         states.update(await settlements.load(connection, named.settlements, _READ_WORK))
     return states
@@ -127,7 +131,6 @@ async def read(connection: Connection, named: Named, read_accounts: str) -> dict
             named.with_plans.add(row[0])
     more = await _read_work_and_refunds(connection, named)
     payments, elsewhere = await _read_payments(connection, named, numbers)
-    tries = await guest_tries.read(connection, named.guests, named.guest_methods)
     posted: dict[str, set[PostingKey]] = defaultdict(set)
     if named.postings:
         for number, kind, cause_id in await connection.fetch(_READ_POSTED, *arrays(named.postings)):
@@ -145,7 +148,6 @@ async def read(connection: Connection, named: Named, read_accounts: str) -> dict
             paperless=rows.paperless(row),
             visits=visits.get(row[0], {}),
             payments=payments.get(row[0], {}),
-            guest_tries=tries,
             payment_ids_elsewhere=frozenset(elsewhere.get(row[0], ())),
             statements=statements.get(row[0], {}),
             posted=frozenset(posted.get(row[0], ())),

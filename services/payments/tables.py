@@ -98,6 +98,17 @@ class PaymentRow(SQLModel, table=True):
         # How often guests' charges failed.
         Index("payment_guest", "guest", postgresql_where="guest is not null"),
         Index("payment_guest_method", "guest_method", postgresql_where="guest_method is not null"),
+        Index(
+            "payment_guest_address",
+            "guest_address",
+            "created_at",
+            postgresql_where="guest_address is not null and status in ('processing', 'unknown', 'failed')",
+        ),
+        Index(
+            "payment_guest_failed",
+            "created_at",
+            postgresql_where="guest is not null and status = 'failed'",
+        ),
         # A review is used once.
         Index("payment_review", "review_id", postgresql_where="review_id is not null"),
         # What the next settlement should have.
@@ -135,6 +146,7 @@ class PaymentRow(SQLModel, table=True):
     settled_minor: int = Field(sa_column=_minor("0"))
     guest: str | None = Field(sa_column=columns.text(nullable=True))
     guest_method: bytes | None = Field(sa_column=Column(LargeBinary))
+    guest_address: str | None = Field(sa_column=columns.text(nullable=True))
     correlationid: str | None = Field(sa_column=columns.text(nullable=True))
 
 

@@ -341,7 +341,7 @@ REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
     "refund_decided": "The refund was approved or declined before.",
     "second_person_required": "Who asked for a refund cannot approve it.",
     "guest_expired": "The guest looked the bill up too long ago: look it up again.",
-    "too_many_attempts": "Too many charges of this guest, or of this card, have failed within a day.",
+    "too_many_attempts": "Too many charges failed in a day: of this guest, card, account or address, or in all.",
     "work_settled": "Somebody has settled this already.",
     "unknown_action": "This work cannot be settled that way.",
     "settlement_repeated": "Another settlement with this id or these lines was imported before.",

@@ -9,9 +9,30 @@ import pytest
 
 from local.infrastructure import Endpoints
 from services.payments import guest_tries
+from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.proofs import GuestPass, Proofs
+from services.payments.domain.records import GuestTry
+from services.payments.handlers import payments as payments_under
+from services.payments.naming import Named
+from shared.database import Connection
+from shared.events.envelope import Data, Message
+from shared.events.vocabulary import Method
+from shared.frozen import replace
 from tests.flow.payments_api import Api, served_payments
 from tests.flow.payments_batches import about, handle, numbers
-from tests.unit.payments.story import adjustment, charge, opened, start_plan, submit, visit
+from tests.outside.sandbox.world import SECRET
+from tests.unit.payments.story import (
+    RULES,
+    adjustment,
+    answer,
+    charge,
+    opened,
+    outcome,
+    start_plan,
+    submit,
+    visit,
+)
+from tests.unit.payments.test_proofs import guest_token
 
 
 @pytest.fixture(scope="module", name="payments")
@@ -178,10 +199,16 @@ async def test_a_guest_reviews_what_they_pay(payments: Api) -> None:
     assert refused[0] == 404
 
 
+async def tries(connection: Connection, number: str, named: Named) -> tuple[GuestTry, ...]:
+    found = await guest_tries.add(connection, named, {number: GuarantorAccount(number)}, 5_000)
+    return found[number].guest_tries
+
+
 _AS_TRIED_BY_GUESTS = """
     insert into payment select (jsonb_populate_record(one, jsonb_build_object(
         'payment_id', one.payment_id || '-' || tried, 'guest', case when tried > 3 then $2 else $3 end,
         'guest_method', case when tried > 3 then $4::bytea else $5 end,
+        'guest_address', case when tried > 3 then $6::text else $7 end,
         'created_at', one.created_at + tried * interval '1 s', 'status', 'failed'))).*
     from payment one, generate_series(1, 1500) tried where payment_id = $1
 """
@@ -192,15 +219,92 @@ async def test_what_one_guest_tries_hides_nothing_that_another_tried(payments: A
     await handle(payments.pool, *about(number, opened(), visit("V1"), charge(9_000, "V1", "C-1")))
     payment_id = f"P-{number}"
     await handle(payments.pool, *about(number, submit(1_000, payment_id=payment_id)))
-    guests, methods = (
+    guests, methods, addresses = (
         [f"{name}-{number}" for name in ("busy", "rare")],
         [f"{name}-{number}".encode() for name in "br"],
+        [f"{name}-{number}" for name in ("office", "home")],
     )
-    await payments.pool.execute(_AS_TRIED_BY_GUESTS, payment_id, *guests, *methods)
+    await payments.pool.execute(_AS_TRIED_BY_GUESTS, payment_id, *guests, *methods, *addresses)
 
     async with payments.pool.acquire() as connection:
-        by_pass = await guest_tries.read(connection, guests, [])
-        by_method = await guest_tries.read(connection, [f"other-{number}"], methods)
+        by_pass = await tries(connection, number, Named(guests=set(guests)))
+        by_method = await tries(connection, number, Named(guest_methods=set(methods)))
+        of_account = await tries(connection, number, Named(guest_accounts={number, f"{number}-never"}))
+        by_address = await tries(connection, number, Named(guest_addresses={*addresses, "somewhere"}))
 
     assert [Counter(one.guest for one in by_pass)[guest] for guest in guests] == [1_000, 3]
     assert [Counter(one.method for one in by_method)[method] for method in methods] == [1_000, 3]
+    assert [Counter(one.address for one in by_address)[address] for address in addresses] == [1_000, 3]
+    assert len(of_account) == 1_000
+
+
+def by_guest(number: str, lookup: int, count: int, address: str) -> Message[Data]:
+    """A guest pays 1.00 with a card of their own, by one of several lookups."""
+    subject, payment_id = f"guest-{number}-{lookup}", f"{number}-{lookup}-{count}"
+    token = guest_token(account_number=number, typed=number, subject=subject, address=address)
+    card = Method(kind="card", token=f"tok_{payment_id}", last4="4242")
+    (asked,) = about(number, submit(100, payment_id, method=card, guest_token=token))
+    return asked.model_copy(update={"actor": "guest", "subject": subject})
+
+
+async def declined(payments: Api, number: str, lookup: int, address: str, count: int = 10) -> list[str | None]:
+    """Let a guest try one card after another, each of which fails, and return why those were refused that were."""
+    reasons = []
+    for one in range(count):
+        (decided,) = await handle(payments.pool, by_guest(number, lookup, one, address))
+        reasons.append(outcome(decided)[1])
+        if reasons[-1] is None:
+            failed = answer("declined", payment_id=f"{number}-{lookup}-{one}")
+            await handle(payments.pool, *about(number, failed))
+    return reasons
+
+
+async def test_cards_that_fail_on_one_bill_count_over_all_lookups_and_not_for_its_guarantor(payments: Api) -> None:
+    number, other = await bill(payments), await bill(payments)
+
+    reasons = [await declined(payments, number, lookup, f"{number}-{lookup}") for lookup in range(3)]
+
+    assert reasons == [[None] * 10, [None] * 10, ["too_many_attempts"] * 10]
+    assert await declined(payments, other, 0, f"{number}-0", 1) == [None]
+    (decided,) = await handle(payments.pool, *about(number, submit(100, f"{number}-guarantor")))
+    assert outcome(decided) == ("done", None)
+
+
+async def test_cards_that_fail_on_many_bills_count_by_where_they_were_looked_up_from(payments: Api) -> None:
+    bills = [await bill(payments) for _ in range(6)]
+    here, elsewhere = (f"{bills[0]}-{place}" for place in ("here", "elsewhere"))
+
+    tried = [await declined(payments, number, 0, here) for number in bills[:5]]
+
+    assert tried == [[None] * 10] * 5
+    assert await declined(payments, bills[5], 0, here, 1) == ["too_many_attempts"]
+    assert await declined(payments, bills[5], 1, elsewhere, 1) == [None]
+
+
+async def test_cards_that_fail_count_in_all(payments: Api) -> None:
+    first, other = await bill(payments), await bill(payments)
+    await declined(payments, first, 0, f"{first}-here", 2)
+    asked = by_guest(other, 0, 0, f"{other}-elsewhere")
+
+    found = {}
+    for limit in (2, 100_000):
+        limited = payments_under(replace(RULES, guest_failures_in_all_max=limit))
+        async with payments.pool.acquire() as connection, connection.transaction():
+            accounts = await limited.load(connection, [asked])
+        (event,) = limited.decide(accounts[other], asked, asked.time).events
+        found[limit] = event.outcome
+
+    assert found == {2: "refused", 100_000: "done"}
+
+
+async def test_a_guests_pass_tells_networks_apart_and_no_address(payments: Api) -> None:
+    number = await bill(payments)
+
+    passes = []
+    for address in ("203.0.113.7", "::ffff:203.0.113.7", "203.0.113.8"):
+        _, found = await look_up(payments, number, "Nunez Ohara", x_forwarded_for=address)
+        passes.append(Proofs(SECRET).read(GuestPass, found["guest_token"]))
+
+    first, same, other = [one.address for one in passes if one]
+    assert first == same != other
+    assert "203.0.113" not in f"{first}{other}"

@@ -86,7 +86,14 @@ async def lookup(
     # A call begins a chain, nothing caused it.
     subject = f"guest-{uuid.uuid4().hex}"  # noqa: TID251
     token = own.rules().proofs.sign(
-        GuestPass(account.number, typed.account_number, subject, bill.visit_number, expires_at.timestamp())
+        GuestPass(
+            account.number,
+            typed.account_number,
+            subject,
+            bill.visit_number,
+            expires_at.timestamp(),
+            guests.stand_in(secret, "address", address).hex(),
+        )
     )
     return GuestBill(
         guest_token=token,

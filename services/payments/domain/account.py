@@ -7,6 +7,7 @@ have not ended, and of the rest only what the messages at hand name.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.payments.domain.ledger import Posting, PostingKey
 from services.payments.domain.records import (
@@ -37,7 +38,10 @@ class GuarantorAccount:
         paperless: the persons who get its statements without paper.
         visits: all of them, by number.
         payments: those that have not ended, and those that messages name, or whose review they use again, by id.
-        guest_tries: charges of guests, of this account or another, by a pass or a method that messages name.
+        guest_tries: charges of guests, of this account or another, by a pass or a method that messages name, of
+            an account that a guest pays, or from where its bill was looked up.
+        guests_failed_since: when the first was made of the newest failed charges of all guests that are as many as
+            may fail in a day; absent where there are fewer.
         payment_ids_elsewhere: those that messages name and that belong to other accounts.
         statements: those that messages name, and those not told yet, by id.
         posted: the postings that messages name and that are in the ledger, also by this batch.
@@ -54,6 +58,7 @@ class GuarantorAccount:
     visits: Mapping[str, Visit] = field(default_factory=dict)
     payments: Mapping[str, Payment] = field(default_factory=dict)
     guest_tries: tuple[GuestTry, ...] = ()
+    guests_failed_since: datetime | None = None
     payment_ids_elsewhere: frozenset[str] = frozenset()
     statements: Mapping[str, Statement] = field(default_factory=dict)
     posted: frozenset[PostingKey] = frozenset()

@@ -5,6 +5,7 @@ from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.proofs import GuestPass, Proofs, expired
+from services.payments.domain.rules import Rules
 from shared.digests import digest
 from shared.events.payments import Allocation, RefusalReason, Share, SubmitPayment
 
@@ -68,15 +69,21 @@ def method_digest(token: str) -> bytes:
     return digest("token", token)
 
 
-def failed_too_often(
-    account: GuarantorAccount, guest: GuestPass, token: str, now: datetime, failures_max: int
-) -> bool:
-    """Tell whether a guest tries out cards: many by one lookup, or one card on many bills.
+def failed_too_often(account: GuarantorAccount, guest: GuestPass, token: str, now: datetime, rules: Rules) -> bool:
+    """Tell whether guests try out cards: many by one lookup, one on many bills, or many whatever way they take.
 
-    By one lookup those count that have not ended, so that trying them all at once is no way around.
+    By one lookup, of one account and from one address those count that have not ended, so that trying them all at
+    once is no way around. Nobody who is logged in is held up by what guests tried.
     """
-    method = method_digest(token)
-    tries = [one for one in account.guest_tries if one.at > now - _FAILURES_WITHIN]
+    method, since = method_digest(token), now - _FAILURES_WITHIN
+    tries = [one for one in account.guest_tries if one.at > since]
     by_guest = sum(one.guest == guest.subject for one in tries)
     by_method = sum(one.failed and one.method == method for one in tries)
-    return max(by_guest, by_method) >= failures_max
+    of_account = sum(one.account_number == account.number for one in tries)
+    from_address = sum(one.address == guest.address for one in tries) if guest.address else 0
+    return (
+        max(by_guest, by_method) >= rules.guest_failures_max
+        or of_account >= rules.guest_failures_per_account_max
+        or from_address >= rules.guest_failures_per_address_max
+        or (account.guests_failed_since is not None and account.guests_failed_since > since)
+    )

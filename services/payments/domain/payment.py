@@ -65,12 +65,15 @@ def submit(
         now=now,
         plan_id=command.plan_id,
         review_id=terms.review_id,
-        guest=guest.subject if guest else None,
+        guest=guest,
         correlationid=message.correlation,
     )
     after = account.with_payment(payment)
-    if payment.guest and payment.guest_method:
-        tried = GuestTry(payment.guest, payment.guest_method, now)
+    if guest:
+        method = method_digest(terms.method.token)
+        tried = GuestTry(
+            guest.subject, method, now, failed=False, account_number=account.number, address=guest.address
+        )
         after = replace(after, guest_tries=(*after.guest_tries, tried))
     if command.save_method and command.method and person:
         after = keep_later(after, command.payment_id, command.method, person, now)
@@ -98,7 +101,7 @@ def _terms(
     method = command.method or saved_method(account, command.method_id, person)
     if method is None:
         return "not_found" if command.method_id else "method_missing"
-    if guest and failed_too_often(account, guest, method.token, now, rules.guest_failures_max):
+    if guest and failed_too_often(account, guest, method.token, now, rules):
         return "too_many_attempts"
     chosen: Allocation | RefusalReason | None = command.allocation
     if guest:
@@ -158,7 +161,7 @@ def begin(
     plan_id: str | None = None,
     instalment: int | None = None,
     review_id: str | None = None,
-    guest: str | None = None,
+    guest: GuestPass | None = None,
     correlationid: str | None = None,
 ) -> Payment:
     """Return a payment that is about to be charged; its key at the processor is its own."""
@@ -177,8 +180,9 @@ def begin(
         plan_id=plan_id,
         instalment=instalment,
         review_id=review_id,
-        guest=guest,
+        guest=guest.subject if guest else None,
         guest_method=method_digest(method.token) if guest else None,
+        guest_address=guest.address if guest else None,
         correlationid=correlationid,
     )
 

@@ -114,7 +114,8 @@ class Payment:
         refunded_minor: what was given back, and not given back in vain.
         dispute_status: how the card holder's dispute stands.
         settlement_id: the newest settlement that has it, and `settled_minor` what was paid out for it in all.
-        guest: the subject of the guest who made it, and `guest_method` what stands for the token that they gave.
+        guest: the subject of the guest who made it, `guest_method` what stands for the token that they gave, and
+            `guest_address` for where they looked the bill up from.
         correlationid: the chain that it began in, and that all that becomes of it belongs to.
     """
 
@@ -141,6 +142,7 @@ class Payment:
     settled_minor: int = 0
     guest: str | None = None
     guest_method: bytes | None = None
+    guest_address: str | None = None
     correlationid: str | None = None
 
     @property
@@ -151,12 +153,19 @@ class Payment:
 
 @dataclass(frozen=True)
 class GuestTry:
-    """A guest's charge that failed or has not ended: the subject of the guest's pass, with what, and when."""
+    """A guest's charge that failed or has not ended.
+
+    Attributes:
+        guest: the subject of the guest's pass.
+        method, address: what stands for the token, and for where the bill was looked up from if that is known.
+    """
 
     guest: str
     method: bytes
     at: datetime
-    failed: bool = False
+    failed: bool
+    account_number: str
+    address: str | None = None
 
 
 @dataclass(frozen=True)

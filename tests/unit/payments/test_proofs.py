@@ -198,17 +198,19 @@ def test_a_guest_cannot_try_out_many_cards_by_one_lookup() -> None:
 
 def test_a_guest_cannot_go_on_with_a_card_that_failed_too_often_wherever() -> None:
     def after(*, at: datetime, failed: bool = True) -> Decision[Any]:
-        tried = GuestTry("guest-of-another-bill", method_digest(CARD.token), at, failed)
+        tried = GuestTry("guest-of-another-bill", method_digest(CARD.token), at, failed, "G-2")
         account = replace(owing(V1=15_000), guest_tries=(tried,) * RULES.guest_failures_max)
         return as_guest(account, submit(100, guest_token=guest_token()))
 
     assert outcome(after(at=NOW)) == ("refused", "too_many_attempts")
     assert outcome(after(at=NOW, failed=False)) == ("done", None)
     assert outcome(after(at=NOW - timedelta(days=1))) == ("done", None)
-    tried = GuestTry("guest-1", method_digest(CARD.token), NOW, failed=True)
+    tried = GuestTry("guest-1", method_digest(CARD.token), NOW, failed=True, account_number=NUMBER)
     account = replace(owing(V1=15_000), guest_tries=(tried,) * RULES.guest_failures_max)
     assert outcome(when(account, submit(100))) == ("done", None)
-    elsewhere = GuestTry("guest-of-another-bill", method_digest("tok_other"), NOW, failed=True)
+    elsewhere = GuestTry(
+        "guest-of-another-bill", method_digest("tok_other"), NOW, failed=True, account_number="G-2"
+    )
     account = replace(account, guest_tries=(elsewhere,) * RULES.guest_failures_max)
     assert outcome(as_guest(account, submit(100, guest_token=guest_token()))) == ("done", None)
 
