@@ -15,7 +15,8 @@ class Settings(ServiceSettings):
         processor_secret: proves to the processor who we are, and that its webhooks are its own.
         secret: signs review and guest tokens, and guests' challenges.
         refund_alone_max_minor, instalment_min_minor, plan_months_max: see `Rules`.
-        guest_lookups_per_account, guest_lookups_per_address, guest_lookups: in a quarter of an hour.
+        guest_lookups_per_account, guest_lookups_per_address, guest_lookups: in a quarter of an hour; the first is
+            that of a number as typed, too.
         guest_failures_max, guest_failures_per_account_max, guest_failures_per_address_max,
             guest_failures_in_all_max: see `Rules`.
         guest_challenge_cost: how often a guest's browser hashes for one try.

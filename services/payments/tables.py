@@ -325,7 +325,7 @@ class GuestProofRow(SQLModel, table=True):
 
 
 class GuestAttemptsRow(SQLModel, table=True):
-    """How many lookups there were in a window of time: of one account, from one address, or in all (digests)."""
+    """How many lookups there were in a window: of a number, an account, an address, or in all (digests)."""
 
     __tablename__ = "guest_attempts"
     __table_args__ = (Index("guest_attempts_window", "window_at"),)

@@ -71,10 +71,13 @@ async def lookup(
     address = guests.network((x_forwarded_for or client).split(",")[0])
     async with pool.acquire() as connection:
         found = await reads.bills(connection, typed.account_number)
-    # Whichever of an account's numbers is typed, the attempts are at that account.
+    # Whichever of an account's numbers is typed, the attempts are at that account, too.
     number = found[0].account_number if len(found) == 1 else typed.account_number
-    await _take(pool, now, own, proof, number, address)
+    few = await _take(pool, now, own, proof, (typed.account_number, number), address)
     bill = guests.matching(found, typed.last_name)
+    if not few:
+        # Not that there were too many: that would tell which numbers exist, and belong together.
+        bill = None
     shown = await reads.show_accounts(pool, [bill.account_number if bill else ""])
     if bill is None or not shown:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such bill under this name.", reason="not_found")
@@ -104,15 +107,21 @@ async def lookup(
     )
 
 
-async def _take(pool: Pool, now: datetime, own: Settings, proof: bytes, number: str, address: str) -> None:
-    """Use up a proof, and count the attempt.
+async def _take(
+    pool: Pool, now: datetime, own: Settings, proof: bytes, numbers: tuple[str, str], address: str
+) -> bool:
+    """Use up a proof, count the attempt, and tell whether there were few enough at the account.
+
+    The numbers are the one that was typed, which everybody hears was tried too often, and the account's own.
 
     Raises:
         Problem: the proof was used before, or there were too many attempts.
     """
     secret = own.secret.get_secret_value()
-    tried = [("account", number), ("address", address), ("all", "")]
-    limits = [own.guest_lookups_per_account, own.guest_lookups_per_address, own.guest_lookups]
+    typed, number = numbers
+    tried = [("account", number), ("typed", typed), ("address", address), ("all", "")]
+    per_account = own.guest_lookups_per_account
+    limits = [per_account, own.guest_lookups_per_address, own.guest_lookups]
     async with pool.acquire() as connection, connection.transaction():
         fresh = await guests.use(connection, proof)
         counts = await guests.attempts(connection, secret, tried, now) if fresh else []
@@ -120,10 +129,12 @@ async def _take(pool: Pool, now: datetime, own: Settings, proof: bytes, number: 
         raise Problem(
             HTTPStatus.BAD_REQUEST, "This captcha was used before: solve another.", reason="captcha_used"
         )
-    if any(count > limit for count, limit in zip(counts, limits, strict=True)):
+    at_account, *others = counts
+    if any(count > limit for count, limit in zip(others, limits, strict=True)):
         raise Problem(
             HTTPStatus.TOO_MANY_REQUESTS,
             "There were too many attempts: try again in a quarter of an hour.",
             reason="too_many_attempts",
             headers={"Retry-After": f"{guests.WINDOW.total_seconds():.0f}"},
         )
+    return at_account <= per_account
