@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox import processor
-from sandbox.tokens import TOKENS, Turn
+from sandbox.tokens import SLOW_S, TOKENS, Turn
 from tests.outside.sandbox.world import BEARER, DAY_S, World, served
 
 
@@ -82,7 +82,7 @@ async def test_a_charge_that_ends_in_an_error_is_done_once_and_can_be_asked_for(
 async def test_a_slow_charge_answers_all_who_repeat_it_meanwhile_alike(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert processor.SLOW_S == 5
+    assert SLOW_S == 5
     monkeypatch.setattr(processor, "SLOW_S", 0.5)
     loop = asyncio.get_running_loop()
     began = loop.time()
