@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from services.payments import rows
 from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.ledger import PostingKind
 from services.payments.domain.records import Opened, Payment, Plan, SavedMethod, Statement, Work
 from services.payments.naming import Named
 from services.payments.store import READ_ACCOUNTS, read
@@ -25,6 +26,13 @@ _ACTIVITY: Final = """
     select kind, cause_id, at, service_date, description, accounts, amounts from posting
     where account_number = $1 and (at, kind, cause_id) < ($2, $3, $4)
     order by at desc, kind desc, cause_id desc limit $5
+"""
+_POSTED_OF_PAYMENT: Final = """
+    select kind, amounts[1] from posting
+    where account_number = $1 and (kind in ('payment', 'return', 'dispute') and cause_id = $2
+        or kind in ('refund', 'refund-failed') and cause_id in (
+            select refund_id from refund where account_number = $1 and payment_id = $2))
+    order by kind <> 'payment', at, kind, cause_id
 """
 _STATEMENTS: Final = f"""
     select {", ".join(rows.STATEMENT)} from statement where account_number = $1
@@ -91,6 +99,14 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """A posting of a payment as its receipt shows it: why, and how much more we have by it; less is negative."""
+
+    kind: PostingKind
+    received_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bill:
     """What a number that a guest typed may stand for."""
 
@@ -138,6 +154,11 @@ async def account_of_payment(pool: Pool, payment_id: str) -> str | None:
     """Return the number of the account that a payment is of."""
     number: str | None = await pool.fetchval(_NUMBER_OF_PAYMENT, payment_id)
     return number
+
+
+async def posted_of_payment(pool: Pool, number: str, payment_id: str) -> list[Posted]:
+    """Return what was posted of a payment: that it was made, and then what became of its money."""
+    return [Posted(*row) for row in await pool.fetch(_POSTED_OF_PAYMENT, number, payment_id)]
 
 
 async def activity(

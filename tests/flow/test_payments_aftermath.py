@@ -34,6 +34,18 @@ async def paid(portal: Portal, number: str, token: str, amount_minor: int = 10_0
     return f"{number}-pay"
 
 
+def refund(number: str, amount_minor: int) -> RequestRefund:
+    """Return what asks for a part of what was paid."""
+    return RequestRefund(
+        refund_id=f"{number}-refund",
+        account_number=number,
+        payment_id=f"{number}-pay",
+        amount_minor=amount_minor,
+        currency="USD",
+        reason="Charged twice",
+    )
+
+
 async def work(portal: Portal, kind: str, number: str) -> str:
     """Return the open work of a kind about an account."""
 
@@ -106,16 +118,8 @@ async def test_a_payment_whose_dispute_was_won_can_be_refunded(portal: Portal) -
     await portal.world.post(f"/processor/charges/{charge['charge_id']}/dispute", {"status": "won"})
     await portal.webhook("charge.disputed", payment_id)
     await portal.said_of(number, "payments.payment-disputed.v1", dispute_status="won")
-    refund = RequestRefund(
-        refund_id=f"{number}-refund",
-        account_number=number,
-        payment_id=payment_id,
-        amount_minor=4_000,
-        currency="USD",
-        reason="Charged twice",
-    )
 
-    await portal.command(number, refund, actor="staff:ann")
+    await portal.command(number, refund(number, 4_000), actor="staff:ann")
 
     await portal.said_of(number, "payments.payment-refunded.v1", amount_minor=4_000)
     await portal.said_of(number, "payments.balance-changed.v1", balance_minor=4_000)
@@ -124,15 +128,7 @@ async def test_a_payment_whose_dispute_was_won_can_be_refunded(portal: Portal) -
 async def test_a_large_refund_is_approved_by_a_second_person_and_raises_the_balance(portal: Portal) -> None:
     number = await portal.account(80_000)
     payment_id = await paid(portal, number, "tok_ok", 80_000)
-    refund = RequestRefund(
-        refund_id=f"{number}-refund",
-        account_number=number,
-        payment_id=payment_id,
-        amount_minor=60_000,
-        currency="USD",
-        reason="Charged twice",
-    )
-    await portal.command(number, refund, actor="staff:ann")
+    await portal.command(number, refund(number, 60_000), actor="staff:ann")
     work_id = await work(portal, "refund-approval", number)
 
     own, problem = await portal.api.post(f"/v1/work/{work_id}/approve", person="ann", role="billing")
@@ -155,15 +151,7 @@ async def test_a_large_refund_is_approved_by_a_second_person_and_raises_the_bala
 async def test_a_refund_that_fails_a_day_later_is_posted_again(portal: Portal) -> None:
     number = await portal.account(10_000)
     payment_id = await paid(portal, number, "tok_refund_fails")
-    refund = RequestRefund(
-        refund_id=f"{number}-refund",
-        account_number=number,
-        payment_id=payment_id,
-        amount_minor=4_000,
-        currency="USD",
-        reason="Charged twice",
-    )
-    await portal.command(number, refund, actor="staff:ann")
+    await portal.command(number, refund(number, 4_000), actor="staff:ann")
     await portal.said_of(number, "payments.balance-changed.v1", balance_minor=4_000)
 
     await portal.advance(timedelta(days=2))
@@ -380,13 +368,24 @@ async def test_documents_are_the_same_bytes_whenever_they_are_made(portal: Porta
     assert (status, receipt) == await portal.api.pdf(f"/v1/payments/{payment_id}/receipt.pdf", person="P-2")
     assert (await portal.api.pdf(f"/v1/payments/{payment_id}/receipt.pdf", person="P-9"))[0] == 404
 
+    await portal.command(number, refund(number, 1_000), actor="staff:ann")
+    await portal.said(number, "payments.payment-refunded.v1")
+    path = f"/v1/payments/{payment_id}/receipt.pdf"
+    newest, *versions = [
+        await portal.api.pdf(f"{path}{asked}", person="P-1") for asked in ("", "?version=1", "?version=2")
+    ]
+    assert versions == [(200, receipt), newest]
+    assert newest != (200, receipt)
+    refused = [(await portal.api.pdf(f"{path}?version={none}", person="P-1"))[0] for none in (0, 3)]
+    assert refused == [422, 404]
+
     (issued,) = about(number, statement(f"{number}-S1"))
     await portal.publish(HOST_BILLING.name, number, write(issued))
     await portal.said(number, "payments.statement-available.v1")
     path = f"/v1/statements/{number}-S1.pdf"
     status, shown = await portal.api.pdf(path, person="P-1")
     await portal.publish(HOST_BILLING.name, number, *map(write, about(number, charge(700, "V-9", "C-9"))))
-    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=6_700)
+    await portal.said_of(number, "payments.balance-changed.v1", balance_minor=7_700)
 
     assert (status, shown[:5]) == (200, b"%PDF-")
     assert (status, shown) == await portal.api.pdf(path, person="P-2")

@@ -42,6 +42,7 @@ from shared.routes import ThePool
 router = APIRouter(prefix="/v1", tags=["accounts"])
 
 After = Annotated[str | None, Query(max_length=400, description="`next` of the part before")]
+Version = Annotated[int | None, Query(ge=1, description="of the receipt; without one, the newest")]
 _PDF: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"application/pdf": {}}}}
 
 
@@ -126,12 +127,18 @@ async def payment(payment_id: PathId, caller: PersonOrStaff, pool: ThePool) -> P
 
 
 @router.get("/payments/{payment_id}/receipt.pdf", response_class=Response, responses=_PDF)
-async def receipt(payment_id: PathId, caller: PersonOrStaff, pool: ThePool) -> Response:
-    """Give the receipt of a payment as PDF, once the money was taken."""
+async def receipt(payment_id: PathId, caller: PersonOrStaff, pool: ThePool, version: Version = None) -> Response:
+    """Give the receipt of a payment as PDF, once the money was taken.
+
+    What becomes of the money later, as a refund, makes another version, which says its number; all can be had.
+    """
     account, found = await _payment(pool, payment_id, caller)
-    if found.status not in ("succeeded", "returned"):
+    posted = await reads.posted_of_payment(pool, account.number, payment_id)
+    if not posted:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no receipt: the money was not taken.", reason="not_found")
-    return Response(await receipt_pdf(account.number, found), media_type="application/pdf")
+    if version is not None and version > len(posted):
+        raise Problem(HTTPStatus.NOT_FOUND, "There is no such version of the receipt.", reason="not_found")
+    return Response(await receipt_pdf(account.number, found, posted[:version]), media_type="application/pdf")
 
 
 async def _payment(pool: Pool, payment_id: str, caller: Caller) -> tuple[GuarantorAccount, Payment]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -13,6 +14,7 @@ from babel.dates import format_date
 from babel.numbers import format_currency, get_currency_precision
 
 from services.payments.domain.records import Payment, Statement
+from services.payments.reads import Posted
 
 _FOLDER: Final = Path(__file__).parent
 _LOCALE: Final = "en_US"
@@ -45,18 +47,23 @@ async def statement_pdf(account_number: str, statement: Statement) -> bytes:
     return await _pdf("statement", said, statement.issued_on)
 
 
-async def receipt_pdf(account_number: str, payment: Payment) -> bytes:
-    """Return the receipt of a payment whose money was taken."""
+async def receipt_pdf(account_number: str, payment: Payment, posted: Sequence[Posted]) -> bytes:
+    """Return the receipt of a payment after the first of its postings: each that comes is another version of it.
+
+    Only what never changes is taken from the payment, so that earlier versions can be made again.
+    """
     currency = payment.currency
     method = payment.method
+    refunded_minor = _refunded_minor(posted)
     said = {
         "account_number": account_number,
         "payment_id": payment.payment_id,
         "paid_on": _day(payment.created_at.date()),
         "method": f"{(method.brand or method.kind.replace('_', ' ')).title()} ending in {method.last4}",
-        "status": standing(payment),
+        "status": standing(payment.amount_minor, posted),
         "amount": _money(payment.amount_minor, currency),
-        "refunded": _money(payment.refunded_minor, currency) if payment.refunded_minor else "",
+        "refunded": _money(refunded_minor, currency) if refunded_minor else "",
+        "version": str(len(posted)) if len(posted) > 1 else "",
         "visits": [
             {"number": share.visit_account_number, "amount": _money(share.amount_minor, currency)}
             for share in payment.allocation
@@ -65,15 +72,20 @@ async def receipt_pdf(account_number: str, payment: Payment) -> bytes:
     return await _pdf("receipt", said, payment.created_at.date())
 
 
-def standing(payment: Payment) -> str:
-    """Return how a payment whose money was taken stands, after all that became of it."""
-    if payment.status == "returned":
+def standing(amount_minor: int, posted: Sequence[Posted]) -> str:
+    """Return how a payment whose money was taken stands, after all that was posted of it."""
+    kinds, refunded_minor = {one.kind for one in posted}, _refunded_minor(posted)
+    if "return" in kinds:
         return "Sent back by the bank"
-    if payment.dispute_status == "lost":
+    if "dispute" in kinds:
         return "Taken back after a dispute"
-    if payment.refunded_minor:
-        return "Refunded in part" if payment.refunded_minor < payment.amount_minor else "Refunded"
+    if refunded_minor:
+        return "Refunded in part" if refunded_minor < amount_minor else "Refunded"
     return "Paid"
+
+
+def _refunded_minor(posted: Sequence[Posted]) -> int:
+    return -sum(one.received_minor for one in posted if one.kind in ("refund", "refund-failed"))
 
 
 async def _pdf(page: str, said: dict[str, Any], made_on: date) -> bytes:

@@ -1,25 +1,23 @@
 """What receipts say."""
 
-from typing import Any
-
 import pytest
 
 from services.payments.documents import standing
-from shared.frozen import replace
-from tests.unit.payments.story import answer, owing, submit, when
+from services.payments.reads import Posted
+
+PAID = Posted("payment", 10_000)
 
 
 @pytest.mark.parametrize(
     ("became", "words"),
     [
-        ({}, "Paid"),
-        ({"dispute_status": "won"}, "Paid"),
-        ({"dispute_status": "lost"}, "Taken back after a dispute"),
-        ({"status": "returned"}, "Sent back by the bank"),
-        ({"refunded_minor": 400}, "Refunded in part"),
-        ({"refunded_minor": 10_000}, "Refunded"),
+        ([], "Paid"),
+        ([Posted("dispute", -10_000)], "Taken back after a dispute"),
+        ([Posted("return", -10_000)], "Sent back by the bank"),
+        ([Posted("refund", -400)], "Refunded in part"),
+        ([Posted("refund", -400), Posted("refund", -9_600)], "Refunded"),
+        ([Posted("refund", -400), Posted("refund-failed", 400)], "Paid"),
     ],
 )
-def test_a_receipt_says_what_became_of_the_money(became: dict[str, Any], words: str) -> None:
-    paid = when(when(owing(V1=10_000), submit()).state, answer("succeeded")).state.payments["pay-1"]
-    assert standing(replace(paid, **became)) == words
+def test_a_receipt_says_what_became_of_the_money(became: list[Posted], words: str) -> None:
+    assert standing(10_000, [PAID, *became]) == words
