@@ -287,8 +287,8 @@ def _patient_row(patient_id: str, one: Registered) -> Row:
 def coverage_of(row: Sequence[Any]) -> Coverage:
     """Return a coverage from the columns of `COVERAGE`."""
     _, coverage_id, content, *rest, told = row
-    on_file = OnFile.model_validate_json(told) if told is not None else None
-    return Coverage(coverage_id, Content.model_validate_json(content), *rest, on_file)
+    rest.append(OnFile.model_validate_json(told) if told is not None else None)
+    return Coverage(coverage_id, Content.model_validate_json(content), *rest)
 
 
 def change_of(row: Sequence[Any]) -> ChangeRequest:
