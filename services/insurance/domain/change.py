@@ -6,9 +6,10 @@ from typing import Any, Final, Literal
 from services.insurance.domain.coverage import asked_by, objection, submission, unanswered
 from services.insurance.domain.patient import ChangeRequest, ChangeStatus, Content, Coverage, Patient, What
 from services.insurance.domain.payers import Directory
+from services.insurance.domain.questions import inquiry
 from services.insurance.domain.refusal import Objection, refuse
 from services.insurance.domain.repeats import fingerprint, is_repeat
-from services.insurance.domain.verification import close, close_all, inquiry, submit, take_over
+from services.insurance.domain.verification import close, close_all, submit, take_over
 from services.insurance.domain.work import raise_work, settle
 from shared.events.envelope import Message, Outcome
 from shared.events.insurance import (
@@ -203,7 +204,7 @@ def _accept(
         after = close_all(patient, coverage.coverage_id, now).with_coverage(changed)
         return raise_work(after, "unknown-payer", now, coverage_id=coverage.coverage_id)
     found = patient.verifications.get(change.verification_id or "")
-    same_day = {"service_date": asked.service_date}
+    same_day = {"service_date": asked.service_date, "dated_today": False}
     if found is not None and found.status != "closed" and found.inquiry.model_copy(update=same_day) == asked:
         now_its_own = replace(found, change_id=None, version=changed.version)
         after = close(patient, coverage.verification_id, now)

@@ -7,10 +7,11 @@ from services.insurance.domain.asking import CheckCoverage
 from services.insurance.domain.checking import first_check, next_check, next_night
 from services.insurance.domain.patient import Content, Coverage, OnFile, Patient, WorkKind
 from services.insurance.domain.payers import Directory
+from services.insurance.domain.questions import inquiry
 from services.insurance.domain.refusal import Objection, refuse
 from services.insurance.domain.repeats import fingerprint, is_repeat
 from services.insurance.domain.session import SubmitSession
-from services.insurance.domain.verification import NOT_AGAIN_BEFORE, close_all, inquiry, submit
+from services.insurance.domain.verification import NOT_AGAIN_BEFORE, close_all, submit
 from services.insurance.domain.work import raise_work, settle
 from shared.events.envelope import Message
 from shared.events.insurance import (

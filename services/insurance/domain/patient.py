@@ -72,7 +72,7 @@ class Inquiry(Record):
     """What a payer is asked: is this person insured on this day?
 
     `dependent` is the patient where somebody else holds the plan; they are asked about `alone` where the payer
-    knows no dependents, as if they held it.
+    knows no dependents, as if they held it. It is `dated_today` where the payer answers for no day to come.
     """
 
     payer_id: Word
@@ -81,6 +81,7 @@ class Inquiry(Record):
     dependent: Subscriber | None = None
     alone: bool = False
     service_date: date
+    dated_today: bool = False
 
     @property
     def person(self) -> Subscriber:
@@ -175,7 +176,7 @@ class Verification:
     """One question to a payer, however often it is sent.
 
     Attributes:
-        asked_at: when it was sent last; or is to be, about a dependent as a subscriber.
+        asked_at: when it was sent last; or is to be, in another way.
         change_id: while it is about a mere request.
     """
 

@@ -6,11 +6,15 @@ The code alone decides; AAA04 (what to do next) does not, for payers send 80 wit
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
-Verdict = Literal["undetermined", "needs-patient", "needs-staff", "as-subscriber"]
+Verdict = Literal["undetermined", "needs-patient", "needs-staff", "as-subscriber", "as-of-today"]
 
 
 class Rejection(NamedTuple):
-    """Who has to act, and why; `as-subscriber`: ask once more about the dependent as if they held the plan."""
+    """Who has to act, and why.
+
+    `as-subscriber`: ask once more about the dependent as if they held the plan. `as-of-today`: once more as of the
+    payer's today, for a payer may answer for no day to come.
+    """
 
     verdict: Verdict
     reason: str
@@ -68,10 +72,14 @@ HINTS: Final = {
 _DOWN: Final = frozenset({"42", "80"})
 _DEPENDENT: Final = frozenset({"64", "65", "66", "67", "68", "77", "78"})
 _PATIENT: Final = frozenset({"58", "71", "72", "73", "75", "76"})
+_DATE: Final = frozenset({"62", "63"})
 
 
-def judge(codes: Sequence[str], *, dependent: bool) -> Rejection:
+def judge(codes: Sequence[str], *, dependent: bool, to_come: bool) -> Rejection:
     """Return what codes mean together, of an inquiry about a `dependent` or about who holds the plan.
+
+    The day that it is about is still `to_come` where the payer is, or has come.
+
 
     That the payer is down comes first: all else that it says then is worth nothing.
     """
@@ -79,6 +87,7 @@ def judge(codes: Sequence[str], *, dependent: bool) -> Rejection:
         (_DOWN, "undetermined"),
         (_PATIENT, "needs-patient"),
         (_DEPENDENT, "as-subscriber" if dependent else "needs-patient"),
+        (_DATE, "as-of-today" if to_come else "needs-staff"),
     ):
         for code in codes:
             if code in group:

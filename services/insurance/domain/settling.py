@@ -8,9 +8,10 @@ from services.insurance.domain.checking import next_check, next_night
 from services.insurance.domain.coverage import ask_anew, duplicate, unanswered
 from services.insurance.domain.patient import Coverage, Patient, Work, WorkKind
 from services.insurance.domain.payers import Directory
+from services.insurance.domain.questions import inquiry
 from services.insurance.domain.refusal import Objection, refuse
 from services.insurance.domain.repeats import fingerprint, is_repeat
-from services.insurance.domain.verification import close_all, inquiry, submit
+from services.insurance.domain.verification import close_all, submit
 from shared.events.envelope import Command, Id
 from shared.events.insurance import WorkSettled
 from shared.events.vocabulary import Note, Word

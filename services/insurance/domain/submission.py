@@ -5,8 +5,9 @@ from datetime import datetime
 from services.insurance.domain.change import apply
 from services.insurance.domain.patient import ChangeRequest, Coverage, Patient
 from services.insurance.domain.payers import Directory
+from services.insurance.domain.questions import inquiry
 from services.insurance.domain.session import SubmitSession
-from services.insurance.domain.verification import inquiry, submit
+from services.insurance.domain.verification import submit
 from services.insurance.domain.work import raise_work
 from shared.frozen import replace
 from shared.messaging.decision import Decision

@@ -4,7 +4,8 @@ No answer is not "not covered": while there is none, the coverage is `undetermin
 for a day; then a person is. What was asked about a requested change leaves the coverage on file as it is.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 
 from services.insurance.domain.asking import (
@@ -21,7 +22,6 @@ from services.insurance.domain.patient import (
     Answer,
     Cause,
     ChangeRequest,
-    Content,
     Coverage,
     CoverageStatus,
     Exchange,
@@ -30,44 +30,18 @@ from services.insurance.domain.patient import (
     Verification,
     What,
 )
-from services.insurance.domain.payers import Directory
+from services.insurance.domain.questions import day_of, payers_day
 from services.insurance.domain.rejection import Rejection, judge
 from services.insurance.domain.work import raise_work, settle
 from shared.digests import digest
 from shared.events.insurance import CoverageNotVerified, CoverageVerified, VerificationSubmitted
-from shared.events.vocabulary import Subscriber
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
-from shared.zones import zone_named
 
 NOT_AGAIN_BEFORE: Final = timedelta(seconds=90)
 """A payer that was just asked may still be about to answer."""
 
 NotVerified = Literal["needs-patient", "needs-staff", "undetermined"]
-
-
-def inquiry(directory: Directory, patient: Patient, content: Content, at: datetime) -> Inquiry | None:
-    """Return what to ask about a coverage as of a moment; nothing when nobody can be asked yet."""
-    payer = directory.payer(content.payer_id, content.payer_name)
-    known = patient.registered
-    if payer is None or (known is None and content.relationship != "self"):
-        return None
-    dependent = None
-    if known is not None and content.relationship != "self":
-        dependent = Subscriber(first_name=known.first_name, last_name=known.last_name, birth_date=known.birth_date)
-    return Inquiry(
-        payer_id=payer.payer_id,
-        member_id=content.member_id,
-        subscriber=content.subscriber,
-        dependent=dependent,
-        service_date=_day(patient, at),
-    )
-
-
-def _day(patient: Patient, at: datetime) -> date:
-    """Return which day it is where a patient is; in UTC when the host has told no zone that there is."""
-    zone = zone_named(patient.registered.time_zone) if patient.registered else None
-    return at.astimezone(zone or UTC).date()
 
 
 def submit(  # a verification has as many attributes
@@ -178,12 +152,17 @@ def _ask_later(patient: Patient, verification: Verification, due_at: datetime) -
 
 
 def ask_again(patient: Patient, timer: AskAgain, now: datetime) -> Decision[Patient]:
-    """Ask a payer whose time has come, unless the question was dropped or asked since; of no day gone by."""
+    """Ask a payer whose time has come, unless the question was dropped or asked since; of no day gone by.
+
+    One that answers for no day to come is asked as of its own.
+    """
     asked = patient.verifications.get(timer.verification_id)
     if asked is None or not asked.is_open or asked.attempt != timer.attempt:
         return Decision(patient)
-    day = max(asked.inquiry.service_date, _day(patient, now))
-    again = replace(asked, inquiry=asked.inquiry.model_copy(update={"service_date": day}), asked_at=now)
+    question = asked.inquiry
+    as_ever = max(question.service_date, day_of(patient, now))
+    day = payers_day(patient, now) if question.dated_today else as_ever
+    again = replace(asked, inquiry=question.model_copy(update={"service_date": day}), asked_at=now)
     return Decision(patient.with_verification(again), tasks=(_ask(patient, again),))
 
 
@@ -292,8 +271,10 @@ def take_over(patient: Patient, coverage_id: str, verification: Verification, no
 
 
 def _rejected(patient: Patient, asked: Verification, answer: PayerAnswered, now: datetime) -> Decision[Patient]:
-    found = judge(answer.codes, dependent=asked.inquiry.dependent is not None)
-    if found.verdict == "needs-patient" and asked.inquiry.alone:
+    question = asked.inquiry
+    to_come = question.service_date > payers_day(patient, now)
+    found = judge(answer.codes, dependent=question.dependent is not None, to_come=to_come)
+    if found.verdict == "needs-patient" and question.alone:
         # Found neither under the subscriber nor alone: nothing that the patient could mend.
         found = Rejection("needs-staff", found.reason)
     match found.verdict:
@@ -301,15 +282,24 @@ def _rejected(patient: Patient, asked: Verification, answer: PayerAnswered, now:
             return _ask_again(patient, asked, found.reason, answer.codes, now)
         case "as-subscriber":
             # Some payers know no dependents: each member is a subscriber to them.
-            person = asked.inquiry.person
-            alone = asked.inquiry.model_copy(update={"subscriber": person, "dependent": None, "alone": True})
-            due_at = now + NOT_AGAIN_BEFORE
-            again = replace(asked, inquiry=alone, attempt=asked.attempt + 1, asked_at=due_at)
-            return Decision(patient.with_verification(again), tasks=(_ask_later(patient, again, due_at),))
+            alone = {"subscriber": question.person, "dependent": None, "alone": True}
+            return _ask_otherwise(patient, asked, alone, now)
+        case "as-of-today":
+            return _ask_otherwise(patient, asked, {"dated_today": True}, now)
         case "needs-patient" | "needs-staff":
             return _not_verified(patient, asked, found.verdict, found.reason, answer.codes, now)
         case _:
             assert_never(found.verdict)
+
+
+def _ask_otherwise(
+    patient: Patient, asked: Verification, changes: Mapping[str, object], now: datetime
+) -> Decision[Patient]:
+    """Ask the same in another way, as soon as a payer that was just asked may be."""
+    due_at = now + NOT_AGAIN_BEFORE
+    inquiry = asked.inquiry.model_copy(update=changes)
+    again = replace(asked, inquiry=inquiry, attempt=asked.attempt + 1, asked_at=due_at)
+    return Decision(patient.with_verification(again), tasks=(_ask_later(patient, again, due_at),))
 
 
 def _ask_again(

@@ -6,7 +6,8 @@ from services.insurance.domain.asking import CheckBeforeVisit
 from services.insurance.domain.checking import before_visit
 from services.insurance.domain.patient import Appointment, Patient
 from services.insurance.domain.payers import Directory
-from services.insurance.domain.verification import inquiry, submit
+from services.insurance.domain.questions import inquiry
+from services.insurance.domain.verification import submit
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled
 from shared.messaging.decision import Decision, Task
 
