@@ -44,7 +44,7 @@ _USUAL: Final = tuple(
 """The deductibles and maxima that every plan has, as they stand where the payer says nothing about them."""
 
 _CODE: Final = re.compile(r"[!-~]{1,64}")
-_SENTINEL: Final = re.compile(r"9{5,}(\.99?)?")
+_SENTINEL: Final = re.compile(r"9{5,}(\.(99?|00?))?")
 
 
 class Meaning(NamedTuple):

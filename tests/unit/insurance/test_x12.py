@@ -67,6 +67,22 @@ def test_what_was_not_reported_is_told_as_such_and_never_as_nothing() -> None:
         assert (one.reported, one.amount_minor) == (False, None)
 
 
+@pytest.mark.parametrize(
+    ("written", "amount_minor"),
+    [
+        *((nines, None) for nines in ("99999", "99999.9", "99999.99", "99999.0", "99999.00", "999999999.00")),
+        ("9999.00", 999_900),
+        ("99999.50", 9_999_950),
+        ("99998.00", 9_999_800),
+    ],
+)
+def test_all_nines_are_no_money_however_they_are_written(written: str, amount_minor: int | None) -> None:
+    deductible = f"EB*C*IND*30***23*{written}*****Y~EB*1*"
+    meaning = understand(told("--one-line").replace("EB*1*", deductible), ABOUT_ANA, TRACE)
+    (one,) = found(meaning, kind="deductible", level="individual", network="in", period="year")
+    assert (one.amount_minor, one.reported) == (amount_minor, amount_minor is not None)
+
+
 def test_a_plan_that_is_in_force_beside_one_that_no_longer_is_is_active() -> None:
     for both in ("EB*6*IND*30~EB*1*", "EB*1*IND*30~EB*6*"):
         assert understand(told("--one-line").replace("EB*1*", both), ABOUT_ANA, TRACE).result == "active"
