@@ -62,8 +62,9 @@ class PayerAnswered(Internal):
     """What came of one attempt to ask.
 
     `active` and `inactive`: the payer's word, with benefits. `rejected`: the payer's codes (AAA03) say why there
-    is none. `unanswered`: nothing that can be read, `reason` says what instead. `mismatched`: an answer about
-    something or somebody else. `postponed`: nothing was sent.
+    is none. `unclear`: an answer that says neither, such as that something is not covered or that another payer is
+    to be asked; `reason` is told. `unanswered`: nothing that can be read, `reason` says what instead.
+    `mismatched`: an answer about something or somebody else. `postponed`: nothing was sent.
     """
 
     TYPE: ClassVar[str] = "insurance.payer-answered.v1"
@@ -71,7 +72,7 @@ class PayerAnswered(Internal):
     coverage_id: Id
     verification_id: Id
     attempt: Attempt
-    result: Literal["active", "inactive", "rejected", "unanswered", "mismatched", "postponed"]
+    result: Literal["active", "inactive", "rejected", "unclear", "unanswered", "mismatched", "postponed"]
     reason: Code | None = None
     codes: tuple[Code, ...] = ()
     benefits: Benefits = ()

@@ -179,8 +179,9 @@ def hear_answer(patient: Patient, answer: PayerAnswered, now: datetime) -> Decis
             return _rejected(patient, asked, answer, now)
         case "unanswered":
             return _ask_again(patient, asked, answer.reason or "unreadable_answer", (), now)
-        case "mismatched":
-            return _not_verified(patient, asked, "needs-staff", "answer_mismatched", (), now)
+        case "mismatched" | "unclear":
+            # The payer would say the same again.
+            return _not_verified(patient, asked, "needs-staff", answer.reason or "answer_mismatched", (), now)
         case "postponed":
             return _postpone(patient, asked, now)
         case _:

@@ -1,4 +1,4 @@
-"""What a 271 means as an answer to our question: in force or not, rejected, about somebody else, or nothing."""
+"""What a 271 means as an answer to our question: in force or not, neither, rejected, about another, or nothing."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ _SENTINEL: Final = re.compile(r"9{5,}(\.(99?|00?))?")
 class Meaning(NamedTuple):
     """As `PayerAnswered` has it."""
 
-    result: Literal["active", "inactive", "rejected", "unanswered", "mismatched"]
+    result: Literal["active", "inactive", "rejected", "unclear", "unanswered", "mismatched"]
     reason: str | None = None
     codes: tuple[str, ...] = ()
     benefits: Benefits = ()
@@ -71,7 +71,7 @@ def understand(text: str, inquiry: Inquiry, trace: str) -> Meaning:
     if status is not None:
         return Meaning(status, benefits=benefits(own.benefits))
     codes = tuple(code for code in own.codes if _CODE.fullmatch(code))[:CODES_MAX]
-    return Meaning("rejected", codes=codes) if codes else Meaning("unanswered", "no_status")
+    return Meaning("rejected", codes=codes) if codes else Meaning("unclear", "no_status")
 
 
 def _about(part: x12.Part, inquiry: Inquiry) -> bool:

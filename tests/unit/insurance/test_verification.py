@@ -51,8 +51,7 @@ def payer(*results: str | tuple[str, ...]) -> Payer:
         said = last[0]
         if isinstance(said, tuple):
             return answer(task, "rejected", codes=said)
-        reason = "timeout" if said == "unanswered" else None
-        return answer(task, said, reason=reason)
+        return answer(task, said, reason={"unanswered": "timeout", "unclear": "no_status"}.get(said))
 
     return say
 
@@ -179,12 +178,13 @@ def test_a_question_held_back_for_long_is_told_and_in_the_end_a_persons() -> Non
     assert len(world.said(WorkRaised)) == 1
 
 
-def test_an_answer_about_somebody_else_is_for_staff_and_shown_to_nobody() -> None:
-    world = asked("mismatched")
-
-    assert world.coverage().status == "needs-staff"
-    assert world.said(CoverageVerified) == []
-    assert world.said(CoverageNotVerified)[0].reason == "answer_mismatched"
+@pytest.mark.parametrize(("said", "reason"), [("mismatched", "answer_mismatched"), ("unclear", "no_status")])
+def test_an_answer_about_somebody_else_or_that_says_neither_is_for_staff_at_once(said: str, reason: str) -> None:
+    world = asked(said)
+    world.settle(2 * DAY)
+    assert (len(world.asked), world.coverage().status) == (1, "needs-staff")
+    assert [one.reason for one in world.said(CoverageNotVerified)] == [reason]
+    assert (len(world.said(CoverageVerified)), len(world.said(WorkRaised))) == (0, 1)
 
 
 def test_a_dependent_is_asked_about_once_more_as_a_subscriber_and_then_is_a_persons() -> None:
