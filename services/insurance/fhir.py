@@ -71,7 +71,7 @@ def coverage(shown: ShownCoverage, member_id: str) -> Resource:
     period = {"start": content.effective_from, "end": content.effective_to}
     if any(period.values()):
         found["period"] = {name: day.isoformat() for name, day in period.items() if day}
-    classes = {"plan": content.plan_name, "group": content.group_number}
+    classes = {"plan": shown.plan_name, "group": content.group_number}
     if any(classes.values()):
         found["class"] = [
             {"type": _coded("coverage-class", name), "value": value} for name, value in classes.items() if value

@@ -39,7 +39,7 @@ _PATIENTS_OF_PERSON: Final = f"""
 """
 _PATIENTS: Final = f"select {', '.join(PATIENT)} from patient where patient_id = any($1::text[])"
 _COVERAGES: Final = f"""
-    select {", ".join(f"c.{name}" for name in COVERAGE)}, a.benefits, v.result
+    select {", ".join(f"c.{name}" for name in COVERAGE)}, a.benefits, a.plan, v.result
     from coverage c
     left join payer_answer a on a.verification_id = c.answer_id
     left join verification v on v.verification_id = c.answer_id
@@ -100,6 +100,7 @@ class ShownCoverage:
         benefits: of that answer.
         pending: the newest change that waits for a decision.
         suggested: the place among the patient's coverages that the rules suggest; a removed one has none.
+        plan: what the payer calls the plan.
     """
 
     patient_id: str
@@ -108,6 +109,12 @@ class ShownCoverage:
     benefits: Benefits
     pending: ChangeRequest | None
     suggested: Suggestion | None
+    plan: str | None = None
+
+    @property
+    def plan_name(self) -> str | None:
+        """The plan as it is on file, or else as the payer calls it."""
+        return self.coverage.content.plan_name or self.plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +180,7 @@ async def coverages(pool: Pool, patient_ids: Sequence[str]) -> list[ShownCoverag
             _BENEFITS.validate_json(row["benefits"]) if row["benefits"] else (),
             pending.get(coverage.coverage_id),
             suggested.get(coverage.coverage_id),
+            row["plan"],
         )
         for row, (patient_id, coverage) in zip(rows, found, strict=True)
     ]

@@ -69,7 +69,7 @@ WORK: Final = (
 )
 _APPOINTMENT: Final = ("patient_id", "appointment_id", "starts_at", "cancelled", "told_at")
 _SESSION: Final = ("session_id", "ended_at")
-_ANSWER: Final = ("verification_id", "benefits")
+_ANSWER: Final = ("verification_id", "benefits", "plan")
 _EXCHANGE: Final = (
     *("verification_id", "attempt", "at", "result", "codes"),
     *("request", "request_sha256", "answer", "answer_sha256"),
@@ -237,7 +237,7 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
                     row = _row(after.patient_id, one, columns)
                     rows[name if known else f"new {name}"].append(row)
         rows["answers"] += [
-            (one.verification_id, _BENEFITS.dump_json(one.benefits, exclude_none=True).decode())
+            (one.verification_id, _BENEFITS.dump_json(one.benefits, exclude_none=True).decode(), one.plan)
             for one in after.answers
         ]
         rows["exchanges"] += [tuple(getattr(one, name) for name in _EXCHANGE) for one in after.exchanges]

@@ -147,12 +147,13 @@ class VerificationRow(InsuranceTable, table=True):
 
 
 class AnswerRow(InsuranceTable, table=True):
-    """The benefits that a verification brought."""
+    """The benefits that a verification brought, and what the payer calls the plan."""
 
     __tablename__ = "payer_answer"
 
     verification_id: str = Field(sa_column=columns.key())
     benefits: str = Field(sa_column=columns.jsonb())
+    plan: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class ExchangeRow(InsuranceTable, table=True):

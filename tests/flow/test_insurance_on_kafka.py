@@ -28,9 +28,8 @@ async def test_a_coverage_is_added_and_verified_when_the_session_ends(insurance:
     patient, person = await insurance.patient()
     cov, session = f"{patient}-COV", f"{patient}-S"
 
-    command = await insurance.command(
-        add(cov, session, patient_id=patient, member_id=f"ACTIVE-{patient}"), f"patient:{person}"
-    )
+    told = add(cov, session, patient_id=patient, member_id=f"ACTIVE-{patient}", plan_name=None)
+    command = await insurance.command(told, f"patient:{person}")
     added = await insurance.outcome(command)
     assert (added["type"], added["outcome"], added["data"]["version"]) == (
         "insurance.coverage-added.v1",
@@ -39,6 +38,7 @@ async def test_a_coverage_is_added_and_verified_when_the_session_ends(insurance:
     )
     _, (pending,) = await insurance.get("/v1/coverages", person=person)
     assert (pending["status"], pending["waits_for_session_end"]) == ("pending", True)
+    assert pending["plan_name"] is None
     await insurance.ended(session_ended(session, person))
 
     verified = await insurance.said(cov, "coverage-verified")
@@ -51,6 +51,7 @@ async def test_a_coverage_is_added_and_verified_when_the_session_ends(insurance:
     assert asked["trace"] == verified["verification_id"]
     _, (active,) = await insurance.get(f"/v1/coverages?patient_id={patient}", person=person)
     assert (active["status"], active["version"]) == ("active", 1)
+    assert active["plan_name"] == "SILVER PPO"
     assert active["benefits"] == [
         {"amount_minor": None, "currency": None, "percent": None} | one for one in verified["benefits"]
     ]

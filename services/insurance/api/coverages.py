@@ -60,7 +60,7 @@ class CoverageView(BaseModel):
     patient_name: str | None
     payer_id: str | None
     payer_name: str
-    plan_name: str | None
+    plan_name: str | None = Field(description="as it is on file, or else as the payer calls it")
     member_id_masked: str
     member_id: str | None = Field(description="for staff alone")
     group_number: str | None
@@ -231,7 +231,7 @@ def _view(shown: ShownCoverage, known: dict[str, KnownPatient], caller: Caller) 
         patient_name=_name(patient) if patient else None,
         payer_id=content.payer_id,
         payer_name=content.payer_name,
-        plan_name=content.plan_name,
+        plan_name=shown.plan_name,
         member_id_masked=masked(content.member_id),
         member_id=content.member_id if caller.on_behalf_of is None else None,
         group_number=content.group_number,

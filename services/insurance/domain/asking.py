@@ -8,7 +8,7 @@ from pydantic import Field
 from services.insurance.domain.patient import Inquiry
 from shared.events.envelope import Id, Internal, Time
 from shared.events.insurance import Benefits
-from shared.events.vocabulary import Code, Record
+from shared.events.vocabulary import Code, Record, Word
 
 RETRY_WAITS: Final = (
     timedelta(seconds=90),
@@ -61,10 +61,11 @@ class Sealed(Record):
 class PayerAnswered(Internal):
     """What came of one attempt to ask.
 
-    `active` and `inactive`: the payer's word, with benefits. `rejected`: the payer's codes (AAA03) say why there
-    is none. `unclear`: an answer that says neither, such as that something is not covered or that another payer is
-    to be asked; `reason` is told. `unanswered`: nothing that can be read, `reason` says what instead.
-    `mismatched`: an answer about something or somebody else. `postponed`: nothing was sent.
+    `active` and `inactive`: the payer's word, with benefits, and what it calls the plan. `rejected`: the payer's
+    codes (AAA03) say why there is none. `unclear`: an answer that says neither, such as that something is not
+    covered or that another payer is to be asked; `reason` is told. `unanswered`: nothing that can be read,
+    `reason` says what instead. `mismatched`: an answer about something or somebody else. `postponed`: nothing was
+    sent.
     """
 
     TYPE: ClassVar[str] = "insurance.payer-answered.v1"
@@ -76,6 +77,7 @@ class PayerAnswered(Internal):
     reason: Code | None = None
     codes: tuple[Code, ...] = ()
     benefits: Benefits = ()
+    plan: Word | None = None
     request: Sealed | None = None
     answer: Sealed | None = None
 

@@ -237,10 +237,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Answer:
-    """The benefits that a verification brought."""
+    """The benefits that a verification brought, and what the payer calls the plan."""
 
     verification_id: str
     benefits: Benefits
+    plan: str | None = None
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ def _verified(
     now: datetime,
 ) -> Decision[Patient]:
     ended = replace(asked, status="verified", result=status, reason=None, retry_at=None, ended_at=now)
-    brought = Answer(asked.verification_id, answer.benefits)
+    brought = Answer(asked.verification_id, answer.benefits, answer.plan)
     after = replace(patient.with_verification(ended), answers=(*patient.answers, brought))
     told = CoverageVerified(
         coverage_id=asked.coverage_id,

@@ -43,6 +43,7 @@ _USUAL: Final = tuple(
 )
 """The deductibles and maxima that every plan has, as they stand where the payer says nothing about them."""
 
+_LONGEST_PLAN: Final = 80
 _CODE: Final = re.compile(r"[!-~]{1,64}")
 _SENTINEL: Final = re.compile(r"9{5,}(\.(99?|00?))?")
 
@@ -54,6 +55,7 @@ class Meaning(NamedTuple):
     reason: str | None = None
     codes: tuple[str, ...] = ()
     benefits: Benefits = ()
+    plan: str | None = None
 
 
 def understand(text: str, inquiry: Inquiry, trace: str) -> Meaning:
@@ -69,7 +71,7 @@ def understand(text: str, inquiry: Inquiry, trace: str) -> Meaning:
     (own,) = ours
     status = _status(own.benefits)
     if status is not None:
-        return Meaning(status, benefits=benefits(own.benefits))
+        return Meaning(status, benefits=benefits(own.benefits), plan=_plan(own.benefits, status))
     codes = tuple(code for code in own.codes if _CODE.fullmatch(code))[:CODES_MAX]
     return Meaning("rejected", codes=codes) if codes else Meaning("unclear", "no_status")
 
@@ -117,11 +119,23 @@ def _letters(name: str) -> str:
 def _status(found: Iterable[x12.Benefit]) -> Literal["active", "inactive"] | None:
     """Return whether the plan is in force: what is said of it as a whole counts before what is said of a part."""
     said = [one for one in found if one.information in _ACTIVE | _INACTIVE]
-    whole = [one for one in said if PLAN in one.service_types or not one.service_types]
+    whole = [one for one in said if _of_whole(one)]
     for group in (whole, said):
         if group:
             return "active" if any(one.information in _ACTIVE for one in group) else "inactive"
     return None
+
+
+def _of_whole(one: x12.Benefit) -> bool:
+    return PLAN in one.service_types or not one.service_types
+
+
+def _plan(found: Iterable[x12.Benefit], status: Literal["active", "inactive"]) -> str | None:
+    """Return what the payer calls the plan that it says is in force, or no longer is."""
+    codes = _ACTIVE if status == "active" else _INACTIVE
+    said = sorted((one for one in found if one.information in codes), key=lambda one: not _of_whole(one))
+    names = ("".join(c for c in one.plan if c.isprintable()).strip()[:_LONGEST_PLAN] for one in said)
+    return next(filter(None, names), None)
 
 
 def benefits(found: Iterable[x12.Benefit]) -> Benefits:

@@ -125,6 +125,26 @@ def test_an_endless_list_of_benefits_is_cut() -> None:
     assert BENEFITS_MAX <= len(meaning.benefits) <= 1_000
 
 
+@pytest.mark.parametrize(
+    ("said", "plan"),
+    [
+        ("EB*1*IND*30**GOLD PPO", "GOLD PPO"),
+        ("EB*6*IND*30**GOLD PPO", "GOLD PPO"),
+        ("EB*1*IND*88**DRUGS~EB*1*IND*30**GOLD", "GOLD"),
+        ("EB*6*IND*30**OLD~EB*1*IND*30**NEW", "NEW"),
+        ("EB*1*IND*30~EB*1*IND*98**CARE", "CARE"),
+        ("EB*1*IND*30~EB*C*IND*30**OTHER*23*500", None),
+        (f"EB*1*IND*30**A\x01{'B' * 100}", f"A{'B' * 79}"),
+    ],
+)
+def test_the_plan_is_what_the_payer_calls_the_one_that_it_says_is_in_force_or_was(
+    said: str, plan: str | None
+) -> None:
+    answered = told("--one-line").replace("EB*1*IND*30**GOLD", said)
+    assert said in answered
+    assert understand(answered, ABOUT_ANA, TRACE).plan == plan
+
+
 def test_the_codes_are_the_payers() -> None:
     assert understand(told("80-with-do-not-resubmit"), ABOUT_ANA, TRACE).codes == ("80",)
 
