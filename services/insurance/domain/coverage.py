@@ -49,15 +49,21 @@ def objection(
     born = content.subscriber.birth_date
     if born > (now + _EASTERNMOST).date() and (was is None or was.content.subscriber.birth_date != born):
         return Objection("birth_date_in_future")
-    if not any(map(str.isalnum, content.member_id)) and (
-        was is None or was.content.member_id != content.member_id
-    ):
-        return Objection("invalid_data", "member_id: it has no letter or digit.")
+    written_before = _written(was.content) if was else {}
+    for name, text in _written(content).items():
+        if not any(map(str.isalnum, text)) and written_before.get(name) != text:
+            return Objection("invalid_data", f"{name}: it has no letter or digit.")
     first, last = content.effective_from, content.effective_to
     dates_before = (was.content.effective_from, was.content.effective_to) if was else None
     if first and last and last < first and dates_before != (first, last):
         return Objection("invalid_data", "effective_to: it is before effective_from.")
     return duplicate(directory, patient, content, was)
+
+
+def _written(content: Content) -> dict[str, str]:
+    """Return the texts that a payer is asked by, which cannot be blank."""
+    name = content.subscriber.first_name + content.subscriber.last_name
+    return {"payer_name": content.payer_name, "member_id": content.member_id, "subscriber": name}
 
 
 def duplicate(

@@ -112,17 +112,31 @@ def test_a_child_that_is_born_where_the_day_begins_first_is_no_fault() -> None:
     assert outcome(hospital().hear(add(subscriber=today))) == ("done", None)
 
 
-@pytest.mark.parametrize("member_id", [" ", "- -", "*"])
-def test_a_member_id_without_a_letter_or_digit_is_invalid(member_id: str) -> None:
+@pytest.mark.parametrize(
+    "blank",
+    [
+        *({"member_id": text} for text in (" ", "- -", "*")),
+        {"payer_name": "  "},
+        {"payer_name": "--", "payer_id": None},
+        *(
+            {"subscriber": ANA.model_copy(update={"first_name": " ", "last_name": text})}
+            for text in ("", " ", "-")
+        ),
+    ],
+)
+def test_what_has_no_letter_or_digit_is_invalid_where_the_payer_is_asked_by_it(blank: dict[str, Any]) -> None:
     world = active()
-    for command in (
-        add("COV-2", member_id=member_id),
-        change(changes=CoverageChanges(member_id=member_id)),
-    ):
+    for command in (add("COV-2", **blank), change(changes=CoverageChanges(**blank))):
         told = world.hear(command)
         assert outcome(told) == ("refused", "invalid_data")
         assert isinstance(told[0].data, CommandRefused)
-        assert told[0].data.detail.startswith("member_id")
+        assert told[0].data.detail.startswith(next(iter(blank)))
+
+
+@pytest.mark.parametrize("name", [{"first_name": ""}, {"last_name": ""}, {"first_name": "娜", "last_name": "李"}])
+def test_one_name_in_any_letters_is_enough(name: dict[str, str]) -> None:
+    holder = ANA.model_copy(update=name)
+    assert outcome(hospital().hear(add(subscriber=holder))) == ("done", None)
 
 
 def test_a_payer_is_not_called_by_the_name_of_another() -> None:
