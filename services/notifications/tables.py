@@ -4,15 +4,16 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, Index, SmallInteger, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared import columns
 
 
-def _persons() -> Any:
+def _persons(default: str | None = None) -> Any:
     """Return a column for a list of ids: as JSON, for arrays of arrays do not go into one statement."""
-    return columns.jsonb()
+    return Column(JSONB, nullable=False, server_default=default)
 
 
 def _number() -> Any:
@@ -122,7 +123,7 @@ class AccountRow(Table, table=True):
     __table_args__ = (Index("account_persons", "persons", postgresql_using="gin"),)
 
     number: str = Field(sa_column=columns.key())
-    persons: str = Field(sa_column=_persons())
+    persons: str = Field(sa_column=_persons(default="[]"))
     told_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 

@@ -9,16 +9,9 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientTimeout
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection as SqlConnection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlmodel import SQLModel
 from structlog.testing import capture_logs
 
 from local.infrastructure import Endpoints
-from services.inbox import tables
-from shared.database import table
 from tests.flow.inbox_world import Inbox, Json, running_inbox
 from tests.flow.kit import eventually
 
@@ -39,28 +32,6 @@ async def put_rules(inbox: Inbox, **changes: Any) -> Json:
     assert (put.status, put.body["version"], put.etag) == (200, rules["version"] + 1, f'"{rules["version"] + 1}"')
     found: Json = put.body
     return found
-
-
-@pytest.mark.usefixtures("inbox")
-async def test_the_tables_are_those_that_the_migrations_make(infrastructure: Endpoints) -> None:
-    def differences(connection: SqlConnection) -> list[object]:
-        context = MigrationContext.configure(
-            connection,
-            opts={"include_object": lambda _, name, kind, *__: kind != "table" or name in ours},
-        )
-        return list(compare_metadata(context, SQLModel.metadata))
-
-    ours = {
-        table(model).name
-        for model in vars(tables).values()
-        if isinstance(model, type) and issubclass(model, SQLModel) and model is not SQLModel
-    }
-    assert len(ours) == 13
-    engine = create_async_engine(infrastructure.databases["inbox"].replace("postgresql:", "postgresql+asyncpg:"))
-    async with engine.connect() as connection:
-        found = await connection.run_sync(differences)
-    await engine.dispose()
-    assert found == []
 
 
 async def test_a_question_goes_to_the_pool_of_a_provider_whom_the_patient_sees(inbox: Inbox) -> None:

@@ -7,10 +7,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection as SqlConnection
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from local.infrastructure import Endpoints
 from services.insurance import reads, store
@@ -19,7 +15,6 @@ from services.insurance.domain.asking import AskPayer, PayerAnswered, Sealed
 from services.insurance.domain.coverage import SESSION_GIVEN_UP_AFTER
 from services.insurance.domain.patient import Patient
 from services.insurance.domain.session import GatherSession, SubmitSession
-from services.insurance.tables import InsuranceTable
 from shared.database import Pool, connect
 from shared.migrations import upgrade
 from tests.flow.insurance_batches import handle, handle_within, names
@@ -49,26 +44,6 @@ async def migrated(infrastructure: Endpoints) -> AsyncIterator[Pool]:
     pool = await connect(url)
     yield pool
     await pool.close()
-
-
-async def test_the_tables_are_those_that_the_migrations_make(pool: Pool, infrastructure: Endpoints) -> None:
-    metadata = InsuranceTable.metadata
-
-    def differences(connection: SqlConnection) -> list[Any]:
-        context = MigrationContext.configure(
-            connection,
-            opts={"include_object": lambda _, name, kind, *__: kind != "table" or name in metadata.tables},
-        )
-        return list(compare_metadata(context, metadata))
-
-    assert await pool.fetchval("select count(*) from coverage") is not None
-    assert len(metadata.tables) == 10
-    url = infrastructure.databases["insurance"].replace("postgresql:", "postgresql+asyncpg:")
-    engine = create_async_engine(url)
-    async with engine.connect() as connection:
-        found = await connection.run_sync(differences)
-    await engine.dispose()
-    assert found == []
 
 
 def ids() -> dict[str, Any]:

@@ -8,11 +8,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from asyncpg import RestrictViolationError
-from sqlalchemy import Connection as SqlConnection
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from local.infrastructure import Endpoints
 from services.notifications import reads, store
@@ -23,7 +19,6 @@ from services.notifications.domain.messages import AlertAnswered, HearText
 from services.notifications.domain.person import Person
 from services.notifications.domain.texting import Destination
 from services.notifications.handlers import handlers
-from services.notifications.tables import Table
 from shared.clock import Clock
 from shared.database import Connection, Pool, connect
 from shared.events.billing import Guarantor, GuarantorAccountOpened
@@ -43,14 +38,9 @@ NOTIFICATIONS = handlers(TERMS, lambda: NOON)
 
 
 @pytest.fixture(scope="module")
-async def url(infrastructure: Endpoints) -> str:
-    made = await new_database(infrastructure)
-    await upgrade(made, APPLICATION.revisions)
-    return made
-
-
-@pytest.fixture(scope="module")
-async def pool(url: str) -> AsyncIterator[Pool]:
+async def pool(infrastructure: Endpoints) -> AsyncIterator[Pool]:
+    url = await new_database(infrastructure)
+    await upgrade(url, APPLICATION.revisions)
     pool = await connect(url)
     yield pool
     await pool.close()
@@ -154,23 +144,6 @@ async def test_a_database_that_goes_away_while_the_process_is_put_together_is_wa
         assert not making.done()
         making.cancel()
         await asyncio.wait([making])
-
-
-async def test_the_tables_are_those_that_the_migrations_make(url: str) -> None:
-    def differences(connection: SqlConnection) -> list[object]:
-        ours = Table.metadata.tables
-        context = MigrationContext.configure(
-            connection,
-            opts={"include_object": lambda _, name, kind, *__: kind != "table" or name in ours},
-        )
-        return list(compare_metadata(context, Table.metadata))
-
-    assert len(Table.metadata.tables) == 12
-    engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"))
-    async with engine.connect() as connection:
-        found = await connection.run_sync(differences)
-    await engine.dispose()
-    assert found == []
 
 
 async def test_what_a_batch_ends_in_is_what_the_next_one_finds(pool: Pool) -> None:

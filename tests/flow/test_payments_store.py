@@ -6,18 +6,13 @@ from dataclasses import replace
 
 import asyncpg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection as SqlConnection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlmodel import SQLModel
 
 from local.infrastructure import Endpoints
-from services.payments import guest_tries, guests, reads, settlements, store, tables
+from services.payments import guest_tries, guests, reads, settlements, store
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.refund import RefundAnswered
 from services.payments.reads import methods, numbers_of_person, show_accounts, show_payment
-from shared.database import Pool, table
+from shared.database import Pool
 from shared.events.envelope import Data, Message
 from shared.events.payments import RequestRefund
 from shared.events.vocabulary import Method
@@ -50,30 +45,6 @@ async def pool(infrastructure: Endpoints) -> AsyncIterator[Pool]:
 async def kept(pool: Pool, number: str) -> GuarantorAccount:
     (shown,) = await show_accounts(pool, [number])
     return shown.account
-
-
-@pytest.mark.usefixtures("pool")
-async def test_the_tables_are_those_that_the_migrations_make(infrastructure: Endpoints) -> None:
-    def differences(connection: SqlConnection) -> list[object]:
-        context = MigrationContext.configure(
-            connection,
-            opts={"include_object": lambda _, name, kind, *__: kind != "table" or name in ours},
-        )
-        return list(compare_metadata(context, SQLModel.metadata))
-
-    ours = {
-        table(model).name
-        for model in vars(tables).values()
-        if isinstance(model, type) and issubclass(model, SQLModel) and model is not SQLModel
-    }
-    assert len(ours) == 13
-    engine = create_async_engine(
-        infrastructure.databases["payments"].replace("postgresql:", "postgresql+asyncpg:")
-    )
-    async with engine.connect() as connection:
-        found = await connection.run_sync(differences)
-    await engine.dispose()
-    assert found == []
 
 
 async def test_what_a_batch_ends_in_is_what_the_next_one_finds(pool: Pool) -> None:
