@@ -1,14 +1,24 @@
 """What the documents say of the code stands in it, and what they link to is there."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.payments.domain.charging import QUERY_WAITS
 from shared.events.topics import SERVICES
+from shared.messaging import handling, tasks
+from shared.messaging.handlers import Performer
 from tests.unit.deploy.test_deploy import EVERY, variables
 from tests.unit.house.test_tidiness import ROOT, name, tracked
 
+ARCHITECTURE = ROOT / "docs" / "ARCHITECTURE.md"
+TRAVELS = ROOT / "docs" / "how-a-message-travels.md"
 GUIDES = [ROOT / "docs" / name for name in ("a-new-service.md", "how-a-message-travels.md", "for-gateways.md")]
 PAGES = tracked("*.md")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
@@ -78,3 +88,36 @@ def test_every_metric_is_explained_and_no_other() -> None:
     code = (ROOT / "shared" / "messaging" / "metrics.py").read_text()
     explained = re.findall(r"^\| `(messaging_\w+)", OPERATIONS, re.MULTILINE)
     assert sorted(explained) == sorted(re.findall(r'"(messaging_\w+)"', code))
+
+
+def one_line(page: Path) -> str:
+    return " ".join(page.read_text().split())
+
+
+def seconds(waits: Sequence[timedelta]) -> str:
+    """Return waits as a page lists them: `1, 5 and 30 s`."""
+    *first, last = (f"{wait.total_seconds():g}" for wait in waits)
+    return f"{', '.join(first)} and {last} s"
+
+
+USUAL: dict[str, Any] = {field.name: field.default for field in fields(Performer)}
+
+
+def test_how_often_and_after_how_long_it_is_tried_again_is_as_the_pages_say() -> None:
+    parked = vars(handling)["_PARKED_WAITS"]
+    assert f"Failed attempts wait {seconds(USUAL['waits'])} unless" in one_line(ARCHITECTURE)
+    assert f"in order, after {seconds(parked)}. After five attempts" in one_line(ARCHITECTURE)
+    assert len(parked) + 1 == 5
+    assert f"the call is made again after {seconds(USUAL['waits'])}, and then" in one_line(TRAVELS)
+    assert "after 10 s, 5 min, 1 h, then daily, 5 times" in one_line(TRAVELS)
+    first = [timedelta(seconds=10), timedelta(minutes=5), timedelta(hours=1)]
+    assert list(QUERY_WAITS) == [*first, *[timedelta(days=1)] * 5]
+
+
+def test_how_much_may_be_under_way_is_as_the_page_of_the_architecture_says() -> None:
+    (row,) = re.findall(r"^\| tasks under way \| (.+?) \|", ARCHITECTURE.read_text(), re.MULTILINE)
+    of_process = vars(tasks)["_UNDER_WAY_MAX"]
+    of_service = {name: vars(import_module(f"services.{name}.tasks"))["_UNDER_WAY_MAX"] for name in SERVICES}
+    usual, _, others = row.partition(", but ")
+    assert usual == f"{of_process:,} a process; {USUAL['at_once_max']:,} a kind"
+    assert sorted(others.split(", ")) == sorted(f"{name} {count:,}" for name, count in of_service.items())
