@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from services.inbox.domain import State
+from services.inbox.domain import Named, State, named_by
 from services.inbox.domain.attachment import Attachment
 from services.inbox.domain.item import Desk, Item, ItemChange, ThreadMessage
 from services.inbox.domain.patient import (
@@ -24,7 +24,6 @@ from services.inbox.domain.patient import (
 from services.inbox.domain.routing import PROVIDER, Provider, RuleSet
 from services.inbox.domain.scanning import Upload
 from services.inbox.domain.supervising import SUBJECT, Supervision
-from services.inbox.naming import Named, named_by
 from services.inbox.rows import (
     APPOINTMENT,
     ATTACHMENT,

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
-from services.insurance.domain import State
+from services.insurance.domain import Named, State, named_by
 from services.insurance.domain.patient import (
     Appointment,
     ChangeRequest,
@@ -27,7 +27,6 @@ from services.insurance.domain.patient import (
     Work,
 )
 from services.insurance.domain.session import Session
-from services.insurance.naming import Named, named_by
 from services.insurance.tables import (
     AnswerRow,
     AppointmentRow,

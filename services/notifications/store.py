@@ -12,14 +12,13 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, assert_never
 
-from services.notifications.domain import State
+from services.notifications.domain import Named, State, named_by
 from services.notifications.domain.account import Account, Alert, Patient, Statement, Subscriber
 from services.notifications.domain.address import AddressError, normalise
 from services.notifications.domain.contacts import CODES_COUNTED, CODES_OF_ADDRESS_MAX, CODES_OF_PREFIX_MAX
 from services.notifications.domain.person import Contact, Crowd, Enrolment, Identity, Person, identity
 from services.notifications.domain.terms import Terms
 from services.notifications.domain.texting import Destination
-from services.notifications.naming import Named, named_by
 from services.notifications.rows import (
     ACCOUNT,
     ALERT,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from services.payments.domain import Named
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.records import GuestTry
-from services.payments.naming import Named
 from shared.database import Connection
 from shared.frozen import replace
 

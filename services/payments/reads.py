@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from services.payments import rows
+from services.payments.domain import Named
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.ledger import PostingKind
 from services.payments.domain.records import Opened, Payment, Plan, SavedMethod, Statement, Work
-from services.payments.naming import Named
 from services.payments.store import READ_ACCOUNTS, read
 from shared.database import Connection, Pool
 

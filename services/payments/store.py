@@ -11,13 +11,12 @@ from itertools import chain
 from typing import Any, Final
 
 from services.payments import guest_tries, rows, settlements
-from services.payments.domain import State
+from services.payments.domain import Named, State, name_plan, named_by
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.ledger import PostingKey
 from services.payments.domain.records import Payment, Statement, Visit
 from services.payments.domain.rules import Rules
 from services.payments.domain.settlement import Settlement
-from services.payments.naming import Named, name_plan, named_by
 from services.payments.rows import Row
 from services.payments.tables import (
     GuarantorAccountRow,

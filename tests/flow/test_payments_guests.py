@@ -9,11 +9,11 @@ import pytest
 
 from local.infrastructure import Endpoints
 from services.payments import guest_tries
+from services.payments.domain import Named
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.proofs import GuestPass, Proofs
 from services.payments.domain.records import GuestTry
 from services.payments.handlers import payments as payments_under
-from services.payments.naming import Named
 from shared.database import Connection
 from shared.events.envelope import Data, Message
 from shared.events.vocabulary import Method
