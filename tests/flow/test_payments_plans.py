@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local.infrastructure import Endpoints
+from services.payments.domain.rules import Rules
 from shared.events.envelope import write
 from shared.events.payments import SaveMethod
 from shared.events.plans import ChangePlan
@@ -120,7 +121,7 @@ async def test_a_plan_is_quoted_as_it_would_be_started(portal: Portal) -> None:
     status, quote = await portal.api.post("/v1/plan-quotes", asked | {"months": 3}, person="P-1")
     small, problem = await portal.api.post("/v1/plan-quotes", asked | {"monthly_amount_minor": 100}, person="P-1")
 
-    assert (status, quote["total_minor"], quote["limits"]["months_max"]) == (200, 10_000, 36)
+    assert (status, quote["total_minor"], quote["limits"]["months_max"]) == (200, 10_000, Rules.plan_months_max)
     assert [one["amount_minor"] for one in quote["instalments"]] == [3_333, 3_333, 3_334]
     assert (small, problem["reason"]) == (409, "instalment_too_small")
     assert (await portal.api.post("/v1/plan-quotes", asked | {"months": 3}, person="P-9"))[0] == 404

@@ -15,9 +15,7 @@ from services.payments.domain.payer import guests_allocation
 from services.payments.domain.payment import saved_method, spread_payment
 from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Review
 from services.payments.domain.records import InstalmentStatus
-from services.payments.domain.respreading import unpaid_minor
-from services.payments.domain.rules import Rules
-from services.payments.domain.schedule import NOTICE, by_months
+from services.payments.domain.schedule import NOTICE
 from services.payments.domain.terms import Terms, changed_terms, starting_terms
 from services.payments.reads import show_accounts
 from shared.auth import Caller, OnBehalfOf, calling_for, gateway
@@ -175,19 +173,7 @@ async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, now: Now,
             )
             for one in found.instalments
         ],
-        limits=_limits(found, rules, now),
-    )
-
-
-def _limits(found: Terms, rules: Rules, now: datetime) -> Limits:
-    unpaid = unpaid_minor(found.instalments)
-    least_minor = max(rules.instalment_min_minor, by_months(unpaid, rules.plan_months_max))
-    return Limits(
-        instalment_min_minor=rules.instalment_min_minor,
-        months_max=rules.plan_months_max,
-        monthly_min_minor=least_minor,
-        monthly_max_minor=max(unpaid, least_minor),
-        first_due_from=now.date() + NOTICE,
+        limits=Limits(**found.limits._asdict(), first_due_from=now.date() + NOTICE),
     )
 
 

@@ -1,8 +1,10 @@
 """What a plan would be, started or changed: what a quote shows, and what follows from the command."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.allocation import payable_minor
@@ -14,14 +16,27 @@ from shared.events.payments import RefusalReason
 from shared.events.vocabulary import MethodKind
 
 
+class Limits(NamedTuple):
+    """Within what the monthly amount of a plan can be chosen; the least keeps within the longest plan."""
+
+    instalment_min_minor: int
+    months_max: int
+    monthly_min_minor: int
+    monthly_max_minor: int
+
+
 @dataclass(frozen=True)
 class Terms:
-    """What a plan would be: how much of which visits, in all and a month, and which instalments."""
+    """What a plan would be: how much of which visits, in all and a month, and which instalments.
+
+    `limits` are of what is still to pay.
+    """
 
     planned_minor: Mapping[str, int]
     total_minor: int
     monthly_amount_minor: int
     instalments: tuple[PlanInstalment, ...]
+    limits: Limits
 
 
 def starting_terms(
@@ -56,7 +71,8 @@ def starting_terms(
     monthly_minor = (
         monthly_amount_minor if monthly_amount_minor is not None else by_months(total_minor, months or 1)
     )
-    misfit = _misfit(total_minor, monthly_minor, rules)
+    limits = _limits(total_minor, rules)
+    misfit = _misfit(total_minor, monthly_minor, limits)
     if misfit:
         return misfit
     instalments = schedule(
@@ -65,7 +81,7 @@ def starting_terms(
         day_of_month,
         bank=kind == "bank_account",
     )
-    return Terms(planned_minor, total_minor, monthly_minor, instalments)
+    return Terms(planned_minor, total_minor, monthly_minor, instalments, limits)
 
 
 def changed_terms(
@@ -94,19 +110,21 @@ def changed_terms(
         rules: the limits.
     """
     left_minor, bank = unpaid_minor(plan.instalments), kind == "bank_account"
+    limits = _limits(left_minor, rules)
     monthly_minor = plan.monthly_amount_minor if monthly_amount_minor is None else monthly_amount_minor
     if monthly_amount_minor is None and months is not None:
         monthly_minor = by_months(left_minor, months)
     if (monthly_minor, day_of_month) == (plan.monthly_amount_minor, plan.day_of_month):
         instalments = moved(plan, now, bank=bank)
     else:
-        misfit = _misfit(max(left_minor, rules.instalment_min_minor), monthly_minor, rules)
+        misfit = _misfit(max(left_minor, rules.instalment_min_minor), monthly_minor, limits)
         if misfit:
             return misfit
         amounts = by_amount(left_minor, monthly_minor, rules.instalment_min_minor)
         instalments = spread_anew(plan, amounts, day_of_month, now, bank=bank)
     planned_minor = {number: account.visit(number).due_minor(plan.plan_id) for number in plan.visits}
-    return Terms(planned_minor, sum(one.amount_minor for one in instalments), monthly_minor, instalments)
+    total_minor = sum(one.amount_minor for one in instalments)
+    return Terms(planned_minor, total_minor, monthly_minor, instalments, limits)
 
 
 def _visits(account: GuarantorAccount, named: tuple[str, ...] | None) -> tuple[str, ...] | RefusalReason:
@@ -143,10 +161,22 @@ def _planned(account: GuarantorAccount, visits: tuple[str, ...]) -> dict[str, in
     return planned_minor
 
 
-def _misfit(total_minor: int, monthly_minor: int, rules: Rules) -> RefusalReason | None:
+def _limits(total_minor: int, rules: Rules) -> Limits:
+    """Return within what a total can be paid; one below the smallest instalment is paid as if it were that."""
+    smallest, months_max = rules.instalment_min_minor, rules.plan_months_max
+    monthly = range(smallest, max(total_minor, smallest) + 1)
+
+    def is_short(monthly_minor: int) -> bool:
+        return months_taken(total_minor, monthly_minor, smallest) <= months_max
+
+    # More a month never takes longer, and all at once is the shortest.
+    least_minor = monthly[bisect_left(monthly, True, key=is_short)]
+    return Limits(smallest, months_max, least_minor, monthly[-1])
+
+
+def _misfit(total_minor: int, monthly_minor: int, limits: Limits) -> RefusalReason | None:
     if monthly_minor <= 0:
         return "amount_not_positive"
-    if min(monthly_minor, total_minor) < rules.instalment_min_minor:
+    if min(monthly_minor, total_minor) < limits.instalment_min_minor:
         return "instalment_too_small"
-    months = months_taken(total_minor, monthly_minor, rules.instalment_min_minor)
-    return "plan_too_long" if months > rules.plan_months_max else None
+    return "plan_too_long" if monthly_minor < limits.monthly_min_minor else None

@@ -12,6 +12,7 @@ from shared.frozen import replace
 from tests.unit.payments.plan_story import BANK, timers
 from tests.unit.payments.story import (
     NOW,
+    RULES,
     closed,
     events,
     outcome,
@@ -117,10 +118,12 @@ def test_a_plan_outside_the_limits_is_refused(asked: dict[str, Any], reason: str
 
 
 def test_a_plan_may_take_as_many_months_as_the_longest() -> None:
-    longest = owing(V1=90_000)
+    least_minor = RULES.instalment_min_minor
+    longest_minor = least_minor * RULES.plan_months_max
 
-    assert outcome(when(longest, start_plan(2_500))) == ("done", None)
-    assert outcome(when(owing(V1=92_500), start_plan(2_500))) == ("refused", "plan_too_long")
+    assert outcome(when(owing(V1=longest_minor), start_plan(least_minor))) == ("done", None)
+    too_long = when(owing(V1=longest_minor + least_minor), start_plan(least_minor))
+    assert outcome(too_long) == ("refused", "plan_too_long")
 
 
 def test_a_plan_without_named_visits_takes_those_that_are_in_no_other() -> None:

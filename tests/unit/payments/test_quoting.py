@@ -97,3 +97,17 @@ def test_a_plan_that_would_take_too_long_is_refused() -> None:
 
     assert outcome(when(account, command)) == ("refused", "plan_too_long")
     assert quote(account, 2_500) == "plan_too_long"
+
+
+@pytest.mark.parametrize("owed_minor", [13_000, 90_000, 90_001, 100_000, 123_457])
+def test_the_least_a_month_that_a_quote_names_is_the_least_that_a_plan_may_take(owed_minor: int) -> None:
+    account = started(owed_minor, 20_000)
+    quoted = quote(account, 10_000)
+
+    assert isinstance(quoted, Terms)
+    assert quoted.limits.months_max == RULES.plan_months_max
+    least_minor = quoted.limits.monthly_min_minor
+    least = quote(account, least_minor)
+    assert isinstance(least, Terms)
+    assert len(least.instalments) <= quoted.limits.months_max
+    assert quote(account, least_minor - 1) in ("instalment_too_small", "plan_too_long")
