@@ -25,7 +25,12 @@ async def handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> H
         str(settings.clearinghouse_url), settings.clearinghouse_timeout_s, settings.payer_calls_per_s
     )
     stack.push_async_callback(clearinghouse.close)
-    provider = Provider(settings.provider_name, settings.provider_npi, settings.sender_id, settings.receiver_id)
+    provider = Provider(
+        name=settings.provider_name,
+        npi=settings.provider_npi,
+        sender_id=settings.sender_id,
+        receiver_id=settings.receiver_id,
+    )
     seal = Seal(settings.raw_key.get_secret_value())
     performing = performers(clearinghouse, provider, seal, clock.now, settings.clearinghouse_timeout_s)
     return replace(INSURANCE, performers=performing)

@@ -67,7 +67,8 @@ class Settings(ServiceSettings):
         """Return the addresses that messages hold."""
         public_url = str(self.public_url).rstrip("/")
         portal_url = str(self.portal_url or self.public_url).rstrip("/")
-        return Links(public_url, portal_url, URLSafeSerializer(self.secret.get_secret_value(), "unsubscribe"))
+        signer = URLSafeSerializer(self.secret.get_secret_value(), "unsubscribe")
+        return Links(public_url=public_url, portal_url=portal_url, signer=signer)
 
     def sender(self) -> Address:
         """Return whom mails are from."""

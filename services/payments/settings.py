@@ -44,11 +44,11 @@ class Settings(ServiceSettings):
         """Return what the rules are given."""
         return Rules(
             Proofs(self.secret.get_secret_value()),
-            self.refund_alone_max_minor,
-            self.instalment_min_minor,
-            self.plan_months_max,
-            self.guest_failures_max,
-            self.guest_failures_per_account_max,
-            self.guest_failures_per_address_max,
-            self.guest_failures_in_all_max,
+            refund_alone_max_minor=self.refund_alone_max_minor,
+            instalment_min_minor=self.instalment_min_minor,
+            plan_months_max=self.plan_months_max,
+            guest_failures_max=self.guest_failures_max,
+            guest_failures_per_account_max=self.guest_failures_per_account_max,
+            guest_failures_per_address_max=self.guest_failures_per_address_max,
+            guest_failures_in_all_max=self.guest_failures_in_all_max,
         )

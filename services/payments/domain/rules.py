@@ -1,6 +1,6 @@
 """What an operator chooses about the rules, and the secret that proofs are signed with."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from services.payments.domain.proofs import Proofs
 
@@ -21,6 +21,7 @@ class Rules:
     """
 
     proofs: Proofs
+    _: KW_ONLY
     refund_alone_max_minor: int = 50_000
     instalment_min_minor: int = 2_500
     plan_months_max: int = 36

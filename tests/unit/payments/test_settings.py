@@ -1,7 +1,10 @@
-"""Settings of payments with which anybody could sign what the processor says stop the start."""
+"""Settings of payments: each limit gets to its rule, and secrets that can be guessed stop the start."""
+
+from dataclasses import fields
 
 import pytest
 
+from services.payments.domain.rules import Rules
 from services.payments.settings import Settings
 from shared.settings import read
 
@@ -11,6 +14,7 @@ GOOD = {
     "PAYMENTS_PROCESSOR_SECRET": "a secret, long enough",
     "PAYMENTS_SECRET": "another, long enough",
 }
+LIMITS = [limit.name for limit in fields(Rules) if limit.name != "proofs"]
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,13 @@ def test_a_secret_that_can_be_guessed_stops_the_start(
         read(Settings)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{name}: ")
+
+
+def test_each_limit_gets_to_its_own_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {name: 11 + number for number, name in enumerate(LIMITS)}
+    for given, right in (
+        GOOD | {f"PAYMENTS_{name.upper()}": str(limit) for name, limit in limits.items()}
+    ).items():
+        monkeypatch.setenv(given, right)
+    rules = read(Settings).rules()
+    assert {name: getattr(rules, name) for name in LIMITS} == limits
