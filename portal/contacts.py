@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -19,7 +19,14 @@ from portal.refusals import refusal
 from portal.rendering import render
 from portal.visitors import Person, PersonAtPage
 from shared.events.envelope import Command
-from shared.events.notifications import AddContact, ConfirmContact, EndPaperless, RemoveContact, ResendCode
+from shared.events.notifications import (
+    AddContact,
+    Channel,
+    ConfirmContact,
+    EndPaperless,
+    RemoveContact,
+    ResendCode,
+)
 from shared.events.payments import RemoveMethod
 from shared.paths import segment
 
@@ -39,7 +46,7 @@ async def add(
     request: Request,
     person: Person,
     contact_id: Annotated[str, Form()],
-    channel: Annotated[Literal["email", "text"], Form()],
+    channel: Annotated[Channel, Form()],
     address: Annotated[str, Form(max_length=320)] = "",
     back: Back = "/settings",
 ) -> Response:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 from services.notifications.domain.account import Account, Alert, Patient
 from services.notifications.domain.address import prefix
@@ -97,9 +97,13 @@ class Rows:
 
 def neighbourhood(terms: Terms, channel: Channel, address: str) -> str:
     """Return the digest of what neighbouring numbers share; an email address is its only neighbour."""
-    return (
-        terms.destination("prefix", prefix(address)) if channel == "text" else terms.destination(channel, address)
-    )
+    match channel:
+        case "email":
+            return terms.destination(channel, address)
+        case "text":
+            return terms.destination("prefix", prefix(address))
+        case _:
+            assert_never(channel)
 
 
 def to_contact(row: Sequence[Any]) -> Contact:

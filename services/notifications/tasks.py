@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 from services.notifications import reads
 from services.notifications.adapters.carrier import Carrier
@@ -51,7 +51,7 @@ class Sending:
     links: Links
     terms: Terms
     now: Callable[[], datetime]
-    paused_until: dict[str, datetime] = field(default_factory=dict)
+    paused_until: dict[Channel, datetime] = field(default_factory=dict)
     """By channel: a provider that asked for a pause is not asked for the next message either."""
 
     async def alert(self, task: SendAlert, _: str) -> AlertAnswered:
@@ -63,9 +63,8 @@ class Sending:
             return _answered(task, Delivery("suppressed", reason=found.forbidden or "contact_removed"))
         where = await reads.whereabouts(self.pool, found.person_id)
         now = self.now()
-        due = self.paused_until.get(found.channel, now)
-        if found.channel == "text":
-            due = max(due, sendable_from(now, where.zones, found.address))
+        sendable = sendable_from(found.channel, now, where.zones, found.address)
+        due = max(sendable, self.paused_until.get(found.channel, now))
         if due > now:
             return _answered(task, Delivery("later", wait_s=(due - now).total_seconds()))
         # Written before the attempt begins: words that cannot be found are no attempt.
@@ -82,20 +81,30 @@ class Sending:
     ) -> Callable[[], Awaitable[Delivery]]:
         """Write an alert; return what sends it."""
         sign_in_url = self.links.sign_in(_reference(alert_id))
-        if channel == "email":
-            unsubscribe_url = self.links.unsubscribe(alert_id)
-            urls = {"sign_in_url": sign_in_url, "unsubscribe_url": unsubscribe_url}
-            mail = self.wording.mail(language, "alert", **urls)
-            return partial(self.mail.send, mail, address, alert_id, now)
-        text = self.wording.text(language, "alert", sign_in_url=sign_in_url)
-        return partial(self.carrier.send, text, address, alert_id)
+        match channel:
+            case "email":
+                unsubscribe_url = self.links.unsubscribe(alert_id)
+                urls = {"sign_in_url": sign_in_url, "unsubscribe_url": unsubscribe_url}
+                mail = self.wording.mail(language, "alert", **urls)
+                return partial(self.mail.send, mail, address, alert_id, now)
+            case "text":
+                text = self.wording.text(language, "alert", sign_in_url=sign_in_url)
+                return partial(self.carrier.send, text, address, alert_id)
+            case _:
+                assert_never(channel)
 
     async def query(self, task: QueryAlert, _: str) -> AlertAnswered:
         """Look for an alert at the provider; of a mail nobody can tell before its receipt comes."""
         found = await reads.dispatch(self.pool, task.alert_id)
         delivery = Delivery("unknown")
-        if found.channel == "text" and found.address is not None:
-            delivery = await self.carrier.find(_reference(task.alert_id), found.address, found.created_at)
+        match found.channel:
+            case "email":
+                pass
+            case "text":
+                if found.address is not None:
+                    delivery = await self.carrier.find(_reference(task.alert_id), found.address, found.created_at)
+            case _:
+                assert_never(found.channel)
         return _answered(task, delivery, found.attempt)
 
     async def code(self, task: SendCode, _: str) -> CodeAnswered:
@@ -106,12 +115,15 @@ class Sending:
         channel, address = found
         language = language_of((await reads.whereabouts(self.pool, task.person_id)).language)
         values = {"code": self.terms.code(task.code_id), "minutes": _MINUTES}
-        if channel == "email":
-            mail = self.wording.mail(language, "code", **values)
-            delivery = await self.mail.send(mail, address, task.code_id, self.now())
-        else:
-            text = self.wording.text(language, "code", **values)
-            delivery = await self.carrier.send(text, address, task.code_id)
+        match channel:
+            case "email":
+                mail = self.wording.mail(language, "code", **values)
+                delivery = await self.mail.send(mail, address, task.code_id, self.now())
+            case "text":
+                text = self.wording.text(language, "code", **values)
+                delivery = await self.carrier.send(text, address, task.code_id)
+            case _:
+                assert_never(channel)
         match delivery.result:
             case "not_sent" | "later":
                 raise TaskFailedError(delivery.reason or delivery.result)

@@ -1,7 +1,7 @@
 """Email addresses and mobile numbers: what may be sent to, in one spelling, and what people may see of it."""
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, assert_never
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -33,7 +33,13 @@ def normalise(channel: Channel, typed: str) -> str:
     Raises:
         AddressError: `address_invalid`, or `address_not_supported` for landlines, premium numbers and the like.
     """
-    return _email(typed) if channel == "email" else _number(typed)
+    match channel:
+        case "email":
+            return _email(typed)
+        case "text":
+            return _number(typed)
+        case _:
+            assert_never(channel)
 
 
 def _email(typed: str) -> str:
@@ -72,7 +78,11 @@ def zones_of_number(number: str) -> tuple[str, ...]:
 
 def mask(channel: Channel, address: str) -> str:
     """Return as much of an address as lets its owner recognise it."""
-    if channel == "text":
-        return f"{_MASK} {address[-_SUBSCRIBER_DIGITS:]}"
-    local, _, domain = address.rpartition("@")
-    return f"{local[0]}{_MASK}@{domain}"
+    match channel:
+        case "email":
+            local, _, domain = address.rpartition("@")
+            return f"{local[0]}{_MASK}@{domain}"
+        case "text":
+            return f"{_MASK} {address[-_SUBSCRIBER_DIGITS:]}"
+        case _:
+            assert_never(channel)

@@ -12,7 +12,7 @@ from services.notifications.domain.messages import (
     QueryAlert,
     SendAlert,
 )
-from services.notifications.domain.person import Contact
+from services.notifications.domain.person import Contact, by_channel
 from services.notifications.domain.quiet_hours import sendable_from
 from shared.events.envelope import Message
 from shared.events.notifications import (
@@ -154,9 +154,8 @@ def _tell(account: Account, statement_id: str, subscriber: Subscriber, now: date
 
 def _chosen(subscriber: Subscriber) -> list[Contact]:
     """Return the contacts that alerts shall go to, also those that nothing gets to at present."""
-    alerts = subscriber.enrolment.alerts
-    ids = (alerts.email, alerts.text)
-    return [subscriber.contacts[one] for one in ids if one is not None and one in subscriber.contacts]
+    chosen = by_channel(subscriber.enrolment.alerts).values()
+    return [subscriber.contacts[one] for one in chosen if one in subscriber.contacts]
 
 
 def _alert(account: Account, statement_id: str, person_id: str, contact: Contact, now: datetime) -> Alert:
@@ -166,10 +165,10 @@ def _alert(account: Account, statement_id: str, person_id: str, contact: Contact
 
 
 def _due(contact: Contact, subscriber: Subscriber, now: datetime) -> datetime:
-    """Return when an alert is sent: an email waits to be read, a text wakes people up."""
-    if contact.channel == "email" or contact.address is None:
+    """Return when an alert is sent; what became of its contact is seen then."""
+    if contact.address is None:
         return now
-    return sendable_from(now, subscriber.zones, contact.address)
+    return sendable_from(contact.channel, now, subscriber.zones, contact.address)
 
 
 def _send(account: Account, alert: Alert, due_at: datetime) -> Task:

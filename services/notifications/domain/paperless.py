@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from services.notifications.domain.messages import AccountLeft, Harm, Unsubscribe
-from services.notifications.domain.person import Enrolment, Person
+from services.notifications.domain.person import Enrolment, Person, by_channel
 from services.notifications.domain.refusal import refuse
 from services.notifications.domain.terms import Terms
 from shared.events.envelope import Message
@@ -73,9 +73,8 @@ def _against_enrolment(person: Person, message: Message[EnrolPaperless], terms: 
     if asked.consent.text_version not in terms.current_texts:
         return "consent_stale"
     # Also who wants no alerts has shown, by confirming a contact, that they can read what comes to it.
-    email = chosen.email is None or person.verified(chosen.email, "email")
-    text = chosen.text is None or person.verified(chosen.text, "text")
-    return None if person.reachable and email and text else "contact_not_verified"
+    count = all(person.verified(contact_id, channel) for channel, contact_id in by_channel(chosen).items())
+    return None if person.reachable and count else "contact_not_verified"
 
 
 def withdraw(person: Person, message: Message[EndPaperless], now: datetime) -> Decision[Person]:
@@ -114,19 +113,16 @@ def drop(person: Person, contact_id: str, reason: EndReason, now: datetime) -> t
     """Return the person without alerts to a contact; an enrolment whose others get to nobody has ended."""
     events: list[Event] = []
     for enrolment in tuple(person.enrolments.values()):
-        alerts = enrolment.alerts
-        if not enrolment.in_force or contact_id not in (alerts.email, alerts.text):
+        chosen = by_channel(enrolment.alerts)
+        if not enrolment.in_force or contact_id not in chosen.values():
             continue
-        left = Alerts(
-            email=alerts.email if alerts.email != contact_id else None,
-            text=alerts.text if alerts.text != contact_id else None,
-        )
-        if not (person.verified(left.email, "email") or person.verified(left.text, "text")):
+        left = {channel: other for channel, other in chosen.items() if other != contact_id}
+        if any(person.verified(other, channel) for channel, other in left.items()):
+            person = person.with_enrolment(replace(enrolment, alerts=Alerts(**left)))
+        else:
             ended = replace(enrolment, ended_at=now, ended_reason=reason)
             person = person.with_enrolment(ended)
             events.append(_ended(person, ended, None))
-        else:
-            person = person.with_enrolment(replace(enrolment, alerts=left))
     person, lapsed = lapse(person, reason, now)
     return person, (*events, *lapsed)
 

@@ -6,7 +6,7 @@ A person is loaded whole; what the messages at hand need of others is beside it,
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from shared.events.envelope import Message
 from shared.events.notifications import Alerts, Channel
@@ -47,6 +47,12 @@ class Contact:
     version: int = 0
     verified_at: datetime | None = None
     refused_at: datetime | None = None
+
+
+def by_channel(alerts: Alerts) -> dict[Channel, str]:
+    """Return the contacts that alerts go to, by channel; each channel is a field."""
+    named = ((channel, getattr(alerts, channel)) for channel in get_args(Channel))
+    return {channel: contact_id for channel, contact_id in named if contact_id is not None}
 
 
 @dataclass(frozen=True)
@@ -132,9 +138,9 @@ class Person:
         """Whether the person has any contact that counts."""
         return any(contact.status == "verified" for contact in self.contacts.values())
 
-    def verified(self, contact_id: str | None, channel: Channel) -> bool:
-        """Tell whether alerts may go to a contact, if one is named, by this channel."""
-        contact = self.contacts.get(contact_id or "")
+    def verified(self, contact_id: str, channel: Channel) -> bool:
+        """Tell whether alerts may go to a contact by this channel."""
+        contact = self.contacts.get(contact_id)
         return contact is not None and contact.channel == channel and contact.status == "verified"
 
     def acts(self, actor: str) -> bool:

@@ -1,4 +1,4 @@
-"""When a text may be sent: not between 21:00 and 08:00 where its reader is.
+"""When a message may be sent: a text not between 21:00 and 08:00 where its reader is.
 
 Where that is may not be known; then a text waits for an hour that is quiet in none of the candidates: the zones
 that hosts have told or, for want of any that there is, those that the number may be in.
@@ -7,10 +7,11 @@ that hosts have told or, for want of any that there is, those that the number ma
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
-from typing import Final
+from typing import Final, assert_never
 from zoneinfo import ZoneInfo
 
 from services.notifications.domain.address import zones_of_number
+from shared.events.notifications import Channel
 from shared.zones import zone_named
 
 BEGIN: Final = time_of_day(21)
@@ -30,10 +31,19 @@ def zones(names: Sequence[str]) -> tuple[ZoneInfo, ...]:
     return tuple(zone for name in names if (zone := zone_named(name)) is not None)
 
 
-def sendable_from(now: datetime, names: Sequence[str], number: str) -> datetime:
-    """Return the first moment, from `now` on, when a text may go to a number whose owner is in the named zones."""
-    candidates = zones(names) or zones(zones_of_number(number))
-    return _awake_in_all(now, candidates) or _awake_in_all(now, _AT_HOME) or now
+def sendable_from(channel: Channel, now: datetime, names: Sequence[str], address: str) -> datetime:
+    """Return the first moment, from `now` on, when a message may go to somebody who is in the named zones.
+
+    An email waits to be read, a text wakes people up.
+    """
+    match channel:
+        case "email":
+            return now
+        case "text":
+            candidates = zones(names) or zones(zones_of_number(address))
+            return _awake_in_all(now, candidates) or _awake_in_all(now, _AT_HOME) or now
+        case _:
+            assert_never(channel)
 
 
 def _awake_in_all(now: datetime, candidates: Sequence[ZoneInfo]) -> datetime | None:

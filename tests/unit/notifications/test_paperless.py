@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -10,9 +10,10 @@ from services.notifications.domain.messages import (
     StartTexts,
     StopTexts,
 )
-from services.notifications.domain.person import Person
+from services.notifications.domain.person import Person, by_channel
+from services.notifications.rows import ENROLMENT
 from shared.events.envelope import Data
-from shared.events.notifications import Alerts, PaperlessEnded, PaperlessEnrolled
+from shared.events.notifications import Alerts, Channel, PaperlessEnded, PaperlessEnrolled
 from tests.unit.notifications.story import (
     ACCOUNT,
     EMAIL,
@@ -240,3 +241,9 @@ def test_unsubscribing_again_is_done_again() -> None:
     once = when(enrolled(), UNSUBSCRIBE)
     again = when(once.state, UNSUBSCRIBE)
     assert (outcome(again), names(again), again.state) == (("done", None), ["contact-unsubscribed"], once.state)
+
+
+def test_alerts_can_be_chosen_and_kept_for_each_channel() -> None:
+    chosen = {channel: f"by-{channel}" for channel in get_args(Channel)}
+    assert by_channel(Alerts(**chosen)) == chosen
+    assert {f"{channel}_contact_id" for channel in chosen} <= set(ENROLMENT)
