@@ -25,7 +25,7 @@ async def test_an_event_of_the_processor_counts_once_and_takes_the_place_of_old_
         "insert into webhook select old, 'G', now() - interval '9 years' from unnest($1::text[]) old", old
     )
     told = [
-        HearProcessor(event_id=event_id, account_number=number, payment_id=pay, kind="charge.succeeded")
+        HearProcessor(event_id=event_id, account_number=number, payment_id=pay, about="payment")
         for event_id in ids
     ]
 

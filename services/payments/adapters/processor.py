@@ -1,7 +1,7 @@
 """The card and bank processor, over HTTP.
 
 `POST /charges` with an `Idempotency-Key` charges at most once for each key; `GET /charges/by-key/{key}` tells what
-became of it, and how it stands; refunds the same.
+became of it, and how it stands; refunds the same. It posts events, signed, to our webhook.
 
 An answer is what the processor said for certain; where it may have charged without our knowing,
 the answer is `unknown`. What it certainly did not do may be tried again: `TaskFailedError`.
@@ -9,6 +9,7 @@ the answer is `unknown`. What it certainly did not do may be tried again: `TaskF
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
@@ -17,12 +18,17 @@ from pydantic import BaseModel, Field, ValidationError
 
 from services.payments.domain.charging import ChargeMethod, DisputeStatus, Standing
 from services.payments.domain.refund import MakeRefund
+from services.payments.domain.webhook import HeardOf
+from shared.events.envelope import Id
+from shared.events.vocabulary import Code
 from shared.messaging.handlers import TaskFailedError
 from shared.paths import segment
+from shared.signatures import signed_at
 
 _CONNECT_TIMEOUT_S: Final = 3.0
 # Shorter than any server's: a connection that the other side is just closing would leave a charge unknown.
 _IDLE_CONNECTION_S: Final = 2.0
+_WEBHOOK_AGE_S_MAX: Final = 300
 
 _REASON: Final = re.compile(r"[!-~]{1,64}")
 _STANDINGS: Final[dict[str, Standing]] = {
@@ -175,6 +181,32 @@ class Processor:
                     return response.status, None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise TaskFailedError("processor_not_reached") from error
+
+
+class Told(BaseModel):
+    """An event that the processor posts; more of it is not believed."""
+
+    event_id: Id
+    type: Code
+    payment_id: Id
+
+    @property
+    def about(self) -> HeardOf:
+        """What something became of."""
+        return "refund" if self.type.startswith("refund.") else "payment"
+
+
+def told_by_webhook(
+    secret: str, signature: str, body: bytes, now: datetime
+) -> Told | Literal["signature_invalid", "invalid_data"]:
+    """Read what was posted, or say why not: the processor did not sign it lately, or it is no event."""
+    sent_at = signed_at(secret, signature, body)
+    if sent_at is None or abs(now.timestamp() - sent_at) > _WEBHOOK_AGE_S_MAX:
+        return "signature_invalid"
+    try:
+        return Told.model_validate_json(body)
+    except ValidationError:
+        return "invalid_data"
 
 
 def _answer(told: Any) -> Answer:

@@ -232,7 +232,7 @@ def _name(  # noqa: C901, PLR0912  # a case for each message
         case HearProcessor():
             named.event_ids.append(heard.event_id)
             named.payments.append((number, heard.payment_id))
-            if heard.kind.startswith("refund."):
+            if heard.about == "refund":
                 named.with_refunds.add(number)
         case CompareLines():
             _name_lines(named, number, heard)

@@ -3,7 +3,7 @@
 That an event was taken up, and the asking that follows, are written together: none is lost, none counts twice.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from services.payments.domain import refund
 from services.payments.domain.account import GuarantorAccount
@@ -11,9 +11,11 @@ from services.payments.domain.charging import FetchCharge
 from services.payments.domain.refusal import refuse
 from shared.events.envelope import Command, Id
 from shared.events.payments import WebhookTaken
-from shared.events.vocabulary import Code
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
+
+HeardOf = Literal["payment", "refund"]
+"""What the processor tells of."""
 
 
 class HearProcessor(Command):
@@ -23,7 +25,7 @@ class HearProcessor(Command):
     event_id: Id
     account_number: Id
     payment_id: Id
-    kind: Code
+    about: HeardOf
 
 
 def hear_processor(account: GuarantorAccount, command: HearProcessor) -> Decision[GuarantorAccount]:
@@ -38,7 +40,7 @@ def hear_processor(account: GuarantorAccount, command: HearProcessor) -> Decisio
     after = replace(
         account, webhooks=account.webhooks | {command.event_id}, taken=(*account.taken, command.event_id)
     )
-    if command.kind.startswith("refund."):
+    if command.about == "refund":
         made = [one for one in account.refunds.values() if one.payment_id == payment.payment_id and one.counts]
         asking = [
             Task(refund.query(account, one), name=one.refund_id, correlationid=one.correlationid)

@@ -1,21 +1,24 @@
 """The processor as the service meets it: the sandbox's, and one that misbehaves on purpose."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from local.ports import free_port
-from services.payments.adapters.processor import Answer, Processor
+from sandbox.webhooks import EventType
+from services.payments.adapters.processor import Answer, Processor, Told, told_by_webhook
 from services.payments.domain.charging import ChargeAnswered, ChargeMethod, QueryCharge
 from services.payments.tasks import performers
 from shared.messaging.handlers import Performer, TaskFailedError
+from shared.signatures import sign
 from tests.outside.sandbox.world import SECRET, World, served
 from tests.unit.payments.story import NOW, SECOND
 
@@ -279,3 +282,24 @@ async def test_a_task_that_is_given_up_leaves_the_payment_unknown(meeting: Meeti
         given_up = performer(processor, type(task)).gave_up(task, "processor_not_reached")
         assert isinstance(given_up, ChargeAnswered)
         assert (given_up.result, given_up.query) == ("unknown", number)
+
+
+def event(kind: str) -> bytes:
+    return json.dumps({"event_id": "evt-1", "type": kind, "payment_id": "pay-1", "amount_minor": 100}).encode()
+
+
+@pytest.mark.parametrize("kind", get_args(EventType))
+def test_an_event_is_about_a_payment_or_about_a_refund_of_it(kind: str) -> None:
+    told = told_by_webhook(SECRET, sign(SECRET, NOW, event(kind)), event(kind), NOW)
+
+    assert isinstance(told, Told)
+    assert (told.payment_id, told.about) == ("pay-1", "refund" if "refund" in kind else "payment")
+
+
+def test_what_is_not_signed_lately_or_is_no_event_is_not_believed() -> None:
+    body, other = event("charge.returned"), b'{"type": "charge.returned"}'
+    signature = sign(SECRET, NOW, body)
+
+    assert told_by_webhook("another secret", signature, body, NOW) == "signature_invalid"
+    assert told_by_webhook(SECRET, signature, body, NOW + timedelta(minutes=6)) == "signature_invalid"
+    assert told_by_webhook(SECRET, sign(SECRET, NOW, other), other, NOW) == "invalid_data"

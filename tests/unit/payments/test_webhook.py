@@ -3,7 +3,7 @@
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import FetchCharge
 from services.payments.domain.refund import QueryRefund
-from services.payments.domain.webhook import HearProcessor
+from services.payments.domain.webhook import HeardOf, HearProcessor
 from shared.events.payments import DeclineRefund, RequestRefund, WebhookTaken
 from shared.messaging.decision import Decision
 from tests.unit.payments.story import NUMBER, answer, charge, events, outcome, owing, submit, when
@@ -22,16 +22,16 @@ def with_another_payment(account: GuarantorAccount) -> GuarantorAccount:
 
 
 def hear(
-    account: GuarantorAccount, kind: str, event_id: str = "evt-1", payment_id: str = "pay-1"
+    account: GuarantorAccount, about: HeardOf, event_id: str = "evt-1", payment_id: str = "pay-1"
 ) -> Decision[GuarantorAccount]:
-    said = HearProcessor(event_id=event_id, account_number=NUMBER, payment_id=payment_id, kind=kind)
+    said = HearProcessor(event_id=event_id, account_number=NUMBER, payment_id=payment_id, about=about)
     return when(account, said, actor="service:payments")
 
 
 def test_what_became_of_a_charge_is_asked_of_the_processor_and_not_believed() -> None:
     account = paid()
 
-    heard = hear(account, "charge.returned")
+    heard = hear(account, "payment")
 
     payment = account.payments["pay-1"]
     assert (outcome(heard), events(heard)) == (("done", None), [TAKEN])
@@ -42,18 +42,18 @@ def test_what_became_of_a_charge_is_asked_of_the_processor_and_not_believed() ->
 
 
 def test_an_event_that_comes_again_is_taken_up_again_and_asks_nothing() -> None:
-    heard = hear(paid(), "charge.returned").state
+    heard = hear(paid(), "payment").state
 
-    again = hear(heard, "charge.returned")
+    again = hear(heard, "payment")
 
     assert (outcome(again), events(again), again.tasks) == (("done", None), [TAKEN], ())
     assert (again.state, again.state.taken) == (heard, ("evt-1",))
-    other = hear(heard, "charge.returned", "evt-2")
+    other = hear(heard, "payment", "evt-2")
     assert (len(other.tasks), other.state.taken) == (1, ("evt-1", "evt-2"))
 
 
 def test_an_event_about_a_payment_that_nobody_made_is_refused() -> None:
-    assert outcome(hear(paid(), "charge.returned", payment_id="pay-9")) == ("refused", "not_found")
+    assert outcome(hear(paid(), "payment", payment_id="pay-9")) == ("refused", "not_found")
 
 
 def test_what_became_of_a_refund_is_asked_of_those_that_the_processor_has() -> None:
@@ -71,8 +71,8 @@ def test_what_became_of_a_refund_is_asked_of_those_that_the_processor_has() -> N
     decline = DeclineRefund(refund_id="declined", account_number=NUMBER)
     account = when(account, decline, actor="staff:bob").state
 
-    assert hear(with_another_payment(account), "refund.failed", payment_id="pay-2").tasks == ()
-    heard = hear(account, "refund.failed")
+    assert hear(with_another_payment(account), "refund", payment_id="pay-2").tasks == ()
+    heard = hear(account, "refund")
 
     (task,) = heard.tasks
     made = account.refunds["made"]
