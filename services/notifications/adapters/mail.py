@@ -1,4 +1,4 @@
-"""The mail server, over SMTP.
+"""The mail server, over SMTP, and what its service posts of mails that it took.
 
 A mail counts as sent when the server has taken its content. What was refused before is certain; when the answer to
 the content itself is missing, nobody can know.
@@ -10,18 +10,31 @@ from email.headerregistry import Address
 from email.message import Message
 from email.policy import compat32
 from email.utils import format_datetime, formataddr
-from typing import Final
+from typing import Annotated, Final, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused, SMTPResponseException
+from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 
 from services.notifications.adapters.delivery import Delivery
+from shared.signatures import signed_at
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 _FOR_GOOD: Final = 500
+_EVENTS_MAX: Final = 1000
 # A folded link is one that some readers cannot follow; no header of ours is as long as a line may be.
 _POLICY: Final = compat32.clone(linesep="\r\n", max_line_length=0)
+
+News = Literal["delivered", "bounced", "complained"]
+
+
+class _Event(BaseModel):
+    event: News
+    message_id: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+_EVENTS: Final = TypeAdapter(Annotated[list[dict[str, JsonValue]], Field(max_length=_EVENTS_MAX)])
 
 
 class Mail:
@@ -103,6 +116,26 @@ class Mail:
             server.close()
             raise
         return server
+
+
+def receipts(
+    secret: str, signature: str, body: bytes
+) -> list[tuple[str, News]] | Literal["signature_invalid", "invalid_data"]:
+    """Return by reference what a batch of events says became of mails, or why it is not believed."""
+    # Signed however long ago: what is told again changes nothing.
+    if signed_at(secret, signature, body) is None:
+        return "signature_invalid"
+    try:
+        events = [_Event.model_validate(one) for one in _EVENTS.validate_json(body) if not _of_another_kind(one)]
+    except ValidationError:
+        return "invalid_data"
+    return [(one.message_id.strip("<>").partition("@")[0], one.event) for one in events]
+
+
+def _of_another_kind(event: dict[str, JsonValue]) -> bool:
+    """Tell whether an event is none that we know, such as that a mail was opened, whatever else it says."""
+    kind = event.get("event")
+    return isinstance(kind, str) and kind not in get_args(News)
 
 
 def _not_sent(error: SMTPResponseException) -> Delivery:

@@ -1,19 +1,20 @@
-"""The carrier of texts, over HTTP in the shape of Twilio's API.
+"""The carrier of texts, over HTTP in the shape of Twilio's API, and what it posts to us.
 
 It has no idempotency keys: a text whose answer is missing is looked for among those that it sent, by the reference
 in its words.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
 from services.notifications.adapters.delivery import Delivery
+from services.notifications.domain.messages import ReceiptStatus
 
 _CONNECT_TIMEOUT_S: Final = 3.0
 # Shorter than any server's: a connection that the other side is just closing would leave a text unknown.
@@ -22,7 +23,18 @@ _PAUSE_S: Final = 30.0
 _PAUSE_S_MAX: Final = 3600.0
 _LOOKED_AT_MAX: Final = 100
 
-GONE: Final = frozenset({21211, 21214, 21610, 21614, 30004, 30005, 30006})
+NO_ANSWER: Final = "<Response/>"
+"""What the carrier is to text back."""
+
+_STATUSES: Final[dict[str, Literal["sent", "delivered", "failed"]]] = {
+    "sent": "sent",
+    "delivered": "delivered",
+    "undelivered": "failed",
+    "failed": "failed",
+}
+"""All others are on the way there."""
+
+_GONE: Final = frozenset({21211, 21214, 21610, 21614, 30004, 30005, 30006})
 """The carrier's codes for a number that no text ever reaches: no such number, a landline, blocked, stopped."""
 
 
@@ -97,6 +109,17 @@ class HttpCarrier:
                 return response.status, None, response.headers
 
 
+def receipt(form: Mapping[str, Any]) -> ReceiptStatus | None:
+    """Return what a receipt says became of a text, if that is news."""
+    status, code = _STATUSES.get(str(form.get("MessageStatus"))), str(form.get("ErrorCode", ""))
+    return "bounced" if status == "failed" and code.isdecimal() and int(code) in _GONE else status
+
+
+def inbound(form: Mapping[str, Any]) -> tuple[str, str]:
+    """Return who texted us, and what."""
+    return str(form.get("From", "")), str(form.get("Body", ""))
+
+
 def _answered(status: int, told: Any, retry_after: str | None) -> Delivery:
     match status:
         case HTTPStatus.OK | HTTPStatus.CREATED:
@@ -105,7 +128,7 @@ def _answered(status: int, told: Any, retry_after: str | None) -> Delivery:
             return Delivery("later", reason="carrier_busy", wait_s=_pause_s(retry_after))
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return Delivery("not_sent", reason=f"carrier_answered_{status}")
-        case HTTPStatus.BAD_REQUEST if isinstance(told, dict) and told.get("code") in GONE:
+        case HTTPStatus.BAD_REQUEST if isinstance(told, dict) and told.get("code") in _GONE:
             return Delivery("refused", reason="refused")
         case HTTPStatus.BAD_REQUEST:
             return Delivery("failed", reason="rejected")
@@ -114,13 +137,8 @@ def _answered(status: int, told: Any, retry_after: str | None) -> Delivery:
 
 
 def _became(text: _Text) -> Delivery:
-    match text.status:
-        case "delivered":
-            return Delivery("delivered", text.sid)
-        case "failed" | "undelivered":
-            return Delivery("failed", text.sid, "undelivered")
-        case _:
-            return Delivery("sent", text.sid)
+    status = _STATUSES.get(text.status, "sent")
+    return Delivery(status, text.sid, "undelivered" if status == "failed" else None)
 
 
 def _taken(told: Any) -> Delivery:

@@ -4,18 +4,17 @@ Nobody of them logs in. Providers sign what they tell, a link is signed by us; w
 """
 
 from http import HTTPStatus
-from typing import Annotated, Final, Literal, NamedTuple, get_args
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from itsdangerous import BadSignature
-from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 from starlette.datastructures import FormData
 
 from services.notifications import reads
+from services.notifications.adapters import mail, texts
 from services.notifications.adapters.signatures import carrier_signed
-from services.notifications.adapters.texts import GONE
-from services.notifications.domain.messages import ReceiptStatus, Unsubscribe
+from services.notifications.domain.messages import Unsubscribe
 from services.notifications.hearing import Hearing
 from services.notifications.settings import Settings
 from services.notifications.wording import language_of, wording
@@ -24,7 +23,6 @@ from shared.database import Pool
 from shared.events.notifications import CommandRefused
 from shared.problems import Problem
 from shared.routes import TheAsk, ThePool, own_settings
-from shared.signatures import signed_at
 
 router = APIRouter(prefix="/v1", tags=["callbacks"], dependencies=[Depends(public)])
 
@@ -33,28 +31,6 @@ _PAGE_HEADERS: Final = {
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
     )
 }
-_NO_ANSWER: Final = "<Response/>"
-_TEXT_STATUSES: Final[dict[str, ReceiptStatus]] = {
-    "sent": "sent",
-    "delivered": "delivered",
-    "undelivered": "failed",
-    "failed": "failed",
-}
-_EVENTS_MAX: Final = 1000
-
-
-MailNews = Literal["delivered", "bounced", "complained"]
-
-
-class MailEvent(BaseModel):
-    """What the mail service says became of a mail, where that is news to us."""
-
-    event: MailNews
-    message_id: Annotated[str, Field(min_length=1, max_length=300, description="the mail's `Message-ID`")]
-
-
-_MAIL_EVENTS: Final = TypeAdapter(Annotated[list[dict[str, JsonValue]], Field(max_length=_EVENTS_MAX)])
-
 
 Own = Annotated[Settings, Depends(own_settings)]
 Reference = Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[\w.-]+$")]
@@ -115,10 +91,7 @@ SignedForm = Annotated[FormData, Depends(_signed_form)]
 @router.post("/sms/receipts", status_code=HTTPStatus.NO_CONTENT)
 async def text_receipt(reference: Reference, form: SignedForm, hearing: TheHearing) -> None:
     """Hear from the carrier what became of a text; statuses on the way there are no news."""
-    status = _TEXT_STATUSES.get(str(form.get("MessageStatus")))
-    code = str(form.get("ErrorCode", ""))
-    if status == "failed" and code.isdecimal() and int(code) in GONE:
-        status = "bounced"
+    status = texts.receipt(form)
     if status is not None and not await hearing.receipt(reference, status):
         raise Problem(HTTPStatus.NOT_FOUND, "We sent no such message.", reason="not_found")
 
@@ -126,8 +99,8 @@ async def text_receipt(reference: Reference, form: SignedForm, hearing: TheHeari
 @router.post("/sms/inbound")
 async def inbound_text(form: SignedForm, hearing: TheHearing) -> Response:
     """Hear what somebody texted: STOP, START and HELP in their variants; all else is nothing to us."""
-    await hearing.text(str(form.get("From", "")), str(form.get("Body", "")))
-    return Response(_NO_ANSWER, media_type="application/xml")
+    await hearing.text(*texts.inbound(form))
+    return Response(texts.NO_ANSWER, media_type="application/xml")
 
 
 @router.post("/email/events", status_code=HTTPStatus.NO_CONTENT)
@@ -135,23 +108,13 @@ async def mail_events(
     request: Request, own: Own, hearing: TheHearing, mail_signature: Annotated[str, Header()] = ""
 ) -> None:
     """Hear from the mail service what became of mails; mails of others, and other kinds of events, are no news."""
-    body = await request.body()
-    # However long ago: a call that is repeated changes nothing.
-    if signed_at(own.email_secret.get_secret_value(), mail_signature, body) is None:
+    told = mail.receipts(own.email_secret.get_secret_value(), mail_signature, await request.body())
+    if told == "signature_invalid":
         raise _unsigned()
-    try:
-        told = _MAIL_EVENTS.validate_json(body)
-        events = [MailEvent.model_validate(one) for one in told if not _of_another_kind(one)]
-    except ValidationError:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "These are no events.", reason="invalid_data") from None
-    for event in events:
-        await hearing.receipt(event.message_id.strip("<>").partition("@")[0], event.event)
-
-
-def _of_another_kind(event: dict[str, JsonValue]) -> bool:
-    """Tell whether an event is none that we know, such as that a mail was opened, whatever else it says."""
-    kind = event.get("event")
-    return isinstance(kind, str) and kind not in get_args(MailNews)
+    if told == "invalid_data":
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "These are no events.", reason="invalid_data")
+    for reference, status in told:
+        await hearing.receipt(reference, status)
 
 
 @router.get("/unsubscribe/{token}")  # noqa: FAST003  # `_reader` takes it

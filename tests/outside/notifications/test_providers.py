@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from aiosmtpd.smtp import SMTP
 
 from local.ports import free_port
+from services.notifications.adapters import texts
 from services.notifications.adapters.delivery import Delivery
 from services.notifications.adapters.mail import Mail
 from services.notifications.adapters.signatures import carrier_signed
@@ -187,16 +188,33 @@ async def test_a_carrier_that_never_answers_leaves_a_text_unknown_and_one_that_i
 async def test_a_text_is_found_again_by_the_reference_in_its_words(status: str, result: str) -> None:
     async def answers(request: web.Request) -> web.StreamResponse:
         assert (request.query["To"], request.query["DateSent>"]) == (NUMBER, "2026-03-02")
-        texts = [
+        found = [
             {"sid": "SM2", "status": "sent", "body": "other"},
             {"sid": "SM1", "status": status, "body": "a ref b"},
         ]
-        return web.json_response({"messages": texts})
+        return web.json_response({"messages": found})
 
     async with carrier_that(answers) as carrier:
         found = await carrier.find("ref", NUMBER, NOON)
         assert (found.result, found.provider_id) == (result, "SM1")
         assert (await carrier.find("missing", NUMBER, NOON)).result == "not_received"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "became"),
+    [
+        ("queued", None, None),
+        ("sent", None, "sent"),
+        ("delivered", None, "delivered"),
+        ("undelivered", "30003", "failed"),
+        ("undelivered", "30005", "bounced"),
+        ("failed", "no number", "failed"),
+        (None, "30005", None),
+    ],
+)
+def test_a_receipt_says_what_became_of_a_text(status: str | None, code: str | None, became: str | None) -> None:
+    form = {"MessageSid": "SM1", "MessageStatus": status, "ErrorCode": code}
+    assert texts.receipt({name: value for name, value in form.items() if value is not None}) == became
 
 
 def test_the_signature_is_twilios_own() -> None:
