@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.payments.adapters.processor import Answer, Processor, RefundAnswer
-from services.payments.domain.charging import ChargeAnswered, ChargeMethod, FetchCharge, QueryCharge
-from services.payments.domain.refund import MakeRefund, QueryRefund, RefundAnswered
+from services.payments.adapters.processor import Processor
+from services.payments.domain.charging import ChargeAnswer, ChargeAnswered, ChargeMethod, FetchCharge, QueryCharge
+from services.payments.domain.refund import MakeRefund, QueryRefund, RefundAnswer, RefundAnswered
 from shared.events.envelope import Data
 from shared.messaging.handlers import Performer
 
@@ -29,14 +29,14 @@ def performers(
     async def charge(task: ChargeMethod, _: str) -> ChargeAnswered:
         # What was held up for a day must not be sent: the processor would not know its key again.
         sent = now() < task.send_before
-        return _answered(task, await processor.charge(task) if sent else Answer("unknown"))
+        return _answered(task, await processor.charge(task) if sent else ChargeAnswer(result="unknown"))
 
     async def query(task: QueryCharge | FetchCharge, _: str) -> ChargeAnswered:
         return _answered(task, await processor.charge_of_key(task.key))
 
     async def refund(task: MakeRefund, _: str) -> RefundAnswered:
         sent = now() < task.send_before
-        return _refunded(task, await processor.refund(task) if sent else RefundAnswer("unknown"))
+        return _refunded(task, await processor.refund(task) if sent else RefundAnswer(result="unknown"))
 
     async def query_refund(task: QueryRefund, _: str) -> RefundAnswered:
         return _refunded(task, await processor.refund_of_key(task.key))
@@ -52,14 +52,14 @@ def performers(
 
 def _gave_up(task: ChargeMethod | QueryCharge | FetchCharge, _: str) -> ChargeAnswered:
     """An attempt before this one may have been received, so nobody can know."""
-    return _answered(task, Answer("unknown"))
+    return _answered(task, ChargeAnswer(result="unknown"))
 
 
 def _refund_given_up(task: MakeRefund | QueryRefund, _: str) -> RefundAnswered:
-    return _refunded(task, RefundAnswer("unknown"))
+    return _refunded(task, RefundAnswer(result="unknown"))
 
 
-def _answered(task: ChargeMethod | QueryCharge | FetchCharge, answer: Answer) -> ChargeAnswered:
+def _answered(task: ChargeMethod | QueryCharge | FetchCharge, answer: ChargeAnswer) -> ChargeAnswered:
     match task:
         case ChargeMethod():
             query: int | None = 0
@@ -71,11 +71,7 @@ def _answered(task: ChargeMethod | QueryCharge | FetchCharge, answer: Answer) ->
         payment_id=task.payment_id,
         account_number=task.account_number,
         query=query,
-        result=answer.result,
-        charge_id=answer.charge_id,
-        reason=answer.reason,
-        stands=answer.stands,
-        dispute_status=answer.dispute_status,
+        **dict(answer),
     )
 
 
@@ -84,6 +80,5 @@ def _refunded(task: MakeRefund | QueryRefund, answer: RefundAnswer) -> RefundAns
         refund_id=task.refund_id,
         account_number=task.account_number,
         query=task.query if isinstance(task, QueryRefund) else 0,
-        result=answer.result,
-        reason=answer.reason,
+        **dict(answer),
     )

@@ -8,7 +8,6 @@ the answer is `unknown`. What it certainly did not do may be tried again: `TaskF
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
@@ -16,8 +15,8 @@ from typing import Annotated, Any, Final, Literal
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
-from services.payments.domain.charging import ChargeMethod, DisputeStatus, Standing
-from services.payments.domain.refund import MakeRefund
+from services.payments.domain.charging import ChargeAnswer, ChargeMethod, DisputeStatus, Standing
+from services.payments.domain.refund import MakeRefund, RefundAnswer
 from services.payments.domain.webhook import HeardOf
 from shared.events.envelope import Id
 from shared.events.vocabulary import Code
@@ -38,25 +37,6 @@ _STANDINGS: Final[dict[str, Standing]] = {
     "disputed": "disputed",
 }
 """The money was taken; what became of it later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is known of a charge; `reason` is the processor's word for a decline, a return or a dispute."""
-
-    result: Literal["succeeded", "declined", "not_received", "unknown"]
-    charge_id: str | None = None
-    reason: str | None = None
-    stands: Standing = "taken"
-    dispute_status: DisputeStatus | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefundAnswer:
-    """What is known of a refund."""
-
-    result: Literal["succeeded", "failed", "not_received", "unknown"]
-    reason: str | None = None
 
 
 class _Charge(BaseModel):
@@ -86,7 +66,7 @@ class Processor:
         """Close all connections."""
         await self._session.close()
 
-    async def charge(self, order: ChargeMethod) -> Answer:
+    async def charge(self, order: ChargeMethod) -> ChargeAnswer:
         """Charge once, whatever the number of attempts.
 
         Raises:
@@ -102,25 +82,25 @@ class Processor:
         try:
             status, told = await self._call("POST", "/charges", json=body, headers={"Idempotency-Key": order.key})
         except (aiohttp.ClientError, TimeoutError):
-            return Answer("unknown")
+            return ChargeAnswer(result="unknown")
         match status:
             case HTTPStatus.OK | HTTPStatus.CREATED:
                 return _answer(told)
             case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY:
-                return Answer("declined", reason="rejected")
+                return ChargeAnswer(result="declined", reason="rejected")
             case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 raise TaskFailedError(f"processor_answered_{status}")
             case _:
-                return Answer("unknown")
+                return ChargeAnswer(result="unknown")
 
-    async def charge_of_key(self, key: str) -> Answer:
+    async def charge_of_key(self, key: str) -> ChargeAnswer:
         """Ask what became of the charge with this key.
 
         Raises:
             TaskFailedError: there was no answer, or none that tells.
         """
         told = await self._of_key("charges", key)
-        return Answer("not_received") if told is None else _answer(told)
+        return ChargeAnswer(result="not_received") if told is None else _answer(told)
 
     async def refund(self, order: MakeRefund) -> RefundAnswer:
         """Give back once, whatever the number of attempts.
@@ -133,18 +113,18 @@ class Processor:
         try:
             status, told = await self._call("POST", path, json=body, headers={"Idempotency-Key": order.key})
         except (aiohttp.ClientError, TimeoutError):
-            return RefundAnswer("unknown")
+            return RefundAnswer(result="unknown")
         match status:
             case HTTPStatus.OK | HTTPStatus.CREATED:
                 return _refund_answer(told)
             case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY | HTTPStatus.NOT_FOUND:
-                return RefundAnswer("failed", "rejected")
+                return RefundAnswer(result="failed", reason="rejected")
             case HTTPStatus.CONFLICT if isinstance(told, dict) and told.get("reason") == "not_refundable":
-                return RefundAnswer("failed", "not_refundable")
+                return RefundAnswer(result="failed", reason="not_refundable")
             case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 raise TaskFailedError(f"processor_answered_{status}")
             case _:
-                return RefundAnswer("unknown")
+                return RefundAnswer(result="unknown")
 
     async def refund_of_key(self, key: str) -> RefundAnswer:
         """Ask what became of the refund with this key.
@@ -153,7 +133,7 @@ class Processor:
             TaskFailedError: there was no answer, or none that tells.
         """
         told = await self._of_key("refunds", key)
-        return RefundAnswer("not_received") if told is None else _refund_answer(told)
+        return RefundAnswer(result="not_received") if told is None else _refund_answer(told)
 
     async def _of_key(self, kind: str, key: str) -> dict[str, Any] | None:
         """Return what the processor keeps under a key; nothing when it says that it never received it."""
@@ -209,30 +189,36 @@ def told_by_webhook(
         return "invalid_data"
 
 
-def _answer(told: Any) -> Answer:
+def _answer(told: Any) -> ChargeAnswer:
     """Read a charge; one that does not say what became of it leaves it unknown."""
     try:
         charge = _Charge.model_validate(told)
     except ValidationError:
-        return Answer("unknown")
+        return ChargeAnswer(result="unknown")
     reason = charge.reason if charge.reason is not None and _REASON.fullmatch(charge.reason) else None
     if charge.status == "declined":
-        return Answer("declined", charge.charge_id, reason)
+        return ChargeAnswer(result="declined", charge_id=charge.charge_id, reason=reason)
     stands = _STANDINGS.get(charge.status)
     if stands is None:
-        return Answer("unknown")
+        return ChargeAnswer(result="unknown")
     if stands == "taken" and charge.dispute_status is not None:
         # The money of a dispute that was won is there again, and that it was won is to be told all the same.
         stands = "disputed"
-    return Answer("succeeded", charge.charge_id, reason, stands, charge.dispute_status)
+    return ChargeAnswer(
+        result="succeeded",
+        charge_id=charge.charge_id,
+        reason=reason,
+        stands=stands,
+        dispute_status=charge.dispute_status,
+    )
 
 
 def _refund_answer(told: Any) -> RefundAnswer:
     """Read a refund; one that does not say what became of it leaves it unknown."""
     try:
-        return RefundAnswer(_Refund.model_validate(told).status)
+        return RefundAnswer(result=_Refund.model_validate(told).status)
     except ValidationError:
-        return RefundAnswer("unknown")
+        return RefundAnswer(result="unknown")
 
 
 def _not_received(told: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from shared.events.envelope import Id, Internal, Time
-from shared.events.vocabulary import AmountMinor, Code, Currency, MethodKind, Secret
+from shared.events.vocabulary import AmountMinor, Code, Currency, MethodKind, Record, Secret
 
 KEY_LIFETIME: Final = timedelta(hours=24)
 """How long the processor knows a key again; a charge sent later would be a second one."""
@@ -62,20 +62,28 @@ class FetchCharge(Internal):
     key: Id
 
 
-class ChargeAnswered(Internal):
-    """What the processor said, or that it could not be learnt (`unknown`).
+class ChargeAnswer(Record):
+    """What the processor said of a charge, or that it could not be learnt (`unknown`).
 
-    `not_received`: the processor has never seen the key, or has forgotten it. `query` is the time of asking
-    that this answers, so that an answer that comes twice is known as such; an answer without one was asked for
-    out of turn. `stands` is what became of a charge that had succeeded, and `reason` why.
+    `not_received`: the processor has never seen the key, or has forgotten it. `stands` is what became of a charge
+    that had succeeded; `reason` is the processor's word for a decline, a return or a dispute.
+    """
+
+    result: Literal["succeeded", "declined", "not_received", "unknown"]
+    charge_id: Id | None = None
+    reason: Code | None = None
+    stands: Standing = "taken"
+    dispute_status: DisputeStatus | None = None
+
+
+class ChargeAnswered(Internal, ChargeAnswer):
+    """The answer about a charge.
+
+    `query` is the time of asking that this answers, so that an answer that comes twice is known as such; an answer
+    without one was asked for out of turn.
     """
 
     TYPE: ClassVar[str] = "payments.charge-answered.v1"
     payment_id: Id
     account_number: Id
     query: Query | None
-    result: Literal["succeeded", "declined", "not_received", "unknown"]
-    charge_id: Id | None = None
-    reason: Code | None = None
-    stands: Standing = "taken"
-    dispute_status: DisputeStatus | None = None

@@ -31,7 +31,7 @@ from shared.events.payments import (
     RequestRefund,
     Share,
 )
-from shared.events.vocabulary import About, AmountMinor, Code
+from shared.events.vocabulary import About, AmountMinor, Code, Record
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task
 
@@ -58,15 +58,20 @@ class QueryRefund(Internal):
     query: Query | None = None
 
 
-class RefundAnswered(Internal):
+class RefundAnswer(Record):
     """What the processor said of a refund, or that it could not be learnt."""
+
+    result: Literal["succeeded", "failed", "not_received", "unknown"]
+    reason: Code | None = None
+
+
+class RefundAnswered(Internal, RefundAnswer):
+    """The answer about a refund."""
 
     TYPE: ClassVar[str] = "payments.refund-answered.v1"
     refund_id: Id
     account_number: Id
     query: Query | None
-    result: Literal["succeeded", "failed", "not_received", "unknown"]
-    reason: Code | None = None
 
 
 def request(

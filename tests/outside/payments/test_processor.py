@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestServer
 
 from local.ports import free_port
 from sandbox.webhooks import EventType
-from services.payments.adapters.processor import Answer, Processor, Told, told_by_webhook
-from services.payments.domain.charging import ChargeAnswered, ChargeMethod, QueryCharge
+from services.payments.adapters.processor import Processor, Told, told_by_webhook
+from services.payments.domain.charging import ChargeAnswer, ChargeAnswered, ChargeMethod, QueryCharge
 from services.payments.tasks import performers
 from shared.messaging.handlers import Performer, TaskFailedError
 from shared.signatures import sign
@@ -70,7 +70,7 @@ async def test_a_charge_that_succeeds_is_told_with_its_id(meeting: Meeting) -> N
     answer = await processor.charge(order())
 
     (charge,) = await world.happened()
-    assert answer == Answer("succeeded", charge["charge_id"])
+    assert answer == ChargeAnswer(result="succeeded", charge_id=charge["charge_id"])
     assert (charge["idempotency_key"], charge["payment_id"]) == ("key-1", "pay-1")
 
 
@@ -106,7 +106,7 @@ async def test_a_charge_without_an_answer_is_unknown_until_it_is_asked_for(
     world, processor = meeting
 
     async with processor_at(await address(world), timeout_s=1) as impatient:
-        assert await impatient.charge(order(token)) == Answer("unknown")
+        assert await impatient.charge(order(token)) == ChargeAnswer(result="unknown")
     assert (await processor.charge_of_key("key-1")).result == truth
 
 
@@ -134,14 +134,14 @@ async def test_a_dispute_is_told_until_it_is_won_and_then_too(meeting: Meeting) 
 async def test_a_request_that_the_processor_rejects_is_declined(meeting: Meeting) -> None:
     _, processor = meeting
 
-    assert await processor.charge(order("t" * 200)) == Answer("declined", reason="rejected")
+    assert await processor.charge(order("t" * 200)) == ChargeAnswer(result="declined", reason="rejected")
 
 
 async def test_a_key_used_for_another_request_leaves_the_charge_unknown(meeting: Meeting) -> None:
     _, processor = meeting
     await processor.charge(order())
 
-    assert await processor.charge(order(amount_minor=1)) == Answer("unknown")
+    assert await processor.charge(order(amount_minor=1)) == ChargeAnswer(result="unknown")
 
 
 async def test_a_wrong_secret_is_tried_again(meeting: Meeting) -> None:
@@ -201,7 +201,7 @@ async def misbehaving(status: int, body: str = "") -> AsyncIterator[Processor]:
 )
 async def test_an_answer_that_says_nothing_for_certain_is_unknown(status: int, body: str) -> None:
     async with misbehaving(status, body) as processor:
-        assert await processor.charge(order()) == Answer("unknown")
+        assert await processor.charge(order()) == ChargeAnswer(result="unknown")
 
 
 async def test_a_busy_processor_is_tried_again() -> None:
@@ -213,7 +213,7 @@ async def test_a_busy_processor_is_tried_again() -> None:
 async def test_a_decline_in_words_that_are_no_code_is_still_a_decline() -> None:
     body = '{"charge_id": "ch-1", "status": "declined", "reason": "not today, sorry"}'
     async with misbehaving(200, body) as processor:
-        assert await processor.charge(order()) == Answer("declined", "ch-1")
+        assert await processor.charge(order()) == ChargeAnswer(result="declined", charge_id="ch-1")
 
 
 @pytest.mark.parametrize(("status", "body"), [(503, ""), (404, "{}"), (404, "no json"), (0, "")])
