@@ -15,8 +15,10 @@ from services.payments.domain.payer import guests_allocation
 from services.payments.domain.payment import saved_method, spread_payment
 from services.payments.domain.proofs import REVIEW_LIFETIME, GuestPass, Review
 from services.payments.domain.records import InstalmentStatus
-from services.payments.domain.schedule import NOTICE
-from services.payments.domain.terms import Terms, changed_terms, starting_terms
+from services.payments.domain.respreading import unpaid_minor
+from services.payments.domain.rules import Rules
+from services.payments.domain.schedule import NOTICE, by_months
+from services.payments.domain.terms import Terms, changed_terms, starting_terms, to_plan
 from services.payments.reads import show_accounts
 from shared.auth import Caller, OnBehalfOf, calling_for, gateway
 from shared.database import Pool
@@ -76,6 +78,12 @@ class QuoteAsked(BaseModel):
         if self.plan_id is not None and self.visit_account_numbers:
             raise ValueError("a plan that is changed keeps its visits")
         return self
+
+    def monthly_minor(self, total_minor: int) -> int:
+        """Return the monthly amount that a total is to be paid by."""
+        if self.monthly_amount_minor is not None:
+            return self.monthly_amount_minor
+        return by_months(total_minor, self.months or 1)
 
 
 class Limits(BaseModel):
@@ -152,17 +160,11 @@ async def review_payment(
 async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, now: Now, own: TheSettings) -> Quote:
     """Show the instalments of a plan before it is started or changed; refused as that would be."""
     shown, rules = await account_for(pool, asked.account_number, caller), own.rules()
-    account, wished = shown.account, (asked.monthly_amount_minor, asked.months, asked.day_of_month)
-    found: Terms | RefusalReason = "not_found"
-    if asked.plan_id is None:
-        found = starting_terms(account, asked.visit_account_numbers, *wished, asked.method_kind, now, rules)
-    elif plan := account.plans.get(asked.plan_id):
-        kind = asked.method_kind or (plan.method.kind if plan.method else None)
-        found = changed_terms(account, plan, *wished, kind, now, rules)
+    found = terms_of(shown.account, asked, now, rules)
     if isinstance(found, str):
         raise refused(found)
     return Quote(
-        account_number=account.number,
+        account_number=shown.account.number,
         currency=shown.opened.currency,
         total_minor=found.total_minor,
         visit_account_numbers=tuple(found.planned_minor),
@@ -175,6 +177,23 @@ async def quote_plan(asked: QuoteAsked, caller: Person, pool: ThePool, now: Now,
         ],
         limits=Limits(**found.limits._asdict(), first_due_from=now.date() + NOTICE),
     )
+
+
+def terms_of(account: GuarantorAccount, asked: QuoteAsked, now: datetime, rules: Rules) -> Terms | RefusalReason:
+    """Return what a plan would be, by the rules of the command that starts or changes it."""
+    day_of_month = asked.day_of_month
+    if asked.plan_id is None:
+        planned_minor = to_plan(account, asked.visit_account_numbers)
+        if isinstance(planned_minor, str):
+            return planned_minor
+        monthly_minor = asked.monthly_minor(sum(planned_minor.values()))
+        return starting_terms(planned_minor, monthly_minor, day_of_month, asked.method_kind, now, rules)
+    plan = account.plans.get(asked.plan_id)
+    if plan is None:
+        return "not_found"
+    kind = asked.method_kind or (plan.method.kind if plan.method else None)
+    monthly_minor = asked.monthly_minor(unpaid_minor(plan.instalments))
+    return changed_terms(account, plan, monthly_minor, day_of_month, kind, now, rules)
 
 
 async def _guests_account(pool: Pool, guest: GuestPass | None, typed: str) -> GuarantorAccount:

@@ -19,7 +19,7 @@ from services.payments.domain.refusal import refuse
 from services.payments.domain.respreading import by_bank, dated_anew, untried
 from services.payments.domain.rules import Rules
 from services.payments.domain.schedule import banking_day, moment
-from services.payments.domain.terms import changed_terms, starting_terms
+from services.payments.domain.terms import changed_terms, starting_terms, to_plan
 from shared.digests import digest
 from shared.events.envelope import Message
 from shared.events.payments import RefusalReason
@@ -84,11 +84,12 @@ def _start(
         return Decision(account, (tell_schedule(account, known, PlanStarted, "done"),))
     method = command.method or saved_method(account, command.method_id, person_of(account, actor))
     reason = _start_fault(account, command, known, method, now)
-    found = reason or starting_terms(
-        account,
-        command.visit_account_numbers,
+    planned_minor = reason or to_plan(account, command.visit_account_numbers)
+    if isinstance(planned_minor, str):
+        return refuse(account, command, planned_minor)
+    found = starting_terms(
+        planned_minor,
         command.monthly_amount_minor,
-        None,
         command.day_of_month,
         method.kind if method and command.autopay else None,
         now,
@@ -98,7 +99,7 @@ def _start(
         return refuse(account, command, found)
     plan = Plan(
         plan_id=command.plan_id,
-        visits=tuple(found.planned_minor),
+        visits=tuple(planned_minor),
         currency=command.currency,
         monthly_amount_minor=command.monthly_amount_minor,
         day_of_month=command.day_of_month,
@@ -112,8 +113,8 @@ def _start(
         started_at=now,
     )
     after = account.with_plan(plan)
-    for number, planned_minor in found.planned_minor.items():
-        planned = replace(account.visits[number], plan_id=plan.plan_id, planned_minor=planned_minor)
+    for number, amount_minor in planned_minor.items():
+        planned = replace(account.visits[number], plan_id=plan.plan_id, planned_minor=amount_minor)
         after = after.with_visit(planned)
     return Decision(after, (tell_schedule(after, plan, PlanStarted, "done"),), next_timer(after, plan, now))
 
@@ -165,7 +166,6 @@ def _change(
         account,
         plan,
         command.monthly_amount_minor,
-        None,
         day_of_month,
         method.kind if method else None,
         now,

@@ -11,7 +11,7 @@ from services.payments.domain.allocation import payable_minor
 from services.payments.domain.records import Plan, PlanInstalment
 from services.payments.domain.respreading import moved, spread_anew, unpaid_minor
 from services.payments.domain.rules import Rules
-from services.payments.domain.schedule import by_amount, by_months, months_taken, schedule
+from services.payments.domain.schedule import by_amount, months_taken, schedule
 from shared.events.payments import RefusalReason
 from shared.events.vocabulary import MethodKind
 
@@ -39,11 +39,23 @@ class Terms:
     limits: Limits
 
 
+def to_plan(account: GuarantorAccount, visits: tuple[str, ...] | None) -> Mapping[str, int] | RefusalReason:
+    """Return by visit what a plan that is started pays, or why there can be none.
+
+    Without visits that are named, it is all that owe something and are in no plan.
+    """
+    chosen = _visits(account, visits)
+    if isinstance(chosen, str):
+        return chosen
+    planned_minor = _planned(account, chosen)
+    if not planned_minor:
+        return "amount_exceeds_balance" if account.owed_minor(None) <= 0 else "payment_in_progress"
+    return planned_minor
+
+
 def starting_terms(
-    account: GuarantorAccount,
-    visits: tuple[str, ...] | None,
-    monthly_amount_minor: int | None,
-    months: int | None,
+    planned_minor: Mapping[str, int],
+    monthly_amount_minor: int,
     day_of_month: int,
     kind: MethodKind | None,
     now: datetime,
@@ -52,43 +64,31 @@ def starting_terms(
     """Return what a plan would be that is started, or why there can be none.
 
     Args:
-        account: what is owed.
-        visits: those that it shall pay; all that owe something and are in no plan if absent or empty.
+        planned_minor: what it pays of which visits; see `to_plan`.
         monthly_amount_minor: of each instalment; the last is what remains.
-        months: how many there shall be, where no amount is given.
         day_of_month: the day that they fall due on.
         kind: what pays them by itself, if anything does.
         now: when the plan starts.
         rules: the limits.
     """
-    chosen = _visits(account, visits)
-    if isinstance(chosen, str):
-        return chosen
-    planned_minor = _planned(account, chosen)
     total_minor = sum(planned_minor.values())
-    if total_minor <= 0:
-        return "amount_exceeds_balance" if account.owed_minor(None) <= 0 else "payment_in_progress"
-    monthly_minor = (
-        monthly_amount_minor if monthly_amount_minor is not None else by_months(total_minor, months or 1)
-    )
     limits = _limits(total_minor, rules)
-    misfit = _misfit(total_minor, monthly_minor, limits)
+    misfit = _misfit(total_minor, monthly_amount_minor, limits)
     if misfit:
         return misfit
     instalments = schedule(
-        by_amount(total_minor, monthly_minor, rules.instalment_min_minor),
+        by_amount(total_minor, monthly_amount_minor, rules.instalment_min_minor),
         now.date(),
         day_of_month,
         bank=kind == "bank_account",
     )
-    return Terms(planned_minor, total_minor, monthly_minor, instalments, limits)
+    return Terms(planned_minor, total_minor, monthly_amount_minor, instalments, limits)
 
 
 def changed_terms(
     account: GuarantorAccount,
     plan: Plan,
     monthly_amount_minor: int | None,
-    months: int | None,
     day_of_month: int,
     kind: MethodKind | None,
     now: datetime,
@@ -102,8 +102,7 @@ def changed_terms(
     Args:
         account: whose plan it is.
         plan: as it is.
-        monthly_amount_minor: of each instalment that is still to come.
-        months: in how many to pay the rest, where no amount is given; without both the amount stays.
+        monthly_amount_minor: of each instalment that is still to come; without one it stays as it is.
         day_of_month: the day that they fall due on.
         kind: what pays them by itself, if anything does.
         now: when it is changed.
@@ -112,8 +111,6 @@ def changed_terms(
     left_minor, bank = unpaid_minor(plan.instalments), kind == "bank_account"
     limits = _limits(left_minor, rules)
     monthly_minor = plan.monthly_amount_minor if monthly_amount_minor is None else monthly_amount_minor
-    if monthly_amount_minor is None and months is not None:
-        monthly_minor = by_months(left_minor, months)
     if (monthly_minor, day_of_month) == (plan.monthly_amount_minor, plan.day_of_month):
         instalments = moved(plan, now, bank=bank)
     else:
@@ -128,23 +125,22 @@ def changed_terms(
 
 
 def _visits(account: GuarantorAccount, named: tuple[str, ...] | None) -> tuple[str, ...] | RefusalReason:
-    """Return the visits that a plan pays, the oldest first."""
+    """Return the visits that a plan pays, the oldest first, or why it cannot pay them."""
     numbers = tuple(dict.fromkeys(named or ()))
-    visits = [account.visit(number) for number in numbers] or [
+    if any(number not in account.visits for number in numbers):
+        return "not_found"
+    visits = [account.visits[number] for number in numbers] or [
         visit for visit in account.visits.values() if not visit.closed and visit.balance_minor > 0
     ]
-    reason: RefusalReason | None = None
-    if any(number not in account.visits for number in numbers):
-        reason = "not_found"
-    elif any(visit.closed for visit in visits):
-        reason = "account_closed"
+    if any(visit.closed for visit in visits):
+        return "account_closed"
     free = [visit for visit in visits if visit.plan_id is None and visit.balance_minor > 0]
-    if not reason and (len(free) < len(visits) if numbers else not free):
-        reason = "plan_exists" if any(visit.plan_id for visit in visits) else "amount_exceeds_balance"
+    if not free or (numbers and len(free) < len(visits)):
+        return "plan_exists" if any(visit.plan_id for visit in visits) else "amount_exceeds_balance"
     reserved = account.reserved_minor()
-    if not reason and any(visit.number in reserved for visit in free):
-        reason = "payment_in_progress"
-    return reason or tuple(visit.number for visit in sorted(free, key=lambda visit: visit.age))
+    if any(visit.number in reserved for visit in free):
+        return "payment_in_progress"
+    return tuple(visit.number for visit in sorted(free, key=lambda visit: visit.age))
 
 
 def _planned(account: GuarantorAccount, visits: tuple[str, ...]) -> dict[str, int]:

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from services.payments.api.paying import QuoteAsked, terms_of
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.terms import Terms, changed_terms
+from services.payments.domain.terms import Terms
 from shared.events.payments import RefusalReason
 from shared.events.plans import ChangePlan, PausePlan, PlanChanged
 from shared.events.vocabulary import MethodKind
@@ -23,9 +24,8 @@ def quote(
     months: int | None = None,
     kind: MethodKind | None = None,
 ) -> Terms | RefusalReason:
-    plan = plan_of(account)
-    kind = kind or (plan.method.kind if plan.method else None)
-    return changed_terms(account, plan, monthly_minor, months, day, kind, LATER, RULES)
+    wished = {"monthly_amount_minor": monthly_minor, "months": months, "day_of_month": day, "method_kind": kind}
+    return terms_of(account, QuoteAsked.model_validate(PLAN | wished), LATER, RULES)
 
 
 def first_paid() -> GuarantorAccount:
