@@ -103,23 +103,25 @@ def _fault(item: Item, command: StaffCommand, actor: str, now: datetime) -> Refu
     return _fault_of(item, command, lost=lost, now=now)
 
 
-def _fault_of(item: Item, command: StaffCommand, *, lost: bool, now: datetime) -> RefusalReason | None:
+def _fault_of(  # noqa: PLR0911  # a case for each reason
+    item: Item, command: StaffCommand, *, lost: bool, now: datetime
+) -> RefusalReason | None:
     """Say why this cannot be done to an item that is free for this person, who may have `lost` their claim."""
-    fault: RefusalReason | None = None
     match command:
         case ReleaseItem() if item.holder(now) is None and item.named() is None:
-            fault = "not_claimed"
+            return "not_claimed"
         case ReplyToItem() | FinishItem() if lost:
-            fault = "lease_expired"
+            return "lease_expired"
         case ReplyToItem():
-            fault = "no_thread" if item.thread_id is None else None
+            return "no_thread" if item.thread_id is None else None
         case _ if item.state == "done":
-            fault = "item_done"
+            return "item_done"
         case PostponeItem() if command.until <= now:
-            fault = "until_past"
+            return "until_past"
         case ReassignItem() if command.pool is None and command.assignee is None:
-            fault = "nothing_to_change"
-    return fault
+            return "nothing_to_change"
+        case _:
+            return None
 
 
 def _claim(desk: Desk, item: Item, actor: str, now: datetime) -> Decision[Desk]:

@@ -254,16 +254,14 @@ def starts_to_wait(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) ->
 
 def waits_on(item: Item, rule_sets: tuple[RuleSet, ...], now: datetime) -> tuple[Item, tuple[Task, ...]]:
     """Return the item open: in the limit that runs, or in one from now on if none does or that ends earlier."""
-    anew, limit = starts_to_wait(item, rule_sets, now)
-    if item.due_at is None:
-        return anew, (limit,)
-    on = replace(item, state="open", postponed_until=None, priority=_priority(item))
-    if anew.due_at is None or anew.due_at >= item.due_at:
-        return on, ()
-    allowed = passed(item.since, anew.due_at, in_force(rule_sets, now).hours)
-    minutes = int(allowed / timedelta(minutes=1))
-    on = replace(on, due_at=anew.due_at, limit_number=anew.limit_number, limit_minutes=minutes)
-    return on, (limit,)
+    anew, timer = starts_to_wait(item, rule_sets, now)
+    if item.due_at is None or anew.due_at is None:
+        return anew, (timer,)
+    if anew.due_at < item.due_at:
+        # It has been waiting for longer, and its limit counts from there.
+        allowed = passed(item.since, anew.due_at, in_force(rule_sets, now).hours)
+        return replace(anew, since=item.since, limit_minutes=int(allowed / timedelta(minutes=1))), (timer,)
+    return replace(item, state="open", postponed_until=None, priority=_priority(item)), ()
 
 
 def stopped(item: Item) -> Item:

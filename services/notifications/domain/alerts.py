@@ -128,11 +128,13 @@ def _last_ended(account: Account, enrolled: list[Subscriber], now: datetime) -> 
     reading = {one.person_id for one in enrolled}
     if account.guarantor in reading:
         return None
-    others = [one for one in account.subscribers.values() if one.person_id not in reading]
-    silent = account.viewers if reading else ()
-    ended = [
-        one for one in others if one.person_id not in silent or one.enrolment.ended_reason == "no_longer_guarantor"
-    ]
+    ended = [one for one in account.subscribers.values() if one.person_id not in reading]
+    if reading:
+        ended = [
+            one
+            for one in ended
+            if one.person_id not in account.viewers or one.enrolment.ended_reason == "no_longer_guarantor"
+        ]
     return max(ended, key=lambda one: one.enrolment.ended_at or now, default=None)
 
 
