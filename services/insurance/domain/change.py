@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from services.insurance.domain.coverage import asked_by, objection, submission, unanswered
+from services.insurance.domain.coverage import asked_by, objection, submission_timer, unanswered
 from services.insurance.domain.patient import ChangeRequest, ChangeStatus, Content, Coverage, Patient, What
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.questions import inquiry
@@ -61,7 +61,7 @@ def request(
     after = patient.with_change(change).noting(
         coverage, now, "change-requested", patient.who(actor) or "service", command.note
     )
-    kept = Decision(after, (_requested(after, change),), (submission(patient, command.session_id, now),))
+    kept = Decision(after, (_requested(after, change),), (submission_timer(patient, command.session_id, now),))
     raised = raise_work(after, "change-request", now, coverage_id=change.coverage_id, change_id=change.change_id)
     return kept.then(raised)
 

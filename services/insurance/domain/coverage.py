@@ -35,7 +35,7 @@ _EASTERNMOST: Final = timedelta(hours=14)
 """Where a day begins first, and a child may be born on a date that is still to come in UTC."""
 
 
-def submission(patient: Patient, session_id: str, now: datetime) -> Task:
+def submission_timer(patient: Patient, session_id: str, now: datetime) -> Task:
     """Return the timer that submits what waits for a session: at once if it has ended, or when it is given up."""
     ended = session_id in patient.ended_sessions
     timer = SubmitSession(session_id=session_id, patient_id=patient.patient_id, came_by=None if ended else now)
@@ -139,7 +139,7 @@ def _take_on(
     if payer is None:
         return added.then(raise_work(added.state, "unknown-payer", now, coverage_id=coverage.coverage_id))
     waiting = replace(coverage, waiting_session=command.session_id)
-    timer = submission(patient, command.session_id, now)
+    timer = submission_timer(patient, command.session_id, now)
     return Decision(added.state.with_coverage(waiting), added.events, (timer,))
 
 
