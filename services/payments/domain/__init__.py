@@ -10,13 +10,13 @@ from typing import Any, assert_never
 
 from services.payments.domain import collecting, method, plan, refund, settlement, settling
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.answer import hear_answer
 from services.payments.domain.billing import hear
 from services.payments.domain.charging import ChargeAnswered
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.paperless import hear_paperless
 from services.payments.domain.payer import method_digest
 from services.payments.domain.payment import submit
+from services.payments.domain.payment_end import hear_answer
 from services.payments.domain.proofs import GuestPass, Proofs, Review
 from services.payments.domain.records import WorkKind
 from services.payments.domain.refund import RefundAnswered

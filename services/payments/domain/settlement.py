@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from services.payments.domain import answer, work
+from services.payments.domain import payment_end, work
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.records import Payment, Settled, Work, WorkKind
 from services.payments.domain.refusal import refusal
@@ -179,7 +179,7 @@ def _compare_line(
     """Count a line for its payment: whose money was paid out, that payment was taken."""
     taken = Decision(account)
     if amount_minor > 0:
-        taken = answer.succeed(account, account.payments[payment_id], charge_id, now)
+        taken = payment_end.succeed(account, account.payments[payment_id], charge_id, now)
     payment = taken.state.payments[payment_id]
     # A settlement is the bank's; what it makes known belongs to the chain of the payment.
     events = tuple(one._replace(correlationid=payment.correlationid) for one in taken.events)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.payments.domain import answer, refund
+from services.payments.domain import payment_end, refund
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import FetchCharge
 from services.payments.domain.records import Settled, Work
@@ -43,9 +43,9 @@ def _effect(  # noqa: PLR0911  # a case for each action
     refunding = account.refunds.get(work.about.refund_id or "")
     match command.action:
         case "taken" | "post" if payment and payment.status in ("processing", "unknown", "failed"):
-            return answer.post(account, payment, payment.charge_id, now)
+            return payment_end.post(account, payment, payment.charge_id, now)
         case "not-taken" if payment:
-            return answer.fail(account, payment, "not_taken", now)
+            return payment_end.fail(account, payment, "not_taken", now)
         case "ask-again" if payment:
             fetch = FetchCharge(
                 payment_id=payment.payment_id, account_number=account.number, key=payment.processor_key
