@@ -10,7 +10,7 @@ from services.insurance.domain import State, decide, state_key
 from services.insurance.domain.asking import AskAgain, CheckBeforeVisit, CheckCoverage
 from services.insurance.domain.payers import Directory, Payer
 from services.insurance.domain.session import GatherSession, SubmitSession
-from services.insurance.domain.settling import SettleWork
+from services.insurance.domain.settling_work import SettleWork
 from services.insurance.store import load, save
 from shared.events.insurance import CommandRefused
 from shared.events.topics import SERVICES

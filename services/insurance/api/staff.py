@@ -17,7 +17,7 @@ from services.insurance.domain.patient import (
     WorkKind,
 )
 from services.insurance.domain.rejection import HINTS
-from services.insurance.domain.settling import ACTIONS, Action, SettleWork
+from services.insurance.domain.settling_work import ACTIONS, Action, SettleWork
 from services.insurance.reads import SealedExchange, ShownVerification, ShownWork
 from services.insurance.sealing import Seal
 from services.insurance.settings import Settings

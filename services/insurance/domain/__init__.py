@@ -14,7 +14,7 @@ from services.insurance.domain.patient import Patient, Registered
 from services.insurance.domain.payers import Directory
 from services.insurance.domain.refusal import refuse
 from services.insurance.domain.session import GatherSession, Session, SessionMessage, SubmitSession
-from services.insurance.domain.settling import SettleWork, settle_work
+from services.insurance.domain.settling_work import SettleWork, settle_work
 from services.insurance.domain.verification import ask_again, hear_answer
 from services.insurance.domain.work import tell_settled
 from shared.events.envelope import Message

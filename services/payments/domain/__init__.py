@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
 
-from services.payments.domain import collecting, method, plan, refund, settlement, settling
+from services.payments.domain import collecting, method, plan, refund, settlement
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.billing import hear
 from services.payments.domain.charging import ChargeAnswered
@@ -22,6 +22,7 @@ from services.payments.domain.records import WorkKind
 from services.payments.domain.refund import RefundAnswered
 from services.payments.domain.rules import Rules
 from services.payments.domain.settlement import KEY_MARK, CompareLines, ImportSettlement, Settlement
+from services.payments.domain.settling_work import settle_work
 from services.payments.domain.webhook import HearProcessor, hear_processor
 from services.payments.domain.work import SettleWork, tell_settled, work_id
 from shared.events.billing import (
@@ -130,7 +131,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # a line for each message is what 
         case HearProcessor():
             return hear_processor(account, heard)
         case SettleWork():
-            return settling.settle_work(account, message, now)
+            return settle_work(account, message, now)
         case PaperlessEnrolled() | PaperlessEnded():
             return hear_paperless(account, heard)
         case _:

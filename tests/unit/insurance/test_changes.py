@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.insurance.domain.settling import SettleWork
+from services.insurance.domain.settling_work import SettleWork
 from shared.events.insurance import (
     ChangeDecided,
     CommandRefused,

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.insurance.domain.settling import SettleWork
+from services.insurance.domain.settling_work import SettleWork
 from shared.events.insurance import (
     AddCoverage,
     CommandRefused,

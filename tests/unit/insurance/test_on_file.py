@@ -10,7 +10,7 @@ import pytest
 from services.insurance.domain import decide
 from services.insurance.domain.patient import Patient
 from services.insurance.domain.payers import Directory, Payer
-from services.insurance.domain.settling import SettleWork
+from services.insurance.domain.settling_work import SettleWork
 from services.insurance.handlers import INSURANCE
 from shared.events.insurance import CoverageChanges, WorkRaised, WorkSettled
 from tests.unit.insurance.story import (

@@ -2,7 +2,7 @@
 
 from services.insurance.domain.coverage import content_of
 from services.insurance.domain.repeats import fingerprint, is_repeat
-from services.insurance.domain.settling import SettleWork
+from services.insurance.domain.settling_work import SettleWork
 from shared.events.insurance import WorkRaised, WorkSettled
 from shared.events.vocabulary import Record
 from tests.unit.insurance.story import STAFF, active, add, change, decision

@@ -8,7 +8,7 @@ import pytest
 
 from services.insurance.domain.asking import POSTPONED_BY, AskPayer, PayerAnswered, Sealed
 from services.insurance.domain.rejection import REASONS
-from services.insurance.domain.settling import SettleWork
+from services.insurance.domain.settling_work import SettleWork
 from shared.events.insurance import (
     CoverageChanges,
     CoverageNotVerified,
