@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 
 from local.infrastructure import Endpoints
 from services.insurance.api.cards import PICTURE_BYTES_MAX, card_reader
-from services.insurance.ocr.reader import Reader
+from services.insurance.ocr.reader import reader
 from tests.cards import CARD, card, encoded
 from tests.flow.insurance_world import Insurance, running
 
@@ -121,11 +121,8 @@ async def test_a_picture_that_is_refused_is_named_with_the_reason(
 
 async def test_while_pictures_wait_or_cannot_be_read_one_is_told_when_to_try_again(insurance: Insurance) -> None:
     app = insurance.app
-    for reader, reason in (
-        (Reader(waiting_max=-1), "reader_busy"),
-        (Reader((sys.executable, "-c", "")), "reader_failed"),
-    ):
-        app.dependency_overrides[card_reader] = lambda one=reader: one
+    for made, reason in ((reader(waiting_max=-1), "reader_busy"), (reader(("-c", "")), "reader_failed")):
+        app.dependency_overrides[card_reader] = lambda one=made: one
         status, body = await read(insurance, encoded(card()))
         assert (status, body["reason"]) == (503, reason)
     del app.dependency_overrides[card_reader]

@@ -1,13 +1,14 @@
 """Files: uploaded before the message that carries them, and read by those who see that message."""
 
-import asyncio
 import uuid
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
+from starlette.datastructures import State
 
 from services.inbox.api.callers import not_found, reading
 from services.inbox.api.intake import (
@@ -22,7 +23,7 @@ from services.inbox.api.intake import (
 from services.inbox.domain.attachment import Attachment
 from services.inbox.inspection import FILE_BYTES_MAX, NAME_MAX, check
 from services.inbox.persons import may_act
-from services.inbox.previews import CONTENT_TYPE, NoPreviewError, preview
+from services.inbox.previews.previewer import CONTENT_TYPE, NoPreviewError, Previewer
 from services.inbox.reads import (
     SUPERVISOR,
     find_attachment,
@@ -32,19 +33,30 @@ from services.inbox.reads import (
     pools_of_attachment,
     rules_in_force,
 )
+from shared.apart import BusyError
 from shared.auth import Caller
 from shared.database import Pool
 from shared.events.envelope import Id
 from shared.problems import Problem
-from shared.routes import Now, ThePool
+from shared.routes import Now, ThePool, one_of_process
 
 router = APIRouter(prefix="/v1", tags=["attachments"])
 
 _BODY_BYTES_MAX: Final = 4 * FILE_BYTES_MAX
 """Above the limit of a file, so that what is too large can be told by its name."""
 
+_BUSY_S: Final = 10
 _SANDBOX: Final = "sandbox; default-src 'none'; frame-ancestors 'none'"
 _RUNS_IN_BROWSERS: Final = frozenset({"text/html", "image/svg+xml", "text/xml"})
+
+
+def _previewer(state: State) -> Previewer:
+    previewer = Previewer()
+    state.stack.push_async_callback(previewer.close)
+    return previewer
+
+
+ThePreviewer = Annotated[Previewer, Depends(one_of_process(_previewer))]
 
 
 @router.post("/attachments", status_code=HTTPStatus.CREATED, max_body_size=_BODY_BYTES_MAX)
@@ -94,19 +106,22 @@ async def show_preview(
     pool: ThePool,
     now: Now,
     kept: TheIntake,
+    previewer: ThePreviewer,
     page: Annotated[int, Query(ge=1, le=1000)] = 1,
 ) -> Response:
     """Give a picture of a picture, or of a page of a PDF, drawn anew."""
     attachment = await _readable(pool, caller, attachment_id, now)
-    async with kept.room:
+    fetch = partial(kept.files.get, attachment.sha256)
+    try:
         with store_answers():
-            content = await kept.files.get(attachment.sha256)
-        try:
-            drawn = await asyncio.to_thread(preview, attachment.content_type, content, page)
-        except NoPreviewError:
-            raise Problem(
-                HTTPStatus.NOT_FOUND, "There is no preview of this file; it can be saved.", reason="no_preview"
-            ) from None
+            drawn = await previewer.preview(attachment.content_type, page, attachment.sha256, fetch)
+    except NoPreviewError:
+        said = "There is no preview of this file; it can be saved."
+        raise Problem(HTTPStatus.NOT_FOUND, said, reason="no_preview") from None
+    except BusyError:
+        said = "Many previews wait to be drawn; try again soon."
+        headers = {"Retry-After": str(_BUSY_S)}
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, said, reason="previews_busy", headers=headers) from None
     return Response(drawn, media_type=CONTENT_TYPE, headers={"content-security-policy": _SANDBOX})
 
 

@@ -34,7 +34,7 @@ from shared.routes import TheAsk, ThePool, one_of_process
 log = structlog.get_logger(__name__)
 
 _AT_ONCE_MAX: Final = 4
-"""Each file that is looked at, and each preview that is drawn, is in memory."""
+"""Each file that is looked at is in memory."""
 
 _VERDICT_S: Final = 1.0
 _LOOK_S: Final = 0.05

@@ -15,7 +15,8 @@ from services.insurance.domain.card import CardFields, read_card
 from services.insurance.domain.card.layout import Line
 from services.insurance.handlers import DIRECTORY
 from services.insurance.ocr import Unreadable
-from services.insurance.ocr.reader import BusyError, Reader, ReaderFailedError
+from services.insurance.ocr.reader import Reader, reader
+from shared.apart import BrokeDownError, BusyError
 from shared.events.envelope import Id
 from shared.problems import Problem
 from shared.routes import ThePool, one_of_process
@@ -44,9 +45,9 @@ SAID: Final[dict[Reason, str]] = {
 
 
 def _reader(state: State) -> Reader:
-    reader = Reader()
-    state.stack.push_async_callback(reader.close)
-    return reader
+    made = reader()
+    state.stack.push_async_callback(made.close)
+    return made
 
 
 card_reader = one_of_process(_reader)
@@ -101,10 +102,10 @@ async def _check(picture: UploadFile) -> None:
 
 async def _lines(reader: Reader, picture: UploadFile) -> tuple[Line, ...]:
     try:
-        read = await reader.read(await picture.read())
+        read = await reader.ask(picture.read)
     except BusyError:
         raise _later("reader_busy", "Many pictures wait to be read; try again soon.") from None
-    except ReaderFailedError:
+    except BrokeDownError:
         raise _later("reader_failed", "The picture could not be read.") from None
     if read.unreadable is not None:
         raise _refused(read.unreadable, picture)

@@ -1,7 +1,7 @@
 """Text in pictures: read by a process of its own, for the models take half a gigabyte and a core for seconds.
 
-The service writes a picture to the process and reads back its lines, each as a frame: four bytes of length, then
-as many bytes. Nothing of either is kept or logged, and the process is told no secret.
+The service sends a picture to the process and gets back its lines (see `shared.apart`). Nothing of either is kept
+or logged, and the process is told no secret.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,6 @@ from typing import Final, Literal
 from pydantic import TypeAdapter
 
 from services.insurance.domain.card.layout import Line
-
-LENGTH_BYTES: Final = 4
 
 Unreadable = Literal["unreadable_picture", "too_many_pixels"]
 

@@ -1,12 +1,9 @@
 """The process that reads pictures: `python -m services.insurance.ocr`, until its input ends."""
 
 import io
-import os
-import signal
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -15,7 +12,8 @@ from PIL import Image, ImageOps
 from rapidocr import RapidOCR
 
 from services.insurance.domain.card.layout import Line, Point
-from services.insurance.ocr import LENGTH_BYTES, READ, Read
+from services.insurance.ocr import READ, Read
+from shared.frames import serve
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "HEIF")
 _PIXELS_MAX: Final = 50_000_000
@@ -26,7 +24,6 @@ _TALL: Final = 1.5
 _TURNED: Final = 0.9
 """How sure it is before it turns one upside down."""
 _LINES_MAX: Final = 200
-_NICE: Final = 5
 
 _ENGINE: Final = {
     "Global.log_level": "critical",
@@ -37,27 +34,13 @@ _ENGINE: Final = {
 }
 
 
-def main() -> None:
-    """Read picture after picture."""
-    # Ctrl-C in a terminal reaches the whole group; the service ends this process by closing its input.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICE)
+def _reading() -> Callable[[bytes], bytes]:
+    """Return what reads a picture."""
     cv2.setNumThreads(1)
     Image.init()
     pillow_heif.register_heif_opener()
-    # What a library prints must not come between the frames.
-    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     engine = RapidOCR(params=_ENGINE)
-    for content in _frames(sys.stdin.buffer):
-        answer = READ.dump_json(_read(engine, content))
-        out.write(len(answer).to_bytes(LENGTH_BYTES) + answer)
-        out.flush()
-
-
-def _frames(stream: BinaryIO) -> Iterator[bytes]:
-    while head := stream.read(LENGTH_BYTES):
-        yield stream.read(int.from_bytes(head))
+    return lambda content: READ.dump_json(_read(engine, content))
 
 
 def _read(engine: RapidOCR, content: bytes) -> Read:
@@ -120,4 +103,4 @@ def _corners(box: Any, turn: tuple[str, float]) -> tuple[Point, Point, Point, Po
 
 
 if __name__ == "__main__":
-    main()
+    serve(_reading)

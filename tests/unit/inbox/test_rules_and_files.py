@@ -22,7 +22,6 @@ from services.inbox.domain.supervising import Supervision
 from services.inbox.domain.urgency import urgent_words
 from services.inbox.domain.urgency_words import HIGH_RISK
 from services.inbox.inspection import Inspected, RefusedFileError, inspect
-from services.inbox.previews import NoPreviewError, preview
 from shared.events.envelope import Data
 from shared.events.inbox import AttachmentCleared, AttachmentHeld, AttachmentRefused, RoutingRulesChanged
 from tests.unit.inbox.story import DAY, NOW, SECOND, events, item_of, outcome, patient, send, when
@@ -369,27 +368,3 @@ def test_a_file_is_what_its_content_is(name: str, content: bytes, content_type: 
     found = inspect(name, content)
     assert isinstance(found, Inspected)
     assert (found.content_type, found.size) == (content_type, len(content))
-
-
-@pytest.mark.parametrize("fmt", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "HEIF"])
-def test_a_picture_is_drawn_anew_and_small(fmt: str) -> None:
-    kind = "image/heic" if fmt == "HEIF" else f"image/{fmt.lower()}"
-    drawn = Image.open(io.BytesIO(preview(kind, picture(fmt, (3200, 200)), 1)))
-    assert (drawn.format, drawn.size) == ("JPEG", (1600, 100))
-
-
-@pytest.mark.parametrize(
-    ("content_type", "content", "page"),
-    [
-        ("image/svg+xml", b"<svg/>", 1),
-        ("text/html", b"<html>", 1),
-        ("image/png", b"\x89PNG\r\n\x1a\nbroken", 1),
-        ("image/png", picture("JPEG"), 1),
-        ("application/pdf", b"%PDF-1.7 broken", 1),
-        ("image/jpeg", picture("JPEG"), 2),
-    ],
-    ids=["svg", "html", "broken", "another kind", "broken pdf", "second page"],
-)
-def test_what_cannot_be_drawn_has_no_preview(content_type: str, content: bytes, page: int) -> None:
-    with pytest.raises(NoPreviewError):
-        preview(content_type, content, page)

@@ -1,0 +1,59 @@
+"""The service's side of drawing previews."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from services.inbox.previews import PDF, PICTURES, asking
+from shared.apart import Apart, BrokeDownError
+
+CONTENT_TYPE: Final = "image/jpeg"
+TIMEOUT_S: Final = 10.0
+"""The start of the process is a part of it."""
+_WAITING_MAX: Final = 32
+_COMMAND: Final = ("-m", "services.inbox.previews")
+_UNDRAWN_MAX: Final = 1000
+
+
+class NoPreviewError(Exception):
+    """There is no picture of this file: of its kind, of that page, or because it cannot be drawn."""
+
+
+class Previewer:
+    """Draws one file after the other, and remembers those without a picture: to find that out may take long."""
+
+    def __init__(self, command: Sequence[str] = _COMMAND, timeout_s: float = TIMEOUT_S) -> None:
+        self._apart = Apart(command, bytes, timeout_s=timeout_s, waiting_max=_WAITING_MAX)
+        self._undrawn: dict[tuple[str, int], None] = {}
+
+    async def preview(
+        self, content_type: str, page: int, sha256: str, fetch: Callable[[], Awaitable[bytes]]
+    ) -> bytes:
+        """Return a JPEG of a picture, or of a page (from 1) of a PDF.
+
+        Raises:
+            NoPreviewError: there is none.
+            BusyError: too many wait.
+        """
+        drawable = content_type == PDF or (content_type in PICTURES and page == 1)
+        if not drawable or (sha256, page) in self._undrawn:
+            raise NoPreviewError
+
+        async def asked() -> bytes:
+            if (sha256, page) in self._undrawn:  # as it was found while this one waited
+                raise NoPreviewError
+            return asking(content_type, page, await fetch())
+
+        try:
+            drawn = await self._apart.ask(asked)
+        except BrokeDownError:
+            drawn = b""
+        if not drawn:
+            while len(self._undrawn) >= _UNDRAWN_MAX:
+                del self._undrawn[next(iter(self._undrawn))]
+            self._undrawn[sha256, page] = None
+            raise NoPreviewError
+        return drawn
+
+    async def close(self) -> None:
+        """End the process."""
+        await self._apart.close()
