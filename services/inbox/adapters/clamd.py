@@ -1,7 +1,7 @@
 """ClamAV's daemon, over its own protocol: `zINSTREAM`, then the content in parts with their lengths.
 
-A file beyond the daemon's limits counts as clean there unless it runs with `AlertExceedsMax`; a stream that is too
-long for it is an error, and is not taken for clean here.
+A file beyond the daemon's limits counts as clean there unless it runs with `AlertExceedsMax`, an encrypted archive
+unless with `AlertEncryptedArchive`; a stream that is too long for it is an error, and is not taken for clean here.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from shared.messaging.handlers import TaskFailedError
 
 _PART: Final = 256 * 1024
 _ANSWER_MAX: Final = 4096
+_LIMITS: Final = ("size limit exceeded", "Heuristics.Limits.Exceeded", "Heuristics.Encrypted")
 
 Verdict = Literal["clean", "infected", "not_scannable"]
 
@@ -35,7 +36,7 @@ class Clamd:
             raise TaskFailedError("scanner_away") from error
         if answer.endswith("OK"):
             return "clean"
-        if "size limit exceeded" in answer or "Heuristics.Limits.Exceeded" in answer:
+        if any(limit in answer for limit in _LIMITS):
             return "not_scannable"
         if answer.endswith("FOUND"):
             return "infected"

@@ -1,8 +1,10 @@
 """The scanner as the inbox meets it: ClamAV itself, with one signature, and the sandbox's in its place."""
 
+import io
 import os
 import shutil
 import subprocess
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +31,7 @@ def clamav(folder: Path) -> Iterator[Clamd]:
     (folder / "eicar.ndb").write_text(f"Eicar-Test-Signature:0:*:{EICAR.hex()}\n")
     (folder / "clamd.conf").write_text(
         f"Foreground yes\nDatabaseDirectory {folder}\nTCPAddr 127.0.0.1\nTCPSocket {port}\n"
-        f"StreamMaxLength {LIMIT}\nMaxFileSize {FILE_LIMIT}\nAlertExceedsMax yes\n"
+        f"StreamMaxLength {LIMIT}\nMaxFileSize {FILE_LIMIT}\nAlertExceedsMax yes\nAlertEncryptedArchive yes\n"
     )
     program = shutil.which("clamd", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program, "ClamAV's daemon is needed: install the package clamav-daemon"
@@ -67,6 +69,33 @@ async def test_what_is_harmless_is_clean(clamd: Clamd, content: bytes) -> None:
 @pytest.mark.parametrize("before", [0, 10, 256 * 1024 - 30], ids=["alone", "behind", "across two parts"])
 async def test_a_virus_is_found_wherever_it_is(clamd: Clamd, before: int) -> None:
     assert await clamd.scan(b"a" * before + EICAR + b" and more") == "infected"
+
+
+def zipped(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("letter.txt", content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_virus_is_found_in_an_archive_also_in_one_within(clamd: Clamd, times: int) -> None:
+    infected, harmless = EICAR, b"Good day"
+    for _ in range(times):
+        infected, harmless = zipped(infected), zipped(harmless)
+    assert EICAR not in infected
+    assert await clamd.scan(infected) == "infected"
+    assert await clamd.scan(harmless) == "clean"
+
+
+async def test_an_archive_that_clamav_cannot_open_for_want_of_a_password_is_not_taken_for_clean(
+    tmp_path: Path,
+) -> None:
+    locked = bytearray(zipped(b"Good day"))
+    for mark, behind in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        locked[locked.index(mark) + behind] |= 1
+    with clamav(tmp_path) as clamd:
+        assert await clamd.scan(bytes(locked)) == "not_scannable"
 
 
 async def test_what_is_too_long_a_stream_is_not_taken_for_clean(clamd: Clamd) -> None:
