@@ -133,7 +133,7 @@ class _Unpacking:
             if not is_archive:
                 continue
             inside += chunk
-            is_archive = len(inside) < _HEAD_BYTES or _kind(inside) is not None
+            is_archive = len(inside) < _HEAD_BYTES or _kind(bytes(inside[:_HEAD_BYTES])) is not None
             if len(inside) > _INSIDE_BYTES_MAX and is_archive:
                 raise BadArchiveError("archive_bomb")
         return bytes(inside) if is_archive else b""

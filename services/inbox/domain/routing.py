@@ -4,7 +4,7 @@ A rule set is accepted whole or not at all; each message keeps the version of th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Final, Literal, get_args
@@ -244,7 +244,7 @@ def route(rules: RuleSet, said: Said, known: Callable[[str], PoolEntry | None]) 
         said: what they look at.
         known: returns a pool by its id, if there is such a pool.
     """
-    about = asdict(said).items()
+    about = vars(said).items()
     for place, rule in enumerate(rules.rules):
         if not rule.when.conditions <= about:
             continue
