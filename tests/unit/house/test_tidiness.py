@@ -16,7 +16,18 @@ UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")
 POLL_S_MAX = 0.2
 """A poll may wait a moment between two looks; a sleep that hopes for the best is longer."""
 PURE = (
-    *("calendar", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib", "hmac", "itertools"),
+    *(
+        "bisect",
+        "calendar",
+        "collections",
+        "dataclasses",
+        "datetime",
+        "enum",
+        "functools",
+        "hashlib",
+        "hmac",
+        "itertools",
+    ),
     *("json", "math", "re", "statistics", "typing", "unicodedata", "zlib", "zoneinfo"),
     *("uuid.NAMESPACE_URL", "uuid.uuid5"),
     *("email_validator", "holidays", "itsdangerous", "phonenumbers", "pydantic"),
