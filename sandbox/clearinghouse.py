@@ -6,6 +6,7 @@ The beginning of the member id chooses what the payer says. What was asked is ke
 import asyncio
 import random
 import sqlite3
+import unicodedata
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -41,7 +42,9 @@ create table if not exists inquiries (
     member_id text not null, question text not null, answer text not null
 ) strict
 """
-INDEX: Final = "create index if not exists inquiries_member on inquiries (member_id)"
+INDEX: Final = "create index if not exists inquiries_member_upper on inquiries (upper(member_id))"
+NOT_SENT: Final = "*~:^`"
+"""What no text of a 270 has: separators, and a sign that X12 does not know."""
 
 
 class Behaviour(BaseModel):
@@ -109,17 +112,26 @@ class Clearinghouse:
 
     def _first_asked(self, member_id: str, now: datetime) -> float:
         row = self._db.execute(
-            "select min(received_at) as first from inquiries where member_id = ?", (member_id,)
+            "select min(received_at) as first from inquiries where upper(member_id) = upper(?)", (member_id,)
         ).fetchone()
         first: float | None = row["first"]
         return now.timestamp() if first is None else first
 
     def inquiries(self, member_id: str | None) -> list[Inquiry]:
         """Return what was asked, about one member or about all, in its order."""
-        rows = self._db.execute(
-            "select * from inquiries where ? is null or member_id = ? order by id", (member_id, member_id)
-        )
+        if member_id is None:
+            rows = self._db.execute("select * from inquiries order by id")
+        else:
+            asked = "select * from inquiries where upper(member_id) in (upper(?), ?) order by id"
+            rows = self._db.execute(asked, (member_id, _as_sent(member_id)))
         return [_inquiry(row) for row in rows]
+
+
+def _as_sent(member_id: str) -> str:
+    """Return a member id as it comes in a 270: in capitals without accents, and without what separates there."""
+    letters = unicodedata.normalize("NFKD", member_id).upper()
+    kept = (c if c.isascii() and c not in NOT_SENT else " " for c in letters if not unicodedata.combining(c))
+    return " ".join("".join(kept).split())
 
 
 def _inquiry(row: sqlite3.Row) -> Inquiry:
@@ -171,7 +183,10 @@ async def ask_payer(request: Request, clearinghouse: TheClearinghouse, clock: Th
 async def list_requests(
     clearinghouse: TheClearinghouse, member_id: Annotated[str | None, Query(max_length=80)] = None
 ) -> list[Inquiry]:
-    """List every 270 that came, about one member or about all: the truth for tests."""
+    """List every 270 that came, about one member or about all: the truth for tests.
+
+    The member id may be given as it was added or as it was sent.
+    """
     return clearinghouse.inquiries(member_id)
 
 

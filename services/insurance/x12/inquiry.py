@@ -11,6 +11,8 @@ _VERSION: Final = "005010X279A1"
 _LONGEST_NAME: Final = 60
 _LONGEST_FIRST_NAME: Final = 35
 _KEPT: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -'.,/()&")
+_KEPT_IN_IDS: Final = _KEPT | frozenset('!"#$%+;<=>?@[\\]_{|}')
+"""All that X12 allows in a text, but for lower case and what separates."""
 
 
 class Provider(NamedTuple):
@@ -22,10 +24,10 @@ class Provider(NamedTuple):
     receiver_id: str
 
 
-def plain(text: str) -> str:
+def plain(text: str, kept: frozenset[str] = _KEPT) -> str:
     """Return a text in the letters that every payer takes: upper case without accents or separators."""
     letters = unicodedata.normalize("NFKD", text).upper()
-    return " ".join("".join(c if c in _KEPT else "" if unicodedata.combining(c) else " " for c in letters).split())
+    return " ".join("".join(c if c in kept else "" if unicodedata.combining(c) else " " for c in letters).split())
 
 
 def last_name(name: str) -> str:
@@ -53,7 +55,9 @@ def write(inquiry: Inquiry, trace: str, provider: Provider, now: datetime) -> st
         ["DTP", "291", "D8", _day(inquiry.service_date)],
         ["EQ", "30"],
     ]
-    subscriber = [*_name("IL", inquiry.subscriber), "", "", "", "MI", plain(inquiry.member_id)]
+    # An id is the payer's own: unlike a name, it is what it is with every sign in it.
+    member_id = plain(inquiry.member_id, _KEPT_IN_IDS)
+    subscriber = [*_name("IL", inquiry.subscriber), "", "", "", "MI", member_id]
     trn = ["TRN", "1", trace, f"9{provider.npi[:9]}"]
     if inquiry.dependent is None:
         body += [trn, subscriber, _birth(inquiry.subscriber), *asked]

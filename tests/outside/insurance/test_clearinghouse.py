@@ -17,7 +17,7 @@ from services.insurance.domain.asking import AskPayer, PayerAnswered
 from services.insurance.sealing import Seal
 from services.insurance.tasks import performers
 from tests.outside.sandbox.world import served
-from tests.unit.insurance.test_x12 import ABOUT_ANA, ABOUT_LEO, HOSPITAL, NOW, TRACE
+from tests.unit.insurance.test_x12 import ABOUT_ANA, ABOUT_LEO, HOSPITAL, NOW, ODD, TRACE
 
 Answering = Callable[[web.Request], web.StreamResponse]
 SEAL = Seal(Fernet.generate_key().decode())
@@ -73,6 +73,20 @@ async def test_each_member_of_the_sandbox_is_answered_as_it_says(tmp_path: Path)
     assert SEAL.open(request.content).startswith("ISA*")
     assert "EB*1*" in SEAL.open(answer.content)
     assert b"ISA" not in request.content
+
+
+async def test_what_was_asked_is_found_by_the_member_id_as_it_was_added(tmp_path: Path) -> None:
+    members = ("active-a_b", "ACTIVE a*b~c:d^e`f", "Active-Äß 1", f"ACTIVE{ODD}", "ACTIVE")
+    async with served(tmp_path) as world:
+        async with world.client.get("/") as found:
+            url = str(found.url.with_path("/clearinghouse"))
+        async with clearinghouse_at(url) as clearinghouse:
+            for member_id in members:
+                assert (await ask(clearinghouse, question(member_id))).result == "active"
+        for member_id in members:
+            _, (asked,) = await world.get("/clearinghouse/requests", params={"member_id": member_id})
+            _, again = await world.get("/clearinghouse/requests", params={"member_id": asked["member_id"]})
+            assert again == [asked]
 
 
 def test_only_who_holds_a_key_opens_what_was_kept() -> None:

@@ -22,6 +22,8 @@ ABOUT_ANA = Inquiry(payer_id="SANDBOX01", member_id="ACTIVE1", subscriber=ANA, s
 ABOUT_LEO = ABOUT_ANA.model_copy(update={"dependent": LEO})
 HOSPITAL = Provider("Our Hospital", "1234567893", "PORTAL", "CLEARINGHOUSE")
 
+ODD = 'a_b#1+2=3;4?5!6@7%8<9>$"[0]{\\}|'
+
 ANSWERS = sorted((Path(__file__).parent / "answers").glob("*.271"))
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=80)
@@ -177,7 +179,20 @@ def test_a_name_that_is_too_long_for_a_question_is_known_by_its_echo() -> None:
     assert understand(answered.replace("ZZZZ", "ZZZA", 1), asked, TRACE).result == "mismatched"
 
 
-@given(people, st.none() | people, st.sampled_from(["ACTIVE1", "a b*c~d", "ÄÖ-1"]))
+@pytest.mark.parametrize(
+    ("member_id", "sent"),
+    [
+        (ODD, ODD.upper()),
+        ("a*b~c:d^e`f", "A B C D E F"),
+        (" Äö  1 ", "AO 1"),
+    ],
+)
+def test_a_member_id_is_sent_with_all_that_separates_nothing(member_id: str, sent: str) -> None:
+    text = write(ABOUT_ANA.model_copy(update={"member_id": member_id}), TRACE, HOSPITAL, NOW)
+    assert f"****MI*{sent}~" in text
+
+
+@given(people, st.none() | people, st.sampled_from(["ACTIVE1", "a b*c~d", "ÄÖ-1", ODD]))
 @settings(max_examples=60)
 def test_whoever_is_asked_about_a_strict_reader_takes_the_question(
     subscriber: Subscriber, dependent: Subscriber | None, member_id: str
