@@ -287,7 +287,26 @@ def _checks(route: Dependant) -> Iterator[RoleCheck | Public]:
         yield from _checks(dependency)
 
 
+async def judge(request: Request, route: Dependant) -> None:
+    """Do what the route's checks will do, as they do: for what comes before a route asks them.
+
+    Raises:
+        Problem: as `RoleCheck`.
+    """
+    for check in _checks(route):
+        if isinstance(check, RoleCheck):
+            await RoleCheck.__call__(check, request, await _bearer(request))
+
+
 async def _authenticated(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    """Return whom a call's token names; it is verified once."""
+    if not hasattr(request.state, "caller"):
+        request.state.caller = await _verified(request, credentials)
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def _verified(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     if credentials is None:
         raise Problem(
             HTTPStatus.UNAUTHORIZED,

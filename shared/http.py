@@ -25,7 +25,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import problems, reference
-from shared.auth import TokenVerifier, public, roles_allowed
+from shared.auth import TokenVerifier, judge, public, roles_allowed
 from shared.paths import Segments
 from shared.problems import Problem
 
@@ -88,6 +88,7 @@ def api(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.verifier = verifier
+    app.add_middleware(Gate)
     app.add_middleware(Segments)
     app.add_middleware(Frame)
     app.include_router(_operations(app, readiness, registry, asyncapi))
@@ -262,6 +263,27 @@ def _is_plain_refusal(start: Message) -> bool:
     """Tell the one error that Starlette answers by itself: a body that announces itself as too large."""
     content_type = MutableHeaders(scope=start).get("content-type")
     return start["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and content_type != problems.MEDIA_TYPE
+
+
+class Gate:
+    """Lets no body in before it is known that the caller may call: FastAPI reads it before it asks who calls."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one call."""
+        judged = False
+
+        async def receive_judged() -> Message:
+            nonlocal judged
+            route = scope.get("route")
+            if not judged and isinstance(route, APIRoute):
+                judged = True
+                await judge(Request(scope), route.dependant)
+            return await receive()
+
+        await self._app(scope, receive_judged, send)
 
 
 class _Server(uvicorn.Server):

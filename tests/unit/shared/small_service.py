@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import asyncpg
 from aiohttp import ClientResponse
-from fastapi import APIRouter, Body, Depends, FastAPI
+from fastapi import APIRouter, Body, Depends, FastAPI, UploadFile
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, Field, field_validator
 
@@ -79,6 +79,14 @@ async def database() -> None:
     await asyncpg.connect(f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
 
 
+forms = APIRouter(prefix="/v1")
+
+
+@forms.post("/forms", max_body_size=2 * BODY_BYTES_MAX)
+async def form(file: UploadFile, caller: Annotated[Caller, Depends(staff("billing"))]) -> dict[str, Any]:
+    return {"size": file.size, "subject": caller.subject}
+
+
 @dataclass
 class Service:
     """A small service behind the API, whose state the test sets."""
@@ -143,7 +151,7 @@ class Service:
         return api(
             "Payments",
             "What patients owe & pay.",
-            routers=[self.router(), failing],
+            routers=[self.router(), failing, forms],
             verifier=TokenVerifier(provider.settings),
             readiness=self.readiness,
             registry=self.registry,

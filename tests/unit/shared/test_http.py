@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
-from aiohttp import ClientSession
+from aiohttp import ClientSession, FormData
 from prometheus_client import Counter
 from structlog.testing import capture_logs
 from yarl import URL
@@ -15,7 +15,7 @@ from yarl import URL
 from shared.http import BODY_BYTES_MAX, Check, listen, serve
 from shared.paths import segment
 from tests.unit.shared.servers import Identity, free_port
-from tests.unit.shared.small_service import CARD, Service, problem
+from tests.unit.shared.small_service import CARD, Service, bearer, problem
 
 
 async def test_a_raised_problem_is_answered_with_its_extensions(client: ClientSession) -> None:
@@ -149,6 +149,35 @@ async def test_a_route_may_allow_larger_bodies(client: ClientSession) -> None:
         assert await response.json() == 2 * BODY_BYTES_MAX
     async with client.post("/v1/uploads", data=b"x" * 3 * BODY_BYTES_MAX, headers=headers) as response:
         await problem(response, 413)
+
+
+@pytest.mark.parametrize(
+    ("roles", "status", "reason"),
+    [(None, 401, "token_missing"), (("forged",), 401, "token_invalid"), (("ops",), 403, "role_missing")],
+    ids=["no token", "a bad token", "another role"],
+)
+async def test_a_body_is_not_read_for_whom_may_not_call(
+    roles: tuple[str, ...] | None, status: int, reason: str, client: ClientSession, provider: Identity
+) -> None:
+    answered = asyncio.Event()
+
+    async def without_end() -> AsyncIterator[bytes]:
+        yield b'--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nGood day'
+        await answered.wait()
+
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    if roles is not None:
+        headers |= bearer("no token" if roles == ("forged",) else provider.token(*roles))
+    async with asyncio.timeout(5), client.post("/v1/forms", data=without_end(), headers=headers) as response:
+        assert (await problem(response, status))["reason"] == reason
+        answered.set()
+
+
+async def test_a_body_is_read_for_whom_may_call(client: ClientSession, provider: Identity) -> None:
+    form = FormData()
+    form.add_field("file", b"x" * BODY_BYTES_MAX, filename="a")
+    async with client.post("/v1/forms", data=form, headers=bearer(provider.token("billing"))) as response:
+        assert await response.json() == {"size": BODY_BYTES_MAX, "subject": "staff:ann"}
 
 
 @pytest.mark.parametrize("path", ["/v1/refused", "/v1/broken/G-77", "/health/live", "/docs", "/v1/nothing"])
