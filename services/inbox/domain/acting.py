@@ -161,8 +161,9 @@ def _reply(desk: Desk, item: Item, command: ReplyToItem, cause: str, actor: str,
         answered, timer = _held(answered, actor, now + LEASE)
         tasks = (timer,)
     told = ItemReplied(thread_id=item.thread_id, item_id=item.item_id, reply_id=reply.message_id)
+    reopened = (Event(ItemReopened(**_ids(item)), key=item.key),) if item.state == "done" else ()
     after = replace(desk.with_item(answered, "replied", now, actor), written=(*desk.written, reply))
-    return Decision(after, (Event(told, "done", item.key),), tasks)
+    return Decision(after, (*reopened, Event(told, "done", item.key)), tasks)
 
 
 def _reassign(desk: Desk, item: Item, command: ReassignItem, actor: str, now: datetime) -> Decision[Desk]:

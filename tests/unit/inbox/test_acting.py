@@ -21,6 +21,7 @@ from shared.events.inbox import (
     ItemReassigned,
     ItemReleased,
     ItemReopened,
+    ItemReplied,
 )
 from tests.unit.inbox.story import (
     ANN,
@@ -250,7 +251,11 @@ def test_what_is_done_can_only_be_answered() -> None:
     for command in (claim(2), finish(2), reassign(2), EscalateItem(item_id="I", version=2, reason="Look")):
         assert outcome(when(done, command, actor=BOB)) == ("refused", "item_done")
     assert outcome(when(done, release(2), actor=BOB)) == ("refused", "not_claimed")
-    assert outcome(when(done, reply(2), actor=BOB)) == ("done", None)
+    answered = when(done, reply(2), actor=BOB)
+    assert outcome(answered) == ("done", None)
+    assert [type(event) for event in events(answered)] == [ItemReopened, ItemReplied]
+    again = when(answered.state, reply(3), actor=BOB)
+    assert [type(event) for event in events(again)] == [ItemReplied]
 
 
 def test_what_is_said_about_a_patients_item_has_the_patient_as_its_key() -> None:
