@@ -105,6 +105,19 @@ async def test_a_claim_runs_out_and_its_draft_is_not_sent(inbox: Inbox) -> None:
     assert again.body["holder"] == "staff:ann"
 
 
+async def test_who_is_late_is_told_who_holds_the_item_now(inbox: Inbox) -> None:
+    item = (await inbox.sent(await inbox.patient()))["item_id"]
+    path = f"/v1/items/{item}"
+    await inbox.post(f"{path}/claim", version=1)
+
+    late = await inbox.post(f"{path}/reply", {"body": "Hello."}, who="staff:bob", version=1)
+    knowing = await inbox.post(f"{path}/reply", {"body": "Hello."}, who="staff:bob", version=2)
+
+    assert (late.status, late.body["reason"], late.body["holder"]) == (412, "stale_version", "staff:ann")
+    assert (late.body["version"], late.body["newer_reply"]) == (2, None)
+    assert (knowing.status, knowing.body["reason"], knowing.body["holder"]) == (409, "taken", "staff:ann")
+
+
 async def test_a_patient_who_writes_again_reopens_what_was_done(inbox: Inbox) -> None:
     patient = await inbox.patient()
     first = await inbox.sent(patient)

@@ -137,8 +137,9 @@ async def test_words_are_found_in_ones_own_pools_only(inbox: Inbox) -> None:
     page = await inbox.get(f"/v1/search?q={word}&limit=1")
     rest = await inbox.get(f"/v1/search?q={word}&limit=1&after={page.body['next']}")
     assert [one["item_id"] for one in rest.body["items"]] == [first["item_id"]]
-    bad = await inbox.get('/v1/search?q="zebra')
-    assert (bad.status, bad.body["reason"]) == (400, "bad_query")
+    for words in ('"zebra', "", "%20", "zebra%00"):
+        bad = await inbox.get(f"/v1/search?q={words}")
+        assert (bad.status, bad.body["reason"]) == (400, "bad_query")
 
 
 async def test_ones_own_items_are_found_however_common_a_word_is_in_other_pools(inbox: Inbox) -> None:

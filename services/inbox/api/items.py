@@ -4,6 +4,7 @@ A change names the version that it is about (`If-Match`). It is decided by the s
 is told with what the person needs to go on: who holds the item, or the reply that they had not seen.
 """
 
+import re
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -49,6 +50,8 @@ from shared.problems import Problem
 from shared.routes import Now, TheAsk, ThePool
 
 router = APIRouter(prefix="/v1", tags=["in basket"])
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 _STATUS: Final = {
     "not_found": HTTPStatus.NOT_FOUND,
@@ -150,7 +153,7 @@ async def items(
 
 @router.get("/search")
 async def search_items(
-    q: Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")],
+    q: Annotated[str, Query(max_length=200)],
     caller: Staff,
     pool: ThePool,
     now: Now,
@@ -158,8 +161,9 @@ async def search_items(
     after: After = None,
 ) -> ItemPage:
     """Show items of the caller's pools, of any state, by words of their subjects and messages; newest first."""
-    if q.count('"') % 2:
-        raise Problem(HTTPStatus.BAD_REQUEST, "A quotation mark is not closed.", reason="bad_query")
+    if not q.strip() or _CONTROL.search(q) or q.count('"') % 2:
+        said = "A search has words without control characters, and quotation marks in pairs."
+        raise Problem(HTTPStatus.BAD_REQUEST, said, reason="bad_query")
     rules = await rules_in_force(pool, now)
     own = [one.pool for one in (await all_pools(pool, rules)).values() if may_work(one, caller.roles)]
     shown = await search(pool, q, own, newest_before(after), limit + 1)
@@ -268,10 +272,10 @@ def _problem(refused: CommandRefused, shown: ShownThread, version: int, now: dat
     """Return the refusal, with what the person needs to go on."""
     item = shown.item
     more: dict[str, Any] = {}
-    if refused.reason == "taken":
+    if refused.reason in ("taken", "stale_version"):
         more = {"holder": item.holder(now), "lease_ends_at": item.lease_ends_at and item.lease_ends_at.isoformat()}
     if refused.reason == "stale_version":
-        more = {"version": item.version, "newer_reply": _newer_reply(shown, version)}
+        more |= {"version": item.version, "newer_reply": _newer_reply(shown, version)}
     status = _STATUS.get(refused.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
     return Problem(status, refused.detail, reason=refused.reason, **more)
 
