@@ -157,6 +157,9 @@ async def test_rules_are_put_whole_tried_first_and_route_from_then_on(inbox: Inb
 
     dry = await inbox.post("/v1/routing-rules/dry-run", {**message, "rules": tried}, *SUE)
     now = await inbox.post("/v1/routing-rules/dry-run", message, *SUE)
+    for other in ({"category": "gossip"}, {"kind": "medical"}):
+        none = await inbox.post("/v1/routing-rules/dry-run", message | other, *SUE)
+        assert (none.status, none.body["reason"]) == (422, "unknown_category")
     shadowed = {**rules, "rules": [*rules["rules"], special]}
     refused = await inbox.post("/v1/routing-rules", shadowed, *SUE, version=rules["version"], method="PUT")
     stale = await inbox.post("/v1/routing-rules", tried, *SUE, version=rules["version"] + 7, method="PUT")

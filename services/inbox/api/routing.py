@@ -21,7 +21,7 @@ from services.inbox.store import read_rule_sets
 from shared.auth import Caller
 from shared.database import Pool
 from shared.events.envelope import Id
-from shared.events.inbox import CommandRefused, Kind
+from shared.events.inbox import CATEGORIES, REFUSAL_REASONS, CommandRefused, Kind
 from shared.events.vocabulary import Word
 from shared.problems import Problem
 from shared.routes import Now, TheAsk, ThePool
@@ -85,7 +85,9 @@ async def put_rules(
 
 @router.post("/routing-rules/dry-run")
 async def dry_run(body: Trial, _: Supervisor, pool: ThePool, now: Now) -> TrialResult:
-    """Show where a message would go."""
+    """Show where a message would go; one that would be refused for its category is refused here, too."""
+    if CATEGORIES.get(body.category) != body.kind:
+        raise _refused("unknown_category", REFUSAL_REASONS["unknown_category"])
     tried = body.rules or await rules_in_force(pool, now)
     known = await all_pools(pool, tried)
     if body.rules is not None and (found := fault(tried, known)) is not None:
