@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from benchmarks.under_test.running import main, on_the_kit
 from services.notifications.domain.messages import AlertAnswered, SendAlert
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from services.notifications.handlers import handlers
 from services.notifications.wording import current_hashes
 from shared.clock import Clock
@@ -23,5 +23,5 @@ def _gave_up(_task: SendAlert, reason: str) -> Data:
 
 
 if __name__ == "__main__":
-    terms = Terms(b"a secret of the benchmark", current_hashes())
-    main(on_the_kit(replace(handlers(terms, Clock().now), performers={SendAlert: Performer(_send, _gave_up)})))
+    rules = Rules(b"a secret of the benchmark", current_hashes())
+    main(on_the_kit(replace(handlers(rules, Clock().now), performers={SendAlert: Performer(_send, _gave_up)})))

@@ -16,7 +16,7 @@ from services.notifications.adapters.smpp import SmppCarrier
 from services.notifications.adapters.texts import HttpCarrier
 from services.notifications.api import ROUTERS
 from services.notifications.domain import State
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from services.notifications.hearing import Hearing
 from services.notifications.settings import Settings
 from services.notifications.tasks import Sending, performers
@@ -35,7 +35,7 @@ _MARGIN: Final = timedelta(seconds=10)
 
 async def handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Handlers[State]:
     """Return the handlers with the providers that the settings name."""
-    terms = settings.terms()
+    rules = settings.rules()
     mail = Mail(settings.smtp_url, settings.sender(), settings.provider_timeout_s)
     stack.push_async_callback(mail.close)
     # Its own connections: however many messages go out, the message path has its own.
@@ -46,19 +46,19 @@ async def handlers(settings: Settings, clock: Clock, stack: AsyncExitStack) -> H
     listeners: tuple[Listener, ...] = ()
     if settings.smpp:
         carrier = smpp = _smpp_carrier(settings, pool, clock)
-        listeners = (partial(_listen, smpp, pool, terms),)
+        listeners = (partial(_listen, smpp, pool, rules),)
     else:
         carrier = http = _http_carrier(settings)
         stack.push_async_callback(http.close)
-    sending = Sending(pool, mail, carrier, wording(), settings.links(), terms, clock.now)
+    sending = Sending(pool, mail, carrier, wording(), settings.links(), rules, clock.now)
     timeout = 2 * timedelta(seconds=settings.provider_timeout_s) + _MARGIN
     return replace(
-        notifications.handlers(terms, clock.now), performers=performers(sending, timeout), listeners=listeners
+        notifications.handlers(rules, clock.now), performers=performers(sending, timeout), listeners=listeners
     )
 
 
-async def _listen(carrier: SmppCarrier, pool: Pool, terms: Terms, ask: Ask) -> None:
-    hearing = Hearing(pool, ask, terms)
+async def _listen(carrier: SmppCarrier, pool: Pool, rules: Rules, ask: Ask) -> None:
+    hearing = Hearing(pool, ask, rules)
     await carrier.listen(hearing.carrier_receipt, hearing.text)
 
 

@@ -15,20 +15,20 @@ from services.notifications.domain.messages import (
     StopTexts,
     Unsubscribe,
 )
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from services.notifications.store import load, save
 from shared.events.notifications import CommandRefused
 from shared.events.topics import SERVICES
 from shared.messaging.handlers import Handlers
 
 
-def handlers(terms: Terms, now: Callable[[], datetime]) -> Handlers[State]:
+def handlers(rules: Rules, now: Callable[[], datetime]) -> Handlers[State]:
     """Return the service without what is done outside: see `tasks.performers`."""
     return Handlers(
         service=SERVICES["notifications"],
-        load=partial(load, terms, now),
-        decide=partial(decide, terms=terms),
-        save=partial(save, terms),
+        load=partial(load, rules, now),
+        decide=partial(decide, rules=rules),
+        save=partial(save, rules),
         refusal=CommandRefused,
         timers=(AccountLeft, ContactHarmed, StopTexts, StartTexts),
         asked=(HearReceipt, HearCodeReceipt, HearText, Unsubscribe),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.notifications import reads
 from services.notifications.domain.address import AddressError, normalise
 from services.notifications.domain.messages import HearCodeReceipt, HearReceipt, HearText, ReceiptStatus
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from services.notifications.domain.texting import word
 from shared.database import Pool
 from shared.messaging.handlers import Ask
@@ -17,7 +17,7 @@ class Hearing:
 
     pool: Pool
     ask: Ask
-    terms: Terms
+    rules: Rules
 
     async def receipt(self, reference: str, status: ReceiptStatus) -> bool:
         """Hear what became of the alert or the code with a reference; tell whether there is one."""
@@ -49,6 +49,6 @@ class Hearing:
         except AddressError:
             meant = None
         if meant is not None:
-            destination_id = self.terms.destination("text", number)
+            destination_id = self.rules.destination("text", number)
             heard = HearText(destination_id=destination_id, word=meant)
             await self.ask(heard, f"destination:{destination_id}", "service:carrier")

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, assert_never
 from services.notifications.domain.account import Account, Alert, Patient
 from services.notifications.domain.address import prefix
 from services.notifications.domain.person import Code, Contact, Enrolment, Person
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from shared.events.notifications import Alerts, Channel
 
 Row: TypeAlias = tuple[Any, ...]
@@ -36,7 +36,7 @@ PATIENT: Final = ("patient_id", "person_id", "proxies", "time_zone", "language",
 class Rows:
     """What a batch writes, by table; filled with each state before and after."""
 
-    terms: Terms
+    rules: Rules
     contacts: list[Row] = field(default_factory=list)
     codes: list[Row] = field(default_factory=list)
     enrolments: list[Row] = field(default_factory=list)
@@ -90,18 +90,18 @@ class Rows:
     def _code_row(self, person_id: str, contact: Contact) -> Row:
         # A contact removed in the same batch has no address any more, and no neighbours to count.
         address = contact.address
-        near = neighbourhood(self.terms, contact.channel, address) if address else contact.destination_id
+        near = neighbourhood(self.rules, contact.channel, address) if address else contact.destination_id
         code, destination_id = contact.code, contact.destination_id
         return (code.code_id, person_id, contact.contact_id, destination_id, near, code.sent_at)
 
 
-def neighbourhood(terms: Terms, channel: Channel, address: str) -> str:
+def neighbourhood(rules: Rules, channel: Channel, address: str) -> str:
     """Return the digest of what neighbouring numbers share; an email address is its only neighbour."""
     match channel:
         case "email":
-            return terms.destination(channel, address)
+            return rules.destination(channel, address)
         case "text":
-            return terms.destination("prefix", prefix(address))
+            return rules.destination("prefix", prefix(address))
         case _:
             assert_never(channel)
 

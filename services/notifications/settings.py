@@ -7,7 +7,7 @@ from itsdangerous import URLSafeSerializer
 from pydantic import AfterValidator, AnyHttpUrl, AnyUrl, Field, SecretStr, UrlConstraints, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from services.notifications.links import Links
 from services.notifications.wording import current_hashes
 from shared.settings import ServiceSettings, of_a_port
@@ -59,9 +59,9 @@ class Settings(ServiceSettings):
         """Whether the carrier of texts is spoken to over SMPP."""
         return self.sms_url.scheme in ("smpp", "smpps")
 
-    def terms(self) -> Terms:
+    def rules(self) -> Rules:
         """Return what the rules are given."""
-        return Terms(self.secret.get_secret_value().encode(), current_hashes())
+        return Rules(self.secret.get_secret_value().encode(), current_hashes())
 
     def links(self) -> Links:
         """Return the addresses that messages hold."""

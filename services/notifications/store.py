@@ -17,7 +17,7 @@ from services.notifications.domain.account import Account, Alert, Patient, State
 from services.notifications.domain.address import AddressError, normalise
 from services.notifications.domain.contacts import CODES_COUNTED, CODES_OF_ADDRESS_MAX, CODES_OF_PREFIX_MAX
 from services.notifications.domain.person import Contact, Crowd, Enrolment, Identity, Person, identity
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from services.notifications.domain.texting import Destination
 from services.notifications.rows import (
     ACCOUNT,
@@ -130,7 +130,7 @@ _KEEP_NEWEST_PATIENT: Final = insert_statement(
 
 
 async def load(
-    terms: Terms, now: Callable[[], datetime], connection: Connection, messages: Sequence[Message[Any]]
+    rules: Rules, now: Callable[[], datetime], connection: Connection, messages: Sequence[Message[Any]]
 ) -> dict[str, State]:
     """Lock what messages are about and return it by key; what is not known is missing, or empty."""
     named = named_by(messages)
@@ -138,7 +138,7 @@ async def load(
     if named.accounts:
         found |= {f"account:{one.number}": one for one in await _accounts(connection, named)}
     if named.persons:
-        found |= {f"person:{one.person_id}": one for one in await _persons(terms, now(), connection, named)}
+        found |= {f"person:{one.person_id}": one for one in await _persons(rules, now(), connection, named)}
     if named.destinations:
         found |= {f"destination:{one.destination_id}": one for one in await _destinations(connection, named)}
     return found
@@ -204,7 +204,7 @@ async def _zones(connection: Connection, persons: list[str]) -> dict[str, tuple[
 # Persons
 
 
-async def _persons(terms: Terms, now: datetime, connection: Connection, named: Named) -> list[Person]:
+async def _persons(rules: Rules, now: datetime, connection: Connection, named: Named) -> list[Person]:
     adding = sorted({message.data.person_id for message in named.codes})
     if adding:
         await connection.execute(_ADD_PERSONS, adding)
@@ -219,7 +219,7 @@ async def _persons(terms: Terms, now: datetime, connection: Connection, named: N
     if named.enrolling:
         for person_id, number in await connection.fetch(_READ_MAY_SEE, *arrays(named.enrolling)):
             accounts[person_id].add(number)
-    codes, crowds = await _codes(terms, now - CODES_COUNTED, connection, named.codes)
+    codes, crowds = await _codes(rules, now - CODES_COUNTED, connection, named.codes)
     return [
         Person(
             person_id=person_id,
@@ -241,7 +241,7 @@ async def _contacts(connection: Connection, persons: list[str]) -> dict[str, dic
 
 
 async def _codes(
-    terms: Terms, since: datetime, connection: Connection, asking: Sequence[Message[Any]]
+    rules: Rules, since: datetime, connection: Connection, asking: Sequence[Message[Any]]
 ) -> tuple[dict[str, list[tuple[str, datetime]]], dict[Identity, Crowd]]:
     """Return by person the codes of the last day, and by message how crowded the address is that it means.
 
@@ -257,7 +257,7 @@ async def _codes(
         codes[person_id].append((contact_id, sent_at))
     meant = await _addresses(connection, asking)
     places = {
-        which: (terms.destination(channel, address), neighbourhood(terms, channel, address))
+        which: (rules.destination(channel, address), neighbourhood(rules, channel, address))
         for which, (channel, address) in meant.items()
     }
     if not places:
@@ -316,9 +316,9 @@ async def _destinations(connection: Connection, named: Named) -> list[Destinatio
 # Writing
 
 
-async def save(terms: Terms, connection: Connection, changes: Sequence[Change[State]]) -> None:
+async def save(rules: Rules, connection: Connection, changes: Sequence[Change[State]]) -> None:
     """Write what differs between the states before and after: rows are objects that were replaced."""
-    rows = Rows(terms)
+    rows = Rows(rules)
     for _, before, after in changes:
         match after:
             case Person():

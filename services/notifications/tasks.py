@@ -25,7 +25,7 @@ from services.notifications.domain.messages import (
     TextReplied,
 )
 from services.notifications.domain.quiet_hours import sendable_from
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from services.notifications.links import Links
 from services.notifications.wording import Language, Wording, language_of
 from shared.database import Pool
@@ -49,7 +49,7 @@ class Sending:
     carrier: Carrier
     wording: Wording
     links: Links
-    terms: Terms
+    rules: Rules
     now: Callable[[], datetime]
     paused_until: dict[Channel, datetime] = field(default_factory=dict)
     """By channel: a provider that asked for a pause is not asked for the next message either."""
@@ -114,7 +114,7 @@ class Sending:
             return _code_answered(task, "not_sent")
         channel, address = found
         language = language_of((await reads.whereabouts(self.pool, task.person_id)).language)
-        values = {"code": self.terms.code(task.code_id), "minutes": _MINUTES}
+        values = {"code": self.rules.code(task.code_id), "minutes": _MINUTES}
         match channel:
             case "email":
                 mail = self.wording.mail(language, "code", **values)

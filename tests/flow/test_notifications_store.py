@@ -31,10 +31,10 @@ from shared.migrations import upgrade
 from tests.flow.kit import eventually, new_database
 from tests.flow.notifications_world import settings_of
 from tests.flow.statements import plan_of, statements
-from tests.unit.notifications.story import NOON, TERMS, code_of, outcome, statement, tasks
+from tests.unit.notifications.story import NOON, RULES, code_of, outcome, statement, tasks
 
 numbers = count(1)
-NOTIFICATIONS = handlers(TERMS, lambda: NOON)
+NOTIFICATIONS = handlers(RULES, lambda: NOON)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ async def test_every_consent_is_kept_for_good_though_another_follows_in_the_same
     kept = "select text_version, text_sha256, consented_at, consented_by, ended_at, ended_reason from consent"
     rows = [tuple(row) for row in await pool.fetch(f"{kept} where person_id = $1 order by seq", who)]
     english, spanish = (
-        (version, TERMS.current_texts[version], NOON, f"patient:{who}") for version in ("2026-01-en", "2026-01-es")
+        (version, RULES.current_texts[version], NOON, f"patient:{who}") for version in ("2026-01-en", "2026-01-es")
     )
     ended = (NOON, "withdrawn")
     assert rows == [(*english, None, None), (*english, *ended), (*spanish, None, None), (*spanish, *ended)]
@@ -237,7 +237,7 @@ async def test_stop_finds_every_contact_with_the_number_and_whoever_comes_later_
     number = "+13125550143"
     first, second, late = people(3)
     await handle(pool, add(first, number, "text"), add(second, number, "text"))
-    stop = HearText(destination_id=TERMS.destination("text", number), word="stop")
+    stop = HearText(destination_id=RULES.destination("text", number), word="stop")
     (decision,) = await handle(pool, said(stop))
     assert isinstance(decision.state, Destination)
     assert {person_id for person_id, _ in decision.state.contacts} == {first, second}

@@ -38,7 +38,7 @@ Token = Annotated[str, Path(max_length=500)]
 
 
 async def _hearing(pool: ThePool, ask: TheAsk, own: Own) -> Hearing:
-    return Hearing(pool, ask, own.terms())
+    return Hearing(pool, ask, own.rules())
 
 
 TheHearing = Annotated[Hearing, Depends(_hearing)]

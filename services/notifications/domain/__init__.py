@@ -24,7 +24,7 @@ from services.notifications.domain.messages import (
     Unsubscribe,
 )
 from services.notifications.domain.person import Person
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from services.notifications.domain.texting import Destination
 from shared.events.billing import GuarantorAccountOpened
 from shared.events.envelope import Message
@@ -79,7 +79,7 @@ def state_key(message: Message[Any]) -> str:
             return f"person:{heard.person_id}"
 
 
-def decide(state: State | None, message: Message[Any], now: datetime, terms: Terms) -> Decision[State]:
+def decide(state: State | None, message: Message[Any], now: datetime, rules: Rules) -> Decision[State]:
     """Return what follows from a message; `now` is the business's time."""
     heard: Heard = message.data
     match heard:
@@ -95,7 +95,7 @@ def decide(state: State | None, message: Message[Any], now: datetime, terms: Ter
             return _about_account(account, message, now)
         case _:
             person = state if isinstance(state, Person) else Person(heard.person_id)
-            return _about_person(person, message, now, terms)
+            return _about_person(person, message, now, rules)
 
 
 def _hear_patient(state: State | None, fact: PatientRegistered, told_at: datetime) -> Decision[State]:
@@ -121,13 +121,13 @@ def _about_account(account: Account, message: Message[Any], now: datetime) -> De
             assert_never(heard)
 
 
-def _about_person(person: Person, message: Message[Any], now: datetime, terms: Terms) -> Decision[State]:
+def _about_person(person: Person, message: Message[Any], now: datetime, rules: Rules) -> Decision[State]:
     heard: AboutPerson = message.data
     match heard:
         case AddContact() | ConfirmContact() | ResendCode() | RemoveContact():
-            return contacts.decide(person, message, now, terms)
+            return contacts.decide(person, message, now, rules)
         case EnrolPaperless() | EndPaperless() | Unsubscribe() | AccountLeft():
-            return paperless.decide(person, message, now, terms)
+            return paperless.decide(person, message, now, rules)
         case CodeAnswered() | HearCodeReceipt() | ContactHarmed() | StopTexts() | StartTexts():
             return contacts.hear(person, heard, now)
         case _:

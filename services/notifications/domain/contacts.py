@@ -17,7 +17,7 @@ from services.notifications.domain.messages import (
 from services.notifications.domain.paperless import drop, lapse
 from services.notifications.domain.person import Code, Contact, Crowd, Person
 from services.notifications.domain.refusal import refuse
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from shared.events.envelope import Data, Message
 from shared.events.notifications import (
     AddContact,
@@ -52,14 +52,14 @@ ContactCommand = AddContact | ConfirmContact | ResendCode | RemoveContact
 ContactFact = CodeAnswered | ContactHarmed | HearCodeReceipt | StartTexts | StopTexts
 
 
-def decide(person: Person, message: Message[Any], now: datetime, terms: Terms) -> Decision[Person]:
+def decide(person: Person, message: Message[Any], now: datetime, rules: Rules) -> Decision[Person]:
     """Decide about what a person asks for."""
     asked: ContactCommand = message.data
     match asked:
         case AddContact():
-            return add(person, message, now, terms)
+            return add(person, message, now, rules)
         case ConfirmContact():
-            return confirm(person, message, now, terms)
+            return confirm(person, message, now, rules)
         case ResendCode():
             return resend(person, message, now)
         case RemoveContact():
@@ -85,7 +85,7 @@ def hear(person: Person, fact: ContactFact, now: datetime) -> Decision[Person]:
             assert_never(fact)
 
 
-def add(person: Person, message: Message[AddContact], now: datetime, terms: Terms) -> Decision[Person]:
+def add(person: Person, message: Message[AddContact], now: datetime, rules: Rules) -> Decision[Person]:
     """Take on a contact, and have a code sent to it."""
     asked = message.data
     if not person.acts(message.actor):
@@ -94,7 +94,7 @@ def add(person: Person, message: Message[AddContact], now: datetime, terms: Term
         address = normalise(asked.channel, asked.address)
     except AddressError as error:
         return refuse(person, asked, error.reason)
-    destination_id = terms.destination(asked.channel, address)
+    destination_id = rules.destination(asked.channel, address)
     there = person.contacts.get(asked.contact_id)
     if there is not None:
         # Of one that was removed only this is left: it stays removed, and may be named again.
@@ -122,7 +122,7 @@ def resend(person: Person, message: Message[ResendCode], now: datetime) -> Decis
     return _send_code(person, replace(contact, code=_new_code(message, now)), now)
 
 
-def confirm(person: Person, message: Message[ConfirmContact], now: datetime, terms: Terms) -> Decision[Person]:
+def confirm(person: Person, message: Message[ConfirmContact], now: datetime, rules: Rules) -> Decision[Person]:
     """Believe that a contact is the person's, if the code is right.
 
     A code that came too late, or after too many others, is `code_expired` whether it is right or not; and so is
@@ -132,7 +132,7 @@ def confirm(person: Person, message: Message[ConfirmContact], now: datetime, ter
     contact = _known(person, message.actor, asked.contact_id)
     if contact is None:
         return refuse(person, asked, "not_found")
-    reason = _against_confirming(contact, terms.is_code(contact.code.code_id, asked.code), now)
+    reason = _against_confirming(contact, rules.is_code(contact.code.code_id, asked.code), now)
     if reason == "code_wrong":
         tried = replace(contact.code, tries=contact.code.tries + 1)
         return refuse(person.with_contact(replace(contact, code=tried)), asked, reason)

@@ -6,7 +6,7 @@ from typing import Any, Literal, assert_never
 from services.notifications.domain.messages import AccountLeft, Harm, Unsubscribe
 from services.notifications.domain.person import Enrolment, Person, by_channel
 from services.notifications.domain.refusal import refuse
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from shared.events.envelope import Message
 from shared.events.notifications import (
     Alerts,
@@ -26,12 +26,12 @@ EndReason = Literal["withdrawn", "unsubscribed", "texts_stopped", "contact_remov
 AboutPaperless = EnrolPaperless | EndPaperless | Unsubscribe | AccountLeft
 
 
-def decide(person: Person, message: Message[Any], now: datetime, terms: Terms) -> Decision[Person]:
+def decide(person: Person, message: Message[Any], now: datetime, rules: Rules) -> Decision[Person]:
     """Decide about what a person asks for, and about who is on an account no longer."""
     heard: AboutPaperless = message.data
     match heard:
         case EnrolPaperless():
-            return enrol(person, message, now, terms)
+            return enrol(person, message, now, rules)
         case EndPaperless():
             return withdraw(person, message, now)
         case Unsubscribe():
@@ -42,10 +42,10 @@ def decide(person: Person, message: Message[Any], now: datetime, terms: Terms) -
             assert_never(heard)
 
 
-def enrol(person: Person, message: Message[EnrolPaperless], now: datetime, terms: Terms) -> Decision[Person]:
+def enrol(person: Person, message: Message[EnrolPaperless], now: datetime, rules: Rules) -> Decision[Person]:
     """Take down a person's consent, and where alerts go; enrolling again changes where they go."""
     asked = message.data
-    if reason := _against_enrolment(person, message, terms):
+    if reason := _against_enrolment(person, message, rules):
         return refuse(person, asked, reason)
     enrolled = PaperlessEnrolled(
         person_id=person.person_id,
@@ -59,18 +59,18 @@ def enrol(person: Person, message: Message[EnrolPaperless], now: datetime, terms
     if there and there.in_force and (there.alerts, there.text_version) == (asked.alerts, version):
         return done
     enrolment = Enrolment(
-        asked.account_number, asked.alerts, version, terms.current_texts[version], now, message.actor
+        asked.account_number, asked.alerts, version, rules.current_texts[version], now, message.actor
     )
     return done._replace(state=person.with_enrolment(enrolment))
 
 
-def _against_enrolment(person: Person, message: Message[EnrolPaperless], terms: Terms) -> RefusalReason | None:
+def _against_enrolment(person: Person, message: Message[EnrolPaperless], rules: Rules) -> RefusalReason | None:
     asked, chosen = message.data, message.data.alerts
     if not person.acts(message.actor) or asked.account_number not in person.accounts:
         return "not_found"
     if not asked.consent.accepted:
         return "consent_missing"
-    if asked.consent.text_version not in terms.current_texts:
+    if asked.consent.text_version not in rules.current_texts:
         return "consent_stale"
     # Also who wants no alerts has shown, by confirming a contact, that they can read what comes to it.
     count = all(person.verified(contact_id, channel) for channel, contact_id in by_channel(chosen).items())

@@ -16,7 +16,7 @@ from services.notifications.domain.messages import (
     Unsubscribe,
 )
 from services.notifications.domain.person import Crowd, Person, identity
-from services.notifications.domain.terms import Terms
+from services.notifications.domain.rules import Rules
 from shared.events.billing import Guarantor, GuarantorAccountOpened
 from shared.events.envelope import Data, Message, message_of
 from shared.events.notifications import (
@@ -42,7 +42,7 @@ NOON = datetime(2026, 3, 2, 17, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 UNSUBSCRIBE = Unsubscribe(person_id=WHO, contact_id=EMAIL)
 BOUNCE = ContactHarmed(person_id=WHO, contact_id=EMAIL, contact_version=1, reason="hard_bounce")
-TERMS = Terms(b"a secret of the tests", {"2026-01-en": "a" * 64, "2026-01-es": "b" * 64})
+RULES = Rules(b"a secret of the tests", {"2026-01-en": "a" * 64, "2026-01-es": "b" * 64})
 
 _numbers = count(1)
 
@@ -60,13 +60,13 @@ def message(data: Data, *, at: datetime = NOON, actor: str = f"patient:{WHO}") -
 
 def when(state: Any, data: Data, *, at: datetime = NOON, actor: str = f"patient:{WHO}") -> Decision[Any]:
     """Decide about one message that is heard at the moment it was sent."""
-    return decide(state, message(data, at=at, actor=actor), at, TERMS)
+    return decide(state, message(data, at=at, actor=actor), at, RULES)
 
 
 def crowded(person: Person | None, data: Data, crowd: Crowd) -> Decision[Any]:
     """Decide about one message that asks for a code where there is a crowd."""
     said = message(data)
-    return decide(replace(person or Person(WHO), crowds={identity(said): crowd}), said, NOON, TERMS)
+    return decide(replace(person or Person(WHO), crowds={identity(said): crowd}), said, NOON, RULES)
 
 
 def chains(decision: Decision[Any]) -> list[str | None]:
@@ -160,7 +160,7 @@ def withdraw() -> EndPaperless:
 def code_of(decision: Decision[Any]) -> str:
     """Return the code that is sent because of a decision."""
     (task,) = (task for task in tasks(decision) if isinstance(task, SendCode))
-    return TERMS.code(task.code_id)
+    return RULES.code(task.code_id)
 
 
 def confirmed(*contacts: str, person: Person | None = None) -> Person:

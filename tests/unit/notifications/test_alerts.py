@@ -24,7 +24,7 @@ from tests.unit.notifications.story import (
     BOUNCE,
     EMAIL,
     NOON,
-    TERMS,
+    RULES,
     TEXT,
     UNSUBSCRIBE,
     VIEWER,
@@ -329,7 +329,7 @@ def test_an_email_that_arrived_can_still_bounce_or_be_complained_about_but_not_g
 )
 def test_what_a_receipt_brings_about_belongs_to_the_chain_of_the_statement(status: str, told: list[str]) -> None:
     announced = message(statement()).model_copy(update={"correlationid": "the-run"})
-    account = decide(account_of(enrolled()), announced, NOON, TERMS).state
+    account = decide(account_of(enrolled()), announced, NOON, RULES).state
     assert isinstance(account, Account)
     decision = when(account, receipt(account, status))
 

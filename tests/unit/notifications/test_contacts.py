@@ -26,8 +26,8 @@ from tests.unit.notifications.story import (
     BOUNCE,
     EMAIL,
     NOON,
+    RULES,
     SECOND,
-    TERMS,
     TEXT,
     WHO,
     account_of,
@@ -64,7 +64,7 @@ def test_a_contact_is_added_and_a_code_is_sent_that_no_event_and_no_state_holds(
     assert told == CodeSent(contact_id=EMAIL, person_id=WHO, channel="email", expires_at=NOON + CODE_LIFETIME)
     (task,) = tasks(decision)
     assert isinstance(task, SendCode)
-    code = TERMS.code(task.code_id)
+    code = RULES.code(task.code_id)
     assert len(code) == 6
     everywhere = f"{decision.events} {decision.tasks} {decision.state}"
     assert code not in everywhere
@@ -255,7 +255,7 @@ def test_a_bounce_of_the_code_refuses_the_contact_and_other_receipts_change_noth
 
 def test_what_becomes_of_a_code_belongs_to_the_chain_of_the_command_that_had_it_sent() -> None:
     asked = message(add())
-    person = decide(None, asked, NOON, TERMS).state
+    person = decide(None, asked, NOON, RULES).state
     assert isinstance(person, Person)
     code_id = person.contacts[EMAIL].code.code_id
     bounced = HearCodeReceipt(person_id=WHO, contact_id=EMAIL, code_id=code_id, status="bounced")
@@ -278,7 +278,7 @@ def test_a_second_code_that_bounces_is_told_as_the_first_was_and_its_receipt_tha
 def test_a_contact_that_bounced_gets_no_alert_before_the_code_sent_since_is_brought() -> None:
     person = when(when(enrolled(), BOUNCE).state, resend()).state
     assert names(when(account_of(person), statement())) == ["paper-statement-due"]
-    done = when(person, confirm(TERMS.code(person.contacts[EMAIL].code.code_id))).state
+    done = when(person, confirm(RULES.code(person.contacts[EMAIL].code.code_id))).state
     assert (done.contacts[EMAIL].status, done.contacts[EMAIL].version) == ("verified", 2)
 
 

@@ -18,8 +18,8 @@ from tests.unit.notifications.story import (
     ACCOUNT,
     EMAIL,
     NOON,
+    RULES,
     SECOND,
-    TERMS,
     TEXT,
     UNSUBSCRIBE,
     WHO,
@@ -52,7 +52,7 @@ def test_consent_is_kept_with_the_version_and_hash_of_its_text_the_time_and_the_
     told = PaperlessEnrolled(person_id=WHO, account_number=ACCOUNT, alerts=alerts, text_version="2026-01-en")
     assert (outcome(decision), events(decision)) == (("done", None), [told])
     kept = decision.state.enrolments[ACCOUNT]
-    assert (kept.text_sha256, kept.consented_at) == (TERMS.current_texts["2026-01-en"], NOON)
+    assert (kept.text_sha256, kept.consented_at) == (RULES.current_texts["2026-01-en"], NOON)
     assert kept.consented_by == f"patient:{WHO}"
 
 
@@ -61,7 +61,7 @@ def test_each_consent_is_noted_as_it_was_given_and_as_it_ended_and_a_change_of_a
     ended_once = when(when(first, remove(TEXT)).state, withdraw(), at=NOON + SECOND).state
     again = when(ended_once, enrol(text_version="2026-01-es"), at=NOON + 2 * SECOND).state
     noted = [(one.text_version, one.text_sha256, one.ended_reason) for one in again.consents]
-    hashes = TERMS.current_texts
+    hashes = RULES.current_texts
     english, spanish = (("2026-01-en", hashes["2026-01-en"]), ("2026-01-es", hashes["2026-01-es"]))
     assert noted == [(*english, None), (*english, "withdrawn"), (*spanish, None)]
     assert [one.consented_at for one in again.consents] == [NOON, NOON, NOON + 2 * SECOND]

@@ -10,7 +10,7 @@ CODE_DIGITS: Final = 6
 
 
 @dataclass(frozen=True)
-class Terms:
+class Rules:
     """Keys and texts.
 
     Attributes:
