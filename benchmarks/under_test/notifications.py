@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from benchmarks.under_test.running import main, on_the_kit
-from services.notifications.domain.messages import AlertAnswered, SendAlert
+from services.notifications.domain.internal import AlertAnswered, SendAlert
 from services.notifications.domain.rules import Rules
 from services.notifications.handlers import handlers
 from services.notifications.wording import current_hashes

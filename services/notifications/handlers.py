@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 
 from services.notifications.domain import State, decide, state_key
-from services.notifications.domain.messages import (
+from services.notifications.domain.internal import (
     AccountLeft,
     ContactHarmed,
     HearCodeReceipt,

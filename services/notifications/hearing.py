@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.notifications import reads
 from services.notifications.domain.address import AddressError, normalise
-from services.notifications.domain.messages import HearCodeReceipt, HearReceipt, HearText, ReceiptStatus
+from services.notifications.domain.internal import HearCodeReceipt, HearReceipt, HearText, ReceiptStatus
 from services.notifications.domain.rules import Rules
 from services.notifications.domain.texting import word
 from shared.database import Pool

@@ -15,7 +15,7 @@ from services.notifications.adapters.carrier import Carrier
 from services.notifications.adapters.delivery import Delivery
 from services.notifications.adapters.mail import Mail
 from services.notifications.domain.contacts import CODE_LIFETIME
-from services.notifications.domain.messages import (
+from services.notifications.domain.internal import (
     AlertAnswered,
     CodeAnswered,
     QueryAlert,

@@ -15,7 +15,7 @@ from services.notifications import reads, store
 from services.notifications.app import APPLICATION
 from services.notifications.domain.account import Account
 from services.notifications.domain.contacts import CODES_OF_ADDRESS_MAX
-from services.notifications.domain.messages import AlertAnswered, HearText
+from services.notifications.domain.internal import AlertAnswered, HearText
 from services.notifications.domain.person import Person
 from services.notifications.domain.texting import Destination
 from services.notifications.handlers import handlers

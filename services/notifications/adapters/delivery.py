@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from services.notifications.domain.messages import AlertResult
+from services.notifications.domain.internal import AlertResult
 
 
 class Delivery(NamedTuple):

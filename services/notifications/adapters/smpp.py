@@ -19,7 +19,7 @@ from smpp34 import DeliverSm
 
 from services.notifications.adapters.delivery import Delivery
 from services.notifications.adapters.smpp_session import OK, TRY_AGAIN, Answer, NotBoundError, Session
-from services.notifications.domain.messages import ReceiptStatus
+from services.notifications.domain.internal import ReceiptStatus
 from shared.short_messages import decode, encode, without_header
 
 _CONNECT_TIMEOUT_S: Final = 3.0

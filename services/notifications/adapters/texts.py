@@ -14,7 +14,7 @@ import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
 from services.notifications.adapters.delivery import Delivery
-from services.notifications.domain.messages import ReceiptStatus
+from services.notifications.domain.internal import ReceiptStatus
 
 _CONNECT_TIMEOUT_S: Final = 3.0
 # Shorter than any server's: a connection that the other side is just closing would leave a text unknown.

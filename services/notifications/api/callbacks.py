@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 from services.notifications import reads
 from services.notifications.adapters import mail, texts
 from services.notifications.adapters.signatures import carrier_signed
-from services.notifications.domain.messages import Unsubscribe
+from services.notifications.domain.internal import Unsubscribe
 from services.notifications.hearing import Hearing
 from services.notifications.settings import Settings
 from services.notifications.wording import language_of, wording

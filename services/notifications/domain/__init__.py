@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, assert_never
 
 from services.notifications.domain import alerts, contacts, paperless, texting
 from services.notifications.domain.account import Account, Patient, hear_account
-from services.notifications.domain.messages import (
+from services.notifications.domain.internal import (
     AccountLeft,
     AlertAnswered,
     CodeAnswered,

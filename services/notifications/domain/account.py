@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
-from services.notifications.domain.messages import AccountLeft, LeftReason
+from services.notifications.domain.internal import AccountLeft, LeftReason
 from services.notifications.domain.person import Contact, Enrolment
 from shared.events.billing import GuarantorAccountOpened
 from shared.events.notifications import Channel

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 
 from services.notifications.domain.account import Account, Alert, AlertStatus, Statement, Subscriber, alert_id
-from services.notifications.domain.messages import (
+from services.notifications.domain.internal import (
     AlertAnswered,
     ContactHarmed,
     Harm,

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, assert_never
 from uuid import NAMESPACE_URL, uuid5
 
 from services.notifications.domain.address import AddressError, normalise
-from services.notifications.domain.messages import (
+from services.notifications.domain.internal import (
     CodeAnswered,
     ContactHarmed,
     Harm,

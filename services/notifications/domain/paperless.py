@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
-from services.notifications.domain.messages import AccountLeft, Harm, Unsubscribe
+from services.notifications.domain.internal import AccountLeft, Harm, Unsubscribe
 from services.notifications.domain.person import Enrolment, Person, by_channel
 from services.notifications.domain.refusal import refuse
 from services.notifications.domain.rules import Rules

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.notifications.domain.messages import HearText, ReplyToText, StartTexts, StopTexts, Word
+from services.notifications.domain.internal import HearText, ReplyToText, StartTexts, StopTexts, Word
 from shared.events.notifications import TextHeard
 from shared.frozen import replace
 from shared.messaging.decision import Decision, Event, Task

@@ -14,7 +14,7 @@ from smpp34 import Esme, Server, SubmitSmEvent, Tlv
 from local.ports import free_port
 from services.notifications.adapters.smpp import SmppCarrier
 from services.notifications.adapters.smpp_session import BIND_TRANSCEIVER, RESPONSE, UNBIND
-from services.notifications.domain.messages import ReceiptStatus
+from services.notifications.domain.internal import ReceiptStatus
 from services.notifications.settings import Settings
 from tests.flow.kit import eventually
 from tests.unit.notifications.story import NOON, NUMBER

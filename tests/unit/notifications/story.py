@@ -7,7 +7,7 @@ from typing import Any
 
 from services.notifications.domain import decide
 from services.notifications.domain.account import Account, Alert, Subscriber
-from services.notifications.domain.messages import (
+from services.notifications.domain.internal import (
     AlertAnswered,
     ContactHarmed,
     HearReceipt,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.notifications.domain import decide
 from services.notifications.domain.account import Account
 from services.notifications.domain.alerts import FAILURE_WAITS, QUERY_WAITS
-from services.notifications.domain.messages import (
+from services.notifications.domain.internal import (
     ContactHarmed,
     QueryAlert,
     ReceiptStatus,

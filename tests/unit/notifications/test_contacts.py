@@ -11,7 +11,7 @@ from services.notifications.domain.contacts import (
     CODES_OF_PERSON_MAX,
     CODES_OF_PREFIX_MAX,
 )
-from services.notifications.domain.messages import (
+from services.notifications.domain.internal import (
     CodeAnswered,
     ContactHarmed,
     HearCodeReceipt,

@@ -6,7 +6,7 @@ import pytest
 
 from services.notifications.domain.account import Account
 from services.notifications.domain.alerts import QUERY_WAITS
-from services.notifications.domain.messages import AccountLeft, ContactHarmed
+from services.notifications.domain.internal import AccountLeft, ContactHarmed
 from services.notifications.domain.person import Person
 from shared.events.notifications import PaperlessEnded
 from tests.unit.notifications.story import (

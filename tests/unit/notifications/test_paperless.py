@@ -2,7 +2,7 @@ from typing import Any, get_args
 
 import pytest
 
-from services.notifications.domain.messages import (
+from services.notifications.domain.internal import (
     AccountLeft,
     CodeAnswered,
     ContactHarmed,

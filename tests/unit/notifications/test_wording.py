@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from jinja2 import ChoiceLoader, DictLoader, PackageLoader, UndefinedError
 
 from services.notifications.domain.address import AddressError, mask, normalise
-from services.notifications.domain.messages import HearText
+from services.notifications.domain.internal import HearText
 from services.notifications.domain.texting import Destination, word
 from services.notifications.wording import (
     CONSENT_TEXTS,
