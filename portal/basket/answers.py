@@ -118,6 +118,7 @@ class Item(Answered):
     rule_version: int | None = None
     why: str | None = None
     messages: tuple[Entry, ...] = ()
+    earlier: str | None = None
     history: tuple[Happening, ...] = ()
 
     @property

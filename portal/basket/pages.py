@@ -30,8 +30,8 @@ from shared.paths import segment
 
 router = page_router("/basket")
 
-ROWS_MAX: Final = 1_000
-"""As long as a list can be that is renewed; a longer one shrinks to it."""
+ROWS_MAX: Final = 200
+"""As long as a list can be that is renewed, and as much as the inbox gives at once; a longer one shrinks to it."""
 
 
 @router.get("")
@@ -51,15 +51,17 @@ async def lists(request: Request, staff: Staff, after: str = "", limit: int = RO
 
 
 @router.get("/items/{item_id}")
-async def item(item_id: str, request: Request, staff: Staff) -> Response:
-    """Open an item."""
+async def item(item_id: str, request: Request, staff: Staff, before: str = "") -> Response:
+    """Open an item; a script may ask for earlier messages alone."""
     where = Where.of(request)
     try:
-        opened = await item_of(staff, item_id)
+        opened = await item_of(staff, item_id, before)
     except ServiceProblem as problem:
         if pane(request) is None:
             raise
         return gone(request, problem, where)
+    if pane(request) == "earlier":
+        return render(request, "basket/entries.html", item=opened, where=where)
     return await show_item(request, staff, where, opened)
 
 

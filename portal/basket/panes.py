@@ -22,8 +22,6 @@ from portal.visitors import StaffAtPage
 from shared.paths import segment
 
 ROWS: Final = 50
-PAGE_MAX: Final = 200
-"""As much as the inbox gives at once."""
 HOURS: Final = (1, 4, 24, 72, 168)
 """For how long an item can be put off."""
 
@@ -50,9 +48,9 @@ class Where:
         """Return the address of this list, or of another with `pool`, `state`, `q`, `after`."""
         return f"/basket?{self._query(changed)}"
 
-    def item(self, item_id: str, step: str = "") -> str:
-        """Return the address of an item beside this list, or of something done to it."""
-        return f"/basket/items/{segment(item_id)}{step}?{self._query({})}"
+    def item(self, item_id: str, step: str = "", **more: str) -> str:
+        """Return the address of an item beside this list, or of something done to it, or of messages `before`."""
+        return f"/basket/items/{segment(item_id)}{step}?{self._query(more)}"
 
     def _query(self, changed: dict[str, str]) -> str:
         told = {"q": self.q} if self.q else {"pool": self.pool, "state": self.state}
@@ -72,36 +70,24 @@ async def pools_of(staff: StaffAtPage) -> list[Pool]:
 
 
 async def page_of(staff: StaffAtPage, where: Where, after: str = "", rows: int = ROWS) -> Page:
-    """Return a part of a list, in as many of the inbox's pages as it takes."""
+    """Return a part of a list."""
     if not where:
         return Page(items=())
-    page = Page(items=(), next=after)
-    for asked in range(0, rows, PAGE_MAX):
-        try:
-            more = await _page(staff, where, page.next or "", min(rows - asked, PAGE_MAX))
-        except ServiceProblem as problem:
-            if problem.status != HTTPStatus.BAD_REQUEST:
-                raise
-            return Page(items=(), understood=False)
-        page = Page(items=page.items + more.items, next=more.next)
-        if page.next is None:
-            break
-    return page
-
-
-async def _page(staff: StaffAtPage, where: Where, after: str, rows: int) -> Page:
+    path = "/v1/search" if where.q else f"/v1/pools/{segment(where.pool)}/items"
+    asked = {"q": where.q} if where.q else {"state": where.state}
     cursor = {"after": after} if after else {}
-    if where.q:
-        told = await staff.get("inbox", "/v1/search", q=where.q, limit=rows, **cursor)
-    else:
-        path = f"/v1/pools/{segment(where.pool)}/items"
-        told = await staff.get("inbox", path, state=where.state, limit=rows, **cursor)
-    return Page.model_validate(told)
+    try:
+        return Page.model_validate(await staff.get("inbox", path, limit=rows, **asked, **cursor))
+    except ServiceProblem as problem:
+        if problem.status != HTTPStatus.BAD_REQUEST:
+            raise
+        return Page(items=(), understood=False)
 
 
-async def item_of(staff: StaffAtPage, item_id: str) -> Item:
-    """Return an item with its thread."""
-    return Item.model_validate(await staff.get("inbox", f"/v1/items/{segment(item_id)}"))
+async def item_of(staff: StaffAtPage, item_id: str, before: str = "") -> Item:
+    """Return an item with the newest messages of its thread, or those before a part of them."""
+    part = {"before": before} if before else {}
+    return Item.model_validate(await staff.get("inbox", f"/v1/items/{segment(item_id)}", **part))
 
 
 def gone(request: Request, problem: ServiceProblem, where: Where) -> Response:

@@ -62,6 +62,7 @@ class Thread(Answered):
     created_at: datetime
     updated_at: datetime
     messages: tuple[Entry, ...] = ()
+    earlier: str | None = None
 
 
 Recipients = TypeAdapter(list[Recipient])

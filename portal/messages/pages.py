@@ -113,11 +113,17 @@ async def attachment(attachment_id: str, person: Person) -> Response:
 
 
 @router.get("/{thread_id}")
-async def thread(thread_id: str, request: Request, person: Person) -> Response:
-    """Show a conversation."""
+async def thread(
+    thread_id: str,
+    request: Request,
+    person: Person,
+    before: Annotated[str | None, Query(max_length=400)] = None,
+) -> Response:
+    """Show a conversation: its newest messages, or those before a part of them."""
     # An answer that an open page shows by itself is told of until somebody opens it.
-    shown = await _thread(person, thread_id, **({"unattended": "true"} if unattended(request) else {}))
-    return _thread_page(request, shown, Text(new_id("message")))
+    asked = ({"unattended": "true"} if unattended(request) else {}) | ({"before": before} if before else {})
+    shown = await _thread(person, thread_id, **asked)
+    return _thread_page(request, shown, Text(new_id("message")), newest=not before)
 
 
 @router.post("/{thread_id}", max_body_size=FILES_BYTES_MAX)
@@ -205,6 +211,7 @@ def _thread_page(
     thread: Thread,
     text: Text,
     *,
+    newest: bool = True,
     files: Sequence[File] = (),
     faults: dict[str, str] | None = None,
     problem: str | None = None,
@@ -214,7 +221,8 @@ def _thread_page(
         "messages/thread.html",
         _status(files, faults, problem),
         thread=thread,
-        news=[key("inbox", thread.patient_id)],
+        newest=newest,
+        news=[key("inbox", thread.patient_id)] if newest else [],
         text=text,
         attached=files,
         faults=faults or {},

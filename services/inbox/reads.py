@@ -31,6 +31,8 @@ from shared.events.envelope import Time
 SUPERVISOR: Final = "supervisor"
 FOUND_MAX: Final = 5_000
 HISTORY_MAX: Final = 200
+MESSAGES_MAX: Final = 100
+"""So many messages of a thread are shown at once unless a caller says otherwise."""
 
 _ITEM: Final = ", ".join(f"i.{name}" for name in ITEM)
 _SENDER: Final = "p.first_name, p.last_name"
@@ -84,11 +86,15 @@ _SEARCH: Final = f"""
     order by i.updated_at desc, i.item_id desc
 """
 _ONE: Final = f"""
-    select {_ITEM}, {_SENDER}, p.birth_date, p.language
+    select {_ITEM}, {_SENDER}, p.birth_date, p.language, {_FILES}
     from item i left join patient p using (patient_id) where i.item_id = $1
 """
 _MESSAGES: Final = f"""
-    select {", ".join(MESSAGE)} from message where thread_id = $1 order by at, message_id
+    select {", ".join(MESSAGE)} from message where thread_id = $1 and (at, message_id) < ($2, $3)
+    order by at desc, message_id desc limit $4
+"""
+_LAST_AUTHOR: Final = """
+    (select author from message where thread_id = i.thread_id order by at desc, message_id desc limit 1)
 """
 _HISTORY: Final = f"""
     select what, by, reason, at from item_history where item_id = $1 order by seq desc limit {HISTORY_MAX}
@@ -96,7 +102,7 @@ _HISTORY: Final = f"""
 _ATTACHMENTS: Final = f"select {', '.join(ATTACHMENT)} from attachment where attachment_id = any($1::text[])"
 _NAMES: Final = "select person_id, first_name, last_name from patient where person_id = any($1::text[])"
 _THREAD: Final = f"""
-    select {_ITEM}, {_SENDER}, v.name
+    select {_ITEM}, {_SENDER}, v.name, {_LAST_AUTHOR}
     from item i left join provider v using (provider_id) left join patient p using (patient_id)
     where i.thread_id = $1
 """
@@ -147,12 +153,21 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Which messages of a thread: the newest of those before a time and an id, and at most how many."""
+
+    before: tuple[datetime, str] = (datetime(2200, 1, 1, tzinfo=UTC), "")
+    limit: int = MESSAGES_MAX
+
+
+@dataclass(frozen=True, slots=True)
 class ShownThread:
-    """A thread with its messages and their files.
+    """A thread with a part of its messages and their files.
 
     Attributes:
         item: the thread's.
         messages: oldest first.
+        earlier: whether there are messages before these.
         attachments: their files, by id.
         people: the names of those who wrote for the patient, or as the patient, by person; as far as known.
         reader: who is shown it: a person, or `staff:ID`.
@@ -160,11 +175,14 @@ class ShownThread:
         birth_date: the same.
         language: the same.
         provider_name: of the provider whom the thread is for.
+        files: how many the whole thread has.
+        last_author: who wrote the newest message of the whole thread.
         history: of the item.
     """
 
     item: Item
     messages: list[ThreadMessage]
+    earlier: bool
     attachments: Mapping[str, Attachment]
     people: Mapping[str, str]
     reader: str
@@ -172,6 +190,8 @@ class ShownThread:
     birth_date: str | None = None
     language: str | None = None
     provider_name: str | None = None
+    files: int = 0
+    last_author: str | None = None
     history: Sequence[Happening] = ()
 
 
@@ -182,6 +202,9 @@ class Place:
     priority: Annotated[int, Field(ge=-1, le=NORMAL)] = -1
     since: Time = datetime(1900, 1, 1, tzinfo=UTC)
     item_id: Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
+NEWEST: Final = Part()
 
 
 # Pools
@@ -269,31 +292,33 @@ async def find_item(pool: Pool, item_id: str, roles: frozenset[str], now: dateti
     return SeenItem(item, rules) if seen else None
 
 
-async def show_item(pool: Pool, item_id: str, reader: str, now: datetime) -> ShownThread:
-    """Return an item with its thread, as of one moment, and note for ever who was shown it."""
+async def show_item(pool: Pool, item_id: str, reader: str, now: datetime, part: Part = NEWEST) -> ShownThread:
+    """Return an item with a part of its thread, as of one moment, and note for ever who was shown it."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         row = await connection.fetchrow(_ONE, item_id)
         assert row is not None  # noqa: S101  # it was found before, and items stay
         item = to_item(row)
-        thread = await _thread(connection, item.thread_id)
+        thread = await _thread(connection, item.thread_id, part)
         history = [Happening(*row) for row in reversed(await connection.fetch(_HISTORY, item_id))]
         await connection.execute(_LOG_READ, now, reader, "item", item_id, item.patient_id)
-    first, last, birth_date, language = row[len(ITEM) :]
-    return ShownThread(item, *thread, reader, full_name(first, last), birth_date, language, history=history)
+    first, last, birth_date, language, files = row[len(ITEM) :]
+    name = full_name(first, last)
+    return ShownThread(item, *thread, reader, name, birth_date, language, files=files, history=history)
 
 
 # Threads and files
 
 
-async def show_thread(pool: Pool, thread_id: str, reader: str) -> ShownThread | None:
-    """Return a thread as of one moment."""
+async def show_thread(pool: Pool, thread_id: str, reader: str, part: Part) -> ShownThread | None:
+    """Return a part of a thread as of one moment."""
     async with _moment(pool) as connection:
         row = await connection.fetchrow(_THREAD, thread_id)
         if row is None:
             return None
-        thread = await _thread(connection, thread_id)
-    first, last, provider = row[len(ITEM) :]
-    return ShownThread(to_item(row), *thread, reader, full_name(first, last), provider_name=provider)
+        thread = await _thread(connection, thread_id, part)
+    first, last, provider, author = row[len(ITEM) :]
+    name = full_name(first, last)
+    return ShownThread(to_item(row), *thread, reader, name, provider_name=provider, last_author=author)
 
 
 async def find_attachment(pool: Pool, attachment_id: str) -> Attachment | None:
@@ -313,18 +338,20 @@ async def log_read(pool: Pool, at: datetime, reader: str, what: str, what_id: st
 
 
 async def _thread(
-    connection: Connection, thread_id: str | None
-) -> tuple[list[ThreadMessage], dict[str, Attachment], dict[str, str]]:
-    """Return the messages of a thread, their files, and the names of the persons who wrote them."""
+    connection: Connection, thread_id: str | None, part: Part
+) -> tuple[list[ThreadMessage], bool, dict[str, Attachment], dict[str, str]]:
+    """Return messages of a thread, whether there are earlier ones, their files, and the names of their authors."""
     if thread_id is None:
-        return [], {}, {}
-    messages = [to_message(row) for row in await connection.fetch(_MESSAGES, thread_id)]
+        return [], False, {}, {}
+    rows = await connection.fetch(_MESSAGES, thread_id, *part.before, part.limit + 1)
+    messages = [to_message(row) for row in reversed(rows[: part.limit])]
+    earlier = len(rows) > part.limit
     ids = [attachment_id for message in messages for attachment_id in message.attachment_ids]
     rows = await connection.fetch(_ATTACHMENTS, ids) if ids else []
     wrote = list({message.author_id for message in messages if message.author == "patient"})
     people = {row[0]: full_name(row[1], row[2]) for row in await connection.fetch(_NAMES, wrote)}
     attachments = {row[0]: Attachment(*row) for row in rows}
-    return messages, attachments, {person: name for person, name in people.items() if name}
+    return messages, earlier, attachments, {person: name for person, name in people.items() if name}
 
 
 @asynccontextmanager

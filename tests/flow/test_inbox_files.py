@@ -82,6 +82,9 @@ async def test_a_picture_is_scanned_then_read_by_those_who_see_its_message(inbox
     listed = (await inbox.get("/v1/pools/billing/items?limit=200")).body["items"]
     (row,) = [one for one in listed if one["item_id"] == routed["item_id"]]
     assert (row["attachments"], item.body["attachments"]) == (1, 1)
+    await inbox.sent(patient, thread_id=routed["thread_id"])
+    newest = await inbox.get(f"/v1/items/{routed['item_id']}?limit=1")
+    assert (newest.body["attachments"], newest.body["messages"][0]["attachments"]) == (1, [])
 
 
 async def test_a_virus_is_refused_and_nobody_can_open_or_send_it(inbox: Inbox) -> None:

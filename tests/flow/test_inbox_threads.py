@@ -53,6 +53,30 @@ async def test_who_wrote_is_told_by_name_and_only_the_reader_is_you(inbox: Inbox
     ]
 
 
+async def test_a_long_thread_is_shown_in_parts_and_each_tells_how_the_whole_thread_stands(inbox: Inbox) -> None:
+    patient = await inbox.patient()
+    first = await inbox.sent(patient, body="1")
+    for body in "234":
+        await inbox.sent(patient, thread_id=first["thread_id"], body=body)
+    item = f"/v1/items/{first['item_id']}"
+    version = (await inbox.get(item)).body["version"]
+    await inbox.post(f"{item}/reply", {"body": "5"}, version=version)
+
+    async def parts(path: str, *who: str) -> list[Json]:
+        found = [(await inbox.get(f"{path}?limit=2", *who)).body]
+        while before := found[-1]["earlier"]:
+            found.append((await inbox.get(f"{path}?limit=2&before={before}", *who)).body)
+        return found
+
+    for_person = await parts(f"/v1/threads/{first['thread_id']}", f"person-{patient}", "gateway")
+    for found in (for_person, await parts(item)):
+        assert [[one["body"] for one in part["messages"]] for part in found] == [["4", "5"], ["2", "3"], ["1"]]
+    assert {part["state"] for part in for_person} == {"answered"}
+    whole = (await inbox.get(item)).body
+    assert ([one["body"] for one in whole["messages"]], whole["earlier"]) == ([*"12345"], None)
+    assert (await inbox.get(f"{item}?before=nonsense")).body["reason"] == "invalid_data"
+
+
 async def test_a_message_that_joins_a_thread_keeps_its_subject_and_what_it_is_about(inbox: Inbox) -> None:
     patient = await inbox.patient()
     first = await inbox.sent(patient, about={"account_number": "G-1", "statement_id": "S-1"})

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from services.inbox.api.callers import SeenVersion, Staff, not_found
-from services.inbox.api.places import PAGE_MAX, After, before, cursor, newest_before, place
+from services.inbox.api.places import PAGE_MAX, After, ThreadPart, before, cursor, newest_before, place
 from services.inbox.api.views import ItemDetail, ItemView, item_detail, item_view
 from services.inbox.domain.commands import (
     Assignee,
@@ -173,12 +173,17 @@ async def search_items(
 
 
 @router.get("/items/{item_id}")
-async def item(item_id: Id, caller: Staff, pool: ThePool, now: Now, response: Response) -> ItemDetail:
-    """Show an item with its thread; that it was read is noted for ever."""
+async def item(
+    item_id: Id, caller: Staff, pool: ThePool, now: Now, part: ThreadPart, response: Response
+) -> ItemDetail:
+    """Show an item with the newest messages of its thread, or those before a part of them.
+
+    That it was read is noted for ever.
+    """
     seen = await find_item(pool, item_id, caller.roles, now)
     if seen is None:
         raise not_found("item")
-    return _shown(await show_item(pool, item_id, caller.staff_actor, now), seen.rules, now, response)
+    return _shown(await show_item(pool, item_id, caller.staff_actor, now, part), seen.rules, now, response)
 
 
 class Acting:
@@ -281,10 +286,10 @@ def _problem(refused: CommandRefused, shown: ShownThread, version: int, now: dat
 
 
 def _newer_reply(shown: ShownThread, version: int) -> dict[str, str] | None:
-    """Return the newest reply if it was made after that version."""
-    if shown.item.replied_version <= version:
+    """Return the newest reply if it was made after that version, and is among the newest messages."""
+    newest = next((one for one in reversed(shown.messages) if one.author == "staff"), None)
+    if newest is None or shown.item.replied_version <= version:
         return None
-    newest = next(one for one in reversed(shown.messages) if one.author == "staff")
     return {
         "reply_id": newest.message_id,
         "author": newest.author_id,

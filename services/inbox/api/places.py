@@ -1,22 +1,21 @@
 """Where a page of a list ends: what a caller sends back to see the next one."""
 
 import base64
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import TypeAdapter
 
-from services.inbox.domain.item import Item
-from services.inbox.reads import Place
+from services.inbox.domain.item import Item, ThreadMessage
+from services.inbox.reads import MESSAGES_MAX, NEWEST, Part, Place
 from shared.problems import Problem
 
 PAGE_MAX: Final = 200
 After = Annotated[str | None, Query(max_length=400)]
 
 _PLACE: Final = TypeAdapter(Place)
-_END: Final = (datetime(2200, 1, 1, tzinfo=UTC), "")
 
 
 def cursor(place: Place) -> str:
@@ -48,4 +47,22 @@ def before(item: Item) -> str:
 def newest_before(after: str | None) -> tuple[datetime, str]:
     """Return when the last one of the page before was changed, and its id."""
     found = place(after)
-    return (found.since, found.item_id) if after else _END
+    return (found.since, found.item_id) if after else NEWEST.before
+
+
+def before_message(message: ThreadMessage) -> str:
+    """Return the cursor of what was written before a message."""
+    return cursor(Place(0, message.at, message.message_id))
+
+
+def _part(
+    before: Annotated[
+        str | None, Query(max_length=400, description="`earlier` of the part that comes after this one")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = MESSAGES_MAX,
+) -> Part:
+    return Part(newest_before(before), limit)
+
+
+ThreadPart = Annotated[Part, Depends(_part)]
+"""Which messages of a thread a caller asks for: the newest, or those before a part that they have seen."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from services.inbox.api.callers import Person, not_found, person_of, reading
-from services.inbox.api.places import PAGE_MAX, After, before, newest_before
+from services.inbox.api.places import PAGE_MAX, After, ThreadPart, before, newest_before
 from services.inbox.api.views import ThreadDetail, ThreadView, thread_detail, thread_view
 from services.inbox.domain.patient import Reason, recipients
 from services.inbox.domain.routing import PROVIDER
@@ -127,13 +127,14 @@ async def thread(
     caller: Person,
     pool: ThePool,
     now: Now,
+    part: ThreadPart,
     unattended: Annotated[
         bool, Query(description="whether an open page asks by itself, so that an answer still counts as unread")
     ] = False,
 ) -> ThreadDetail:
-    """Show a thread with its messages."""
+    """Show a thread with its newest messages, or those before a part of them."""
     reader = person_of(caller)
-    shown = await show_thread(pool, thread_id, reader)
+    shown = await show_thread(pool, thread_id, reader, part)
     patient_id = shown.item.patient_id if shown else None
     if shown is None or patient_id is None or not await may_act(pool, patient_id, reader):
         raise not_found("thread")

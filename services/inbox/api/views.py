@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from services.inbox.api.places import before_message
 from services.inbox.domain.attachment import Attachment, AttachmentState
 from services.inbox.domain.hours import Hours, passed
 from services.inbox.domain.item import Item, ItemState, ThreadMessage, What
@@ -15,6 +16,7 @@ from services.inbox.rows import ITEM
 from shared.events.vocabulary import About
 
 CARE_TEAM = "Care team"
+_EARLIER = "what `before` is to be for the messages before these; absent if there are none"
 
 ThreadState = Literal["sent", "answered", "closed"]
 """Whether staff have yet to answer, have answered, or are done; in a list, an answer is told until it was read."""
@@ -106,10 +108,11 @@ class HappeningView(BaseModel):
 
 
 class ItemDetail(ItemView):
-    """An item with its thread."""
+    """An item with a part of its thread."""
 
     patient: PatientView | None
     messages: list[MessageView] = Field(description="oldest first")
+    earlier: str | None = Field(description=_EARLIER)
     history: list[HappeningView] = Field(description=f"oldest first; the newest {HISTORY_MAX}")
 
 
@@ -129,9 +132,10 @@ class ThreadView(BaseModel):
 
 
 class ThreadDetail(ThreadView):
-    """A thread with its messages."""
+    """A thread with a part of its messages."""
 
     messages: list[MessageView] = Field(description="oldest first")
+    earlier: str | None = Field(description=_EARLIER)
 
 
 def item_view(shown: ShownItem, now: datetime, hours: Hours) -> ItemView:
@@ -149,9 +153,10 @@ def item_detail(shown: ShownThread, now: datetime, hours: Hours) -> ItemDetail:
         )
     return ItemDetail(
         **_item(item, shown.name, now, hours),
-        attachments=len(shown.attachments),
+        attachments=shown.files,
         patient=patient,
         messages=_messages(shown, to_patient=False),
+        earlier=_earlier(shown),
         history=[HappeningView(at=one.at, what=one.what, by=one.by, reason=one.reason) for one in shown.history],
     )
 
@@ -163,9 +168,9 @@ def thread_view(listed: ListedThread) -> ThreadView:
 
 def thread_detail(shown: ShownThread) -> ThreadDetail:
     """Show a thread to its patient."""
-    answered = shown.item.state != "done" and shown.messages[-1].author == "staff"
+    answered = shown.item.state != "done" and shown.last_author == "staff"
     told = _thread(shown.item, shown.provider_name, answered=answered)
-    return ThreadDetail(**told, messages=_messages(shown, to_patient=True))
+    return ThreadDetail(**told, messages=_messages(shown, to_patient=True), earlier=_earlier(shown))
 
 
 def attachment_view(attachment: Attachment) -> AttachmentView:
@@ -211,6 +216,10 @@ def _thread(item: Item, provider_name: str | None, *, answered: bool) -> dict[st
         "created_at": item.created_at,
         "updated_at": item.updated_at,
     }
+
+
+def _earlier(shown: ShownThread) -> str | None:
+    return before_message(shown.messages[0]) if shown.earlier else None
 
 
 def _messages(shown: ShownThread, *, to_patient: bool) -> list[MessageView]:

@@ -1,5 +1,6 @@
 """The in basket: lists, an open item and its news, search and the stream."""
 
+import html
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -86,10 +87,9 @@ async def test_a_script_gets_the_pane_it_asks_for_and_a_browser_the_whole_page(w
     assert "held until it is scanned" in pane
 
 
-async def test_a_list_that_is_renewed_is_as_long_as_it_was_and_no_longer_than_a_thousand(world: World) -> None:
+async def test_a_list_that_is_renewed_is_as_long_as_it_was_and_no_longer_than_two_hundred(world: World) -> None:
     async def items(request: web.Request) -> web.Response:
         first, count = int(request.query.get("after", 0)), int(request.query["limit"])
-        assert count <= 200
         rows = [item(item_id=f"i-{number}") for number in range(first, first + count)]
         return web.json_response({"items": rows, "next": str(first + count)})
 
@@ -98,10 +98,10 @@ async def test_a_list_that_is_renewed_is_as_long_as_it_was_and_no_longer_than_a_
     async with world.staff() as browser:
         renewed = [
             (await browser.get(f"/basket?pool=billing&limit={count}", headers=PANE | {"hx-target": "items"})).text
-            for count in (300, 9_999)
+            for count in (120, 9_999)
         ]
-    assert [page.count("data-item=") for page in renewed] == [300, 1_000]
-    assert "after=300" in renewed[0]
+    assert [page.count("data-item=") for page in renewed] == [120, 200]
+    assert "after=120" in renewed[0]
 
 
 async def test_without_scripts_too_more_shows_what_comes_after(world: World) -> None:
@@ -125,6 +125,26 @@ async def test_news_of_an_open_item_leave_what_is_typed_alone_and_keep_its_versi
     for news in (same, wrote):
         assert "<textarea" not in news
         assert 'id="version-reassign" value="9" hx-swap-oob="true"' in news
+
+
+async def test_earlier_messages_of_an_open_item_come_above_those_that_are_shown(world: World) -> None:
+    async def part(request: web.Request) -> web.Response:
+        if request.query.get("before") == "a=b":
+            [entry] = item()["messages"]
+            return web.json_response(item(messages=[{**entry, "message_id": "m-0", "body": "Hello?"}]))
+        return web.json_response(item(earlier="a=b"))
+
+    given(world, item())
+    world.services.answer("GET", "/v1/items/i-1", part)
+    address = "/basket/items/i-1?pool=billing&state=open&before=a%3Db"
+    async with world.staff() as browser:
+        pane = (await browser.get("/basket/items/i-1?pool=billing", headers=PANE)).text
+        earlier = (await browser.get(address, headers=PANE | {"hx-target": "earlier"})).text
+        whole = (await browser.get(address)).text
+    assert f'hx-get="{html.escape(address)}" hx-target="#earlier"' in pane
+    assert earlier.strip().startswith("<li")
+    for page in (earlier, whole):
+        assert ("Hello?" in page, "Why twice?" in page, 'id="earlier"' in page) == (True, False, False)
 
 
 async def test_a_file_that_has_been_scanned_meanwhile_can_be_opened_from_the_open_item(world: World) -> None:

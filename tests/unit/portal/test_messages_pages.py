@@ -76,6 +76,23 @@ async def test_older_conversations_are_a_page_further(world: World) -> None:
     assert ('hx-get="/messages"' in first, 'hx-get="/messages?after=a%3Db"' in older) == (True, True)
 
 
+async def test_earlier_messages_are_a_page_further_and_what_is_new_is_on_the_first(world: World) -> None:
+    async def part(request: web.Request) -> web.Response:
+        if "before" not in request.query:
+            return web.json_response({**THREAD, "earlier": "a=b"})
+        assert request.query["before"] == "a=b"
+        entry = {"message_id": "m-0", "from": "staff", "author": "-", "body": "Hello?", "at": THREAD["created_at"]}
+        return web.json_response({**THREAD, "messages": [entry]})
+
+    async with world.person() as browser:
+        given(world, MARIA)
+        world.services.answer("GET", "/v1/threads/t-1", part)
+        newest, earlier = [(await browser.get(f"/messages/t-1{query}")).text for query in ("", "?before=a%3Db")]
+    assert ("I cough" in newest, 'href="?before=a%3Db"' in newest) == (True, True)
+    assert ("Hello?" in earlier, "I cough" in earlier, 'href="?before=' in earlier) == (True, False, False)
+    assert ('href="/messages/t-1"' in newest, 'href="/messages/t-1"' in earlier) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("chosen", "patients", "step", "steps"),
     [
