@@ -11,8 +11,8 @@ from services.insurance.x12.segments import Segment, UnreadableError, read
 _PAYER, _HOSPITAL, _SUBSCRIBER, _DEPENDENT = "20", "21", "22", "23"
 _LEVELS: Final = frozenset({_PAYER, _HOSPITAL, _SUBSCRIBER, _DEPENDENT})
 _LEVEL_OF: Final = {"IL": _SUBSCRIBER, "03": _DEPENDENT}
-_PAYERS_OWN: Final = "1"
-"""The kind of trace (TRN01) that a payer gives; all others are echoes."""
+_OF_SENDER: Final = "1"
+"""The kind of trace (TRN01) that is the sender's own: the payer's, but for payers that send ours back as it came."""
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Part:
     Attributes:
         level: of the hierarchy (HL03); empty for a transaction as a whole, and where there is no such level.
         above: what this is a part of.
-        echoed: the traces that stand here, of BHT03 and TRN02.
+        echoed, of_sender: the traces that stand here, of BHT03 and TRN02.
         person: whom it names.
         said_codes: the rejects (AAA03) that stand here, in their order.
         benefits: the EB segments that stand here, in their order.
@@ -58,6 +58,7 @@ class Part:
     level: str = ""
     above: "Part | None" = None
     echoed: set[str] = field(default_factory=set)
+    of_sender: set[str] = field(default_factory=set)
     person: Named = field(default_factory=Named)
     said_codes: list[str] = field(default_factory=list)
     benefits: list[Benefit] = field(default_factory=list)
@@ -72,7 +73,13 @@ class Part:
     @property
     def traces(self) -> set[str]:
         """What it echoes: what stands nearest counts, for a transaction may answer several questions."""
-        return next((part.echoed for part in self._upwards() if part.echoed), set())
+        nearest = next((part.echoed for part in self._upwards() if part.echoed), set())
+        return nearest.union(*(part.of_sender for part in self._upwards()))
+
+    @property
+    def is_reject(self) -> bool:
+        """Whether there are rejects for it and nothing else."""
+        return not self.benefits and any(part.said_codes for part in self._upwards())
 
     @property
     def codes(self) -> list[str]:
@@ -124,8 +131,8 @@ def _take(part: Part, segment: Segment, marks: Sequence[str]) -> Part:
             return _enter(part, level if level in _LEVELS else "")
         case "BHT":
             part.echoed.add(segment.element(3))
-        case "TRN" if segment.element(1) != _PAYERS_OWN:
-            part.echoed.add(segment.element(2))
+        case "TRN" if segment.element(2):
+            (part.of_sender if segment.element(1) == _OF_SENDER else part.echoed).add(segment.element(2))
         case "NM1" if segment.element(1) in _LEVEL_OF:
             if part.person or part.level not in (_SUBSCRIBER, _DEPENDENT):
                 # A person of whom no HL told.

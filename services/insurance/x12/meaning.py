@@ -82,11 +82,10 @@ def _about(part: x12.Part, inquiry: Inquiry) -> bool:
     One about a dependent names the dependent, or them alone as a subscriber: to some payers each member is one.
     A reject may name nobody, or no more than the subscriber who was not found.
     """
-    rejected = bool(part.codes) and not part.benefits
-    alike = _no_other if rejected else _same
+    alike = _no_other if part.is_reject else _same
     subscriber = part.subscriber
     if subscriber is part.person:
-        return alike(subscriber, inquiry.person) or (rejected and alike(subscriber, inquiry.subscriber))
+        return alike(subscriber, inquiry.person) or (part.is_reject and alike(subscriber, inquiry.subscriber))
     if subscriber and not alike(subscriber, inquiry.subscriber):
         return False
     return alike(part.person, inquiry.person)

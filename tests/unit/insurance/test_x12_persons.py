@@ -55,6 +55,9 @@ def meant(*transactions: str, about: Inquiry = ABOUT_ANA) -> Meaning:
         (transaction(subscriber(INACTIVE), JONES, bht=OTHERS),),
         (transaction(f"HL*3*2*22*0~{NAMED_JONES}{ACTIVE}{NAMED_ANA}{INACTIVE}"),),
         (transaction(subscriber(ACTIVE, trace=ECHO_OF_ANOTHER), subscriber(INACTIVE)),),
+        (transaction(subscriber(INACTIVE, trace="TRN*2**9~")),),
+        (transaction(subscriber(INACTIVE, trace="TRN*1*PAYERS-OWN*9~")),),
+        (transaction(subscriber(INACTIVE, trace=f"TRN*1*{TRACE}*9~"), bht=OTHERS),),
     ],
 )
 def test_of_several_subscribers_only_the_one_that_was_asked_about_counts(transactions: tuple[str, ...]) -> None:
