@@ -16,6 +16,7 @@ from portal.basket.answers import STATES, Item, Page, Pool, Pools, Work, short
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.insurance.answers import Payer, Payers
 from portal.language import _
+from portal.messages.answers import MESSAGES
 from portal.notices import notice
 from portal.rendering import render
 from portal.visitors import StaffAtPage
@@ -87,7 +88,7 @@ async def page_of(staff: StaffAtPage, where: Where, after: str = "", rows: int =
 async def item_of(staff: StaffAtPage, item_id: str, before: str = "") -> Item:
     """Return an item with the newest messages of its thread, or those before a part of them."""
     part = {"before": before} if before else {}
-    return Item.model_validate(await staff.get("inbox", f"/v1/items/{segment(item_id)}", **part))
+    return Item.model_validate(await staff.get("inbox", f"/v1/items/{segment(item_id)}", limit=MESSAGES, **part))
 
 
 def gone(request: Request, problem: ServiceProblem, where: Where) -> Response:

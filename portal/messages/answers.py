@@ -1,11 +1,14 @@
 """What the inbox answers, as the pages of patients and staff read it; what it leaves out is empty here."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, TypeAdapter
 
 from portal.calls import Answered
+
+MESSAGES: Final = 100
+"""So many of a thread are on a page."""
 
 
 class Recipient(Answered):

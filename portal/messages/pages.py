@@ -17,7 +17,7 @@ from portal.calls import ServiceAwayError, ServiceProblem
 from portal.commands import Outcome, new_id
 from portal.events import key
 from portal.guarding import FILES_BYTES_MAX, not_found, page_router
-from portal.messages.answers import Recipients, Thread, Threads
+from portal.messages.answers import MESSAGES, Recipients, Thread, Threads
 from portal.messages.files import File, upload_all
 from portal.messages.uploads import router as uploads
 from portal.messages.writing import OFFERED, Path, Text, faulty, message
@@ -166,7 +166,8 @@ async def passed_on(visitor: PersonAtPage | StaffAtPage, path: str) -> Response:
 
 
 async def _thread(person: PersonAtPage, thread_id: str, **asked: str) -> Thread:
-    return Thread.model_validate(await person.get("inbox", f"/v1/threads/{segment(thread_id)}", **asked))
+    path = f"/v1/threads/{segment(thread_id)}"
+    return Thread.model_validate(await person.get("inbox", path, limit=MESSAGES, **asked))
 
 
 async def _step_page(

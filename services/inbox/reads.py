@@ -31,8 +31,8 @@ from shared.events.envelope import Time
 SUPERVISOR: Final = "supervisor"
 FOUND_MAX: Final = 5_000
 HISTORY_MAX: Final = 200
-MESSAGES_MAX: Final = 100
-"""So many messages of a thread are shown at once unless a caller says otherwise."""
+MESSAGES_MAX: Final = 1_000
+"""So many messages of a thread are shown at once, unless a caller wants fewer."""
 
 _ITEM: Final = ", ".join(f"i.{name}" for name in ITEM)
 _SENDER: Final = "p.first_name, p.last_name"

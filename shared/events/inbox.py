@@ -139,7 +139,7 @@ class ItemDone(_ItemEvent):
 
 
 class ItemReopened(_ItemEvent):
-    """The inbox opened an item again: the patient wrote or staff did, its time came, or its work was raised anew."""
+    """The inbox opened an item again: the patient or staff wrote, its time came, or its work was raised anew."""
 
     TYPE: ClassVar[str] = "inbox.item-reopened.v1"
     message_id: Id | None = None

@@ -59,7 +59,7 @@ def _part(
     before: Annotated[
         str | None, Query(max_length=400, description="`earlier` of the part that comes after this one")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = MESSAGES_MAX,
+    limit: Annotated[int, Query(ge=1, le=MESSAGES_MAX)] = MESSAGES_MAX,
 ) -> Part:
     return Part(newest_before(before), limit)
 

@@ -12,7 +12,7 @@ _PAYER, _HOSPITAL, _SUBSCRIBER, _DEPENDENT = "20", "21", "22", "23"
 _LEVELS: Final = frozenset({_PAYER, _HOSPITAL, _SUBSCRIBER, _DEPENDENT})
 _LEVEL_OF: Final = {"IL": _SUBSCRIBER, "03": _DEPENDENT}
 _OF_SENDER: Final = "1"
-"""The kind of trace (TRN01) that is the sender's own: the payer's, but for payers that send ours back as it came."""
+"""The kind of trace (TRN01) that is the sender's own: the payer's, unless it sends ours back as it came."""
 
 
 @dataclass(slots=True)
