@@ -5,6 +5,7 @@ into memory, and all together no more than there is room for. A route says besid
 """
 
 import asyncio
+from collections import Counter
 from http import HTTPStatus
 from typing import Final
 
@@ -19,7 +20,7 @@ from portal.visitors import signed_in
 from shared import http
 
 HERE_BYTES_MAX: Final = 3 * FILES_BYTES_MAX
-"""How much of long bodies may be here at once: a pod's /tmp has 256 MiB."""
+"""How much of long bodies may be here at once, and a third of it of one session: a pod's /tmp has 256 MiB."""
 PART_S: Final = 30.0
 """How long the next part of a body may be awaited."""
 WHOLE_S: Final = 600.0
@@ -31,7 +32,8 @@ class Bodies:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._here_bytes = 0
+        self._here_bytes: Counter[str] = Counter()
+        """Of each session."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -42,16 +44,23 @@ class Bodies:
         size = min(_size(request.headers), FILES_BYTES_MAX)
         if size <= http.BODY_BYTES_MAX:
             await self._pass_on(scope, receive, send)
-        elif not signed_in(request):
+        elif (session := signed_in(request)) is None:
             await (await problems.login_needed(request))(scope, receive, send)
-        elif self._here_bytes + size > HERE_BYTES_MAX:
+        elif not self._has_room(session, size):
             await problems.no_room(request)(scope, receive, send)
         else:
-            self._here_bytes += size
+            self._here_bytes[session] += size
             try:
                 await self._pass_on(scope, receive, send)
             finally:
-                self._here_bytes -= size
+                self._here_bytes[session] -= size
+                if not self._here_bytes[session]:
+                    del self._here_bytes[session]
+
+    def _has_room(self, session: str, size: int) -> bool:
+        """Tell whether there is room for a body, beside those of others and of the same session."""
+        own = self._here_bytes[session] + size <= FILES_BYTES_MAX
+        return own and self._here_bytes.total() + size <= HERE_BYTES_MAX
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a page also what Starlette refuses by itself: a body that announces itself as too large."""

@@ -18,7 +18,7 @@ from portal.settings import PortalSettings
 
 TIMEOUT_S: Final = 10.0
 QUIET_S: Final = 60.0
-"""A stream says something at least this often, or it is dead."""
+"""A stream, or a file that is drawn first, says something at least this often, or it is dead."""
 CALLS_MAX: Final = 100
 STREAMS_MAX: Final = 500
 FILES_MAX: Final = 100
@@ -89,12 +89,15 @@ class Connections:
 
 @asynccontextmanager
 async def connections(call_s: float = TIMEOUT_S) -> AsyncIterator[Connections]:
-    """Keep connections; a call may take so long, and so may each connection and each part of a file."""
+    """Keep connections; a call may take so long, and so may each connection.
+
+    A file may be drawn first, behind others.
+    """
     timeout = aiohttp.ClientTimeout
     async with (
         _session(CALLS_MAX, timeout(total=call_s)) as calls,
         _session(STREAMS_MAX, timeout(connect=call_s, sock_connect=call_s, sock_read=QUIET_S)) as streams,
-        _session(FILES_MAX, timeout(connect=call_s, sock_connect=call_s, sock_read=call_s)) as files,
+        _session(FILES_MAX, timeout(connect=call_s, sock_connect=call_s, sock_read=QUIET_S)) as files,
     ):
         yield Connections(calls, streams, files)
 

@@ -143,7 +143,9 @@ def too_large(request: Request) -> Response:
 def no_room(request: Request) -> Response:
     """Say that others are sending as much as we can hold."""
     text = _("We cannot take it right now. Please try again in a minute; it will not be done twice.")
-    return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, _("This was not sent"), text)
+    answer = _page(request, HTTPStatus.SERVICE_UNAVAILABLE, _("This was not sent"), text)
+    answer.headers["retry-after"] = "60"
+    return answer
 
 
 async def _on_gone(_request: Request, _error: Exception) -> Response:

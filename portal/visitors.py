@@ -142,11 +142,13 @@ async def _person(request: Request) -> PersonAtPage:
     return PersonAtPage(request, told)
 
 
-def signed_in(request: Request) -> bool:
-    """Tell whether a person or staff is there, in a session that is not over."""
+def signed_in(request: Request) -> str | None:
+    """Return the session of the person or staff who is there; nothing when it is over."""
     told = request.session.get("person") or request.session.get("staff")
     sessions: Sessions = request.app.state.sessions
-    return told is not None and not _too_old(request) and not sessions.ended(told.get("session"))
+    if told is None or _too_old(request) or sessions.ended(told.get("session")):
+        return None
+    return str(told.get("session"))
 
 
 async def _person_if_any(request: Request) -> PersonAtPage | None:

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
-from typing import Final
+from typing import Annotated, Final
 
 import aiohttp
-from fastapi import Request
+from fastapi import Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from portal.basket.panes import (
@@ -23,6 +23,7 @@ from portal.basket.panes import (
 )
 from portal.calls import ServiceProblem
 from portal.guarding import page_router
+from portal.messages.answers import MESSAGES, MESSAGES_MAX
 from portal.messages.pages import passed_on
 from portal.rendering import render
 from portal.visitors import Staff
@@ -52,27 +53,31 @@ async def lists(request: Request, staff: Staff, after: str = "", limit: int = RO
 
 @router.get("/items/{item_id}")
 async def item(item_id: str, request: Request, staff: Staff, before: str = "") -> Response:
-    """Open an item; a script may ask for earlier messages alone."""
+    """Open an item; a script asks for earlier messages alone, others get as many as the inbox gives at once."""
     where = Where.of(request)
+    alone = pane(request) == "earlier"
     try:
-        opened = await item_of(staff, item_id, before)
+        if alone:
+            earlier = await item_of(staff, item_id, before)
+            return render(request, "basket/entries.html", item=earlier, where=where, alone=True)
+        opened = await item_of(staff, item_id, shown=MESSAGES_MAX if before else MESSAGES)
     except ServiceProblem as problem:
         if pane(request) is None:
             raise
-        return gone(request, problem, where)
-    if pane(request) == "earlier":
-        return render(request, "basket/entries.html", item=opened, where=where)
+        return moved(request, problem) if alone else gone(request, problem, where)
     return await show_item(request, staff, where, opened)
 
 
 @router.get("/items/{item_id}/news")
-async def news(item_id: str, request: Request, staff: Staff, seen: str = "") -> Response:
-    """Renew what is shown of an open item, and nothing of what is being typed.
+async def news(
+    item_id: str, request: Request, staff: Staff, seen: str = "", limit: Annotated[int, Query(ge=1)] = MESSAGES
+) -> Response:
+    """Renew what is shown of an open item, as many messages as that is, and nothing of what is being typed.
 
     A reply keeps the version that its writer has seen while somebody else has written: sending it then asks first.
     """
     try:
-        opened = await item_of(staff, item_id)
+        opened = await item_of(staff, item_id, shown=limit)
     except ServiceProblem as problem:
         return moved(request, problem)
     last = opened.messages[-1] if opened.messages else None

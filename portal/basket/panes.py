@@ -16,7 +16,7 @@ from portal.basket.answers import STATES, Item, Page, Pool, Pools, Work, short
 from portal.calls import ServiceAwayError, ServiceProblem
 from portal.insurance.answers import Payer, Payers
 from portal.language import _
-from portal.messages.answers import MESSAGES
+from portal.messages.answers import MESSAGES, MESSAGES_MAX
 from portal.notices import notice
 from portal.rendering import render
 from portal.visitors import StaffAtPage
@@ -85,10 +85,11 @@ async def page_of(staff: StaffAtPage, where: Where, after: str = "", rows: int =
         return Page(items=(), understood=False)
 
 
-async def item_of(staff: StaffAtPage, item_id: str, before: str = "") -> Item:
-    """Return an item with the newest messages of its thread, or those before a part of them."""
+async def item_of(staff: StaffAtPage, item_id: str, before: str = "", shown: int = MESSAGES) -> Item:
+    """Return an item with the newest messages of its thread, as many as are shown, or with those before some."""
     part = {"before": before} if before else {}
-    return Item.model_validate(await staff.get("inbox", f"/v1/items/{segment(item_id)}", limit=MESSAGES, **part))
+    limit = min(max(shown, MESSAGES), MESSAGES_MAX)
+    return Item.model_validate(await staff.get("inbox", f"/v1/items/{segment(item_id)}", limit=limit, **part))
 
 
 def gone(request: Request, problem: ServiceProblem, where: Where) -> Response:

@@ -9,6 +9,8 @@ from portal.calls import Answered
 
 MESSAGES: Final = 100
 """So many of a thread are on a page."""
+MESSAGES_MAX: Final = 1_000
+"""As many as the inbox gives at once."""
 
 
 class Recipient(Answered):

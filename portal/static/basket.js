@@ -178,10 +178,10 @@
     showLive();
   });
 
-  // A list that is renewed stays as long as it was.
-  document.addEventListener("htmx:configRequest", (event) => {
-    if (event.detail.elt.id !== "items") return;
-    event.detail.parameters.limit = Math.max(50, document.querySelectorAll("#items .basket-item").length);
+  // What is renewed stays as long as it was, as far as the inbox gives that much at once.
+  document.addEventListener("htmx:configRequest", ({ detail: { elt, parameters } }) => {
+    if (elt.id === "items") parameters.limit = Math.max(50, document.querySelectorAll("#items .basket-item").length);
+    if (elt.id === "open-item") parameters.limit = Math.max(100, document.querySelectorAll("#item-thread .entry").length);
   });
 
   // --- news ---

@@ -47,7 +47,7 @@
         const headers = { "content-type": "application/offset+octet-stream", "upload-offset": String(offset) };
         answer = await ask("PATCH", at, file.slice(offset, offset + length), headers);
       }
-      if (answer === null || answer.status >= 500 || answer.status === 409) {
+      if (answer === null || answer.status >= 500 || [408, 409].includes(answer.status)) {
         failures += 1;
         if (failures > TRIES) return null;
         length = Math.max(SMALLEST, length / 2);

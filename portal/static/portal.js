@@ -148,7 +148,7 @@ const placeIn = (part) => {
 };
 
 function refocus(part, sought) {
-  if (!sought || !part || document.activeElement !== document.body) return;
+  if (!sought || !part?.isConnected || document.activeElement !== document.body) return;
   const same = [...part.querySelectorAll("a, button, input, select, textarea, summary")].find((one) => place(one) === sought && !one.disabled);
   const heading = same ? null : part.closest("section, main").querySelector("h1, h2");
   heading?.setAttribute("tabindex", "-1");

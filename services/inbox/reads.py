@@ -159,6 +159,11 @@ class Part:
     before: tuple[datetime, str] = (datetime(2200, 1, 1, tzinfo=UTC), "")
     limit: int = MESSAGES_MAX
 
+    @property
+    def is_earlier(self) -> bool:
+        """Whether the newest messages are not among them."""
+        return self.before != NEWEST.before
+
 
 @dataclass(frozen=True, slots=True)
 class ShownThread:

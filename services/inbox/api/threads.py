@@ -132,12 +132,12 @@ async def thread(
         bool, Query(description="whether an open page asks by itself, so that an answer still counts as unread")
     ] = False,
 ) -> ThreadDetail:
-    """Show a thread with its newest messages, or those before a part of them."""
+    """Show a thread with its newest messages, or those before a part of them: an answer stays unread by that."""
     reader = person_of(caller)
     shown = await show_thread(pool, thread_id, reader, part)
     patient_id = shown.item.patient_id if shown else None
     if shown is None or patient_id is None or not await may_act(pool, patient_id, reader):
         raise not_found("thread")
-    what = "thread-unattended" if unattended else "thread"
+    what = "thread-unattended" if unattended or part.is_earlier else "thread"
     await log_read(pool, now, reading(reader), what, thread_id, patient_id)
     return thread_detail(shown)

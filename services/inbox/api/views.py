@@ -16,7 +16,7 @@ from services.inbox.rows import ITEM
 from shared.events.vocabulary import About
 
 CARE_TEAM = "Care team"
-_EARLIER = "what `before` is to be for the messages before these; absent if there are none"
+_EARLIER = "what `before` is to be for the messages before these; null if there are none"
 
 ThreadState = Literal["sent", "answered", "closed"]
 """Whether staff have yet to answer, have answered, or are done; in a list, an answer is told until it was read."""

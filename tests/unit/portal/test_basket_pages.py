@@ -141,10 +141,15 @@ async def test_earlier_messages_of_an_open_item_come_above_those_that_are_shown(
         pane = (await browser.get("/basket/items/i-1?pool=billing", headers=PANE)).text
         earlier = (await browser.get(address, headers=PANE | {"hx-target": "earlier"})).text
         whole = (await browser.get(address)).text
+        await browser.get("/basket/items/i-1/news?limit=250", headers=PANE)
     assert f'hx-get="{html.escape(address)}" hx-target="#earlier"' in pane
     assert earlier.strip().startswith("<li")
-    for page in (earlier, whole):
-        assert ("Hello?" in page, "Why twice?" in page, 'id="earlier"' in page) == (True, False, False)
+    assert ("Hello?" in earlier, "Why twice?" in earlier, "before=" in earlier) == (True, False, False)
+    assert "These are the first messages." in earlier
+    # Without a script: all that there are, up to now.
+    assert ("Hello?" in whole, "Why twice?" in whole) == (False, True)
+    asked = [one.query.get("limit") for one in world.services.calls("GET", "/v1/items/i-1")]
+    assert asked == ["100", "100", "1000", "250"]
 
 
 async def test_a_file_that_has_been_scanned_meanwhile_can_be_opened_from_the_open_item(world: World) -> None:

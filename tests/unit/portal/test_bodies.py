@@ -54,23 +54,27 @@ async def test_no_more_is_read_at_once_than_there_is_room_for(
     monkeypatch.setattr(bodies, "HERE_BYTES_MAX", 2 * FILES_BYTES_MAX)
     first, second, third = Body(), Body(), Body()
 
-    async def send(body: Body) -> httpx.Response:
-        async with world.person() as browser:
+    async def send(body: Body, session: str) -> httpx.Response:
+        async with world.visitor(cookie={"person": OVER | {"session": session}}) as browser:
             return await browser.post("/messages/new", content=aiter(body), headers=PARTS)
 
     async with asyncio.TaskGroup() as group:
-        under_way = [group.create_task(send(body)) for body in (first, second)]
+        under_way = [group.create_task(send(first, "session-a"))]
         await first.begun.wait()
+        of_one_session = await send(second, "session-a")
+        assert (of_one_session.status_code, second.begun.is_set()) == (503, False)
+        under_way.append(group.create_task(send(second, "session-b")))
         await second.begun.wait()
-        refused = await send(third)
+        refused = await send(third, "session-c")
         assert (refused.status_code, third.begun.is_set()) == (503, False)
+        assert refused.headers["retry-after"] == "60"
         assert "This was not sent" in refused.text
         async with world.person() as browser:
             assert (await browser.post("/preferences", data={"csrf": CSRF})).status_code == 303
         first.end.set()
         await under_way[0]
         third.end.set()
-        assert (await send(third)).status_code == 403
+        assert (await send(third, "session-c")).status_code == 403
         second.end.set()
 
 

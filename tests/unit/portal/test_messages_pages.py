@@ -90,6 +90,8 @@ async def test_earlier_messages_are_a_page_further_and_what_is_new_is_on_the_fir
         newest, earlier = [(await browser.get(f"/messages/t-1{query}")).text for query in ("", "?before=a%3Db")]
     assert ("I cough" in newest, 'href="?before=a%3Db"' in newest) == (True, True)
     assert ("Hello?" in earlier, "I cough" in earlier, 'href="?before=' in earlier) == (True, False, False)
+    assert ('id="reply"' in newest, 'id="reply"' in earlier) == (True, False)
+    assert "These are the first messages." in earlier
     assert ('href="/messages/t-1"' in newest, 'href="/messages/t-1"' in earlier) == (False, True)
 
 
