@@ -201,7 +201,7 @@ def put_on_file(
     known = patient.coverages.get(fact.coverage_id)
     if known is not None and (not known.is_live or (known.told_at is not None and known.told_at > told_at)):
         return Decision(patient)
-    said = OnFile(content=content_of(fact), priority=fact.priority)
+    said = OnFile(content=content_of(fact), priority=fact.priority, told_at=told_at)
     content, priority = _corrected(known, said) if known is not None else (said.content, said.priority)
     payer = directory.payer(content.payer_id, content.payer_name)
     asks_anew = False
@@ -245,7 +245,9 @@ def _corrected(known: Coverage, said: OnFile) -> tuple[Content, int]:
 
     Where what it said last is not known, it is compared with the coverage as it stands.
     """
-    before = known.on_file or OnFile(content=known.content, priority=known.priority)
+    before = known.on_file
+    if before is None or before.told_at != known.told_at:  # a process of the release before has heard it last
+        before = OnFile(content=known.content, priority=known.priority, told_at=said.told_at)
     told = said.content
     corrected = {
         name: value

@@ -62,10 +62,11 @@ class Content(Record):
 
 
 class OnFile(Record):
-    """What the registration host has on file of a coverage, and in which place."""
+    """What the registration host has on file of a coverage, in which place, and when it said so."""
 
     content: Content
     priority: int
+    told_at: datetime
 
 
 class Inquiry(Record):

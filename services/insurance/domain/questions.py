@@ -9,8 +9,8 @@ from services.insurance.domain.payers import Directory
 from shared.events.vocabulary import Subscriber
 from shared.zones import zone_named
 
-_PAYERS_ZONE: Final = ZoneInfo("America/New_York")
-"""Where most payers are, and of the zones that they are in the first to have a new day."""
+_PAYERS_ZONE: Final = ZoneInfo("America/Los_Angeles")
+"""Of the zones that payers are in the last to have a new day; one that has it already takes the day before."""
 
 
 def inquiry(directory: Directory, patient: Patient, content: Content, at: datetime) -> Inquiry | None:

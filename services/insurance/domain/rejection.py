@@ -80,7 +80,6 @@ def judge(codes: Sequence[str], *, dependent: bool, to_come: bool) -> Rejection:
 
     The day that it is about is still `to_come` where the payer is, or has come.
 
-
     That the payer is down comes first: all else that it says then is worth nothing.
     """
     for group, verdict in (

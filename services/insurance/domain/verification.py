@@ -273,7 +273,7 @@ def take_over(patient: Patient, coverage_id: str, verification: Verification, no
 
 def _rejected(patient: Patient, asked: Verification, answer: PayerAnswered, now: datetime) -> Decision[Patient]:
     question = asked.inquiry
-    to_come = question.service_date > payers_day(patient, now)
+    to_come = question.service_date > payers_day(patient, asked.asked_at)
     found = judge(answer.codes, dependent=question.dependent is not None, to_come=to_come)
     if found.verdict == "needs-patient" and question.alone:
         # Found neither under the subscriber nor alone: nothing that the patient could mend.

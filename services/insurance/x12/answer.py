@@ -77,11 +77,6 @@ class Part:
         return nearest.union(*(part.of_sender for part in self._upwards()))
 
     @property
-    def is_reject(self) -> bool:
-        """Whether there are rejects for it and nothing else."""
-        return not self.benefits and any(part.said_codes for part in self._upwards())
-
-    @property
     def codes(self) -> list[str]:
         """The rejects that hold for it: a payer that is down is so for everybody."""
         return [code for part in reversed(list(self._upwards())) for code in part.said_codes]
@@ -134,10 +129,12 @@ def _take(part: Part, segment: Segment, marks: Sequence[str]) -> Part:
         case "TRN" if segment.element(2):
             (part.of_sender if segment.element(1) == _OF_SENDER else part.echoed).add(segment.element(2))
         case "NM1" if segment.element(1) in _LEVEL_OF:
-            if part.person or part.level not in (_SUBSCRIBER, _DEPENDENT):
+            named = segment.element(3), segment.element(4)
+            again = named == (part.person.last_name, part.person.first_name)
+            if part.level not in (_SUBSCRIBER, _DEPENDENT) or (part.person and not again):
                 # A person of whom no HL told.
                 part = _enter(part, _LEVEL_OF[segment.element(1)])
-            part.person.last_name, part.person.first_name = segment.element(3), segment.element(4)
+            part.person.last_name, part.person.first_name = named
         case "DMG":
             part.person.birth_date = _day(segment.element(2))
         case "AAA" if segment.element(3):

@@ -43,6 +43,8 @@ _USUAL: Final = tuple(
 )
 """The deductibles and maxima that every plan has, as they stand where the payer says nothing about them."""
 
+_PAYER_HAS_OTHER: Final = frozenset({"71", "73"})
+"""Another birth date, or another name: some payers send back what they have."""
 _LONGEST_PLAN: Final = 80
 _CODE: Final = re.compile(r"[!-~]{1,64}")
 _SENTINEL: Final = re.compile(r"9{5,}(\.(99?|00?))?")
@@ -64,7 +66,12 @@ def understand(text: str, inquiry: Inquiry, trace: str) -> Meaning:
         parts = x12.read_answer(text)
     except UnreadableError as error:
         return Meaning("unanswered", error.reason)
-    ours = [part for part in parts if trace in part.traces and _about(part, inquiry)]
+    echoing = [part for part in parts if trace in part.traces]
+    if echoing and not any(part.person or part.benefits or part.codes for part in parts):
+        return Meaning("unclear", "no_status")
+    about_us = [part for part in echoing if _about(part, inquiry)]
+    # A person may be named once more where nothing is said of them.
+    ours = [part for part in about_us if part.benefits or part.codes] or about_us
     if len(ours) != 1:
         # Of two that are both about the patient, nobody knows which one is the answer.
         return Meaning("mismatched")
@@ -80,12 +87,15 @@ def _about(part: x12.Part, inquiry: Inquiry) -> bool:
     """Tell whether a part of an answer is about whom we asked, and nobody else.
 
     One about a dependent names the dependent, or them alone as a subscriber: to some payers each member is one.
-    A reject may name nobody, or no more than the subscriber who was not found.
+    A reject may name nobody, or no more than the subscriber who was not found, or be that the name is another.
     """
-    alike = _no_other if part.is_reject else _same
+    is_reject = bool(part.codes) and _status(part.benefits) is None
+    if is_reject and _PAYER_HAS_OTHER.intersection(part.codes):
+        return True
+    alike = _no_other if is_reject else _same
     subscriber = part.subscriber
     if subscriber is part.person:
-        return alike(subscriber, inquiry.person) or (part.is_reject and alike(subscriber, inquiry.subscriber))
+        return alike(subscriber, inquiry.person) or (is_reject and alike(subscriber, inquiry.subscriber))
     if subscriber and not alike(subscriber, inquiry.subscriber):
         return False
     return alike(part.person, inquiry.person)

@@ -99,7 +99,9 @@ def test_what_was_changed_since_the_host_told_of_it_stays_when_it_tells_the_same
     world.settle(timedelta(hours=9))
     world.hear(on_file(group_number=None))
 
-    assert world.coverage("COV-H") == replace(before, told_at=world.now)
+    assert before.on_file is not None
+    said = before.on_file.model_copy(update={"told_at": world.now})
+    assert world.coverage("COV-H") == replace(before, told_at=world.now, on_file=said)
     assert len(world.told) == told
 
 
@@ -339,3 +341,17 @@ def test_work_about_two_primaries_stays_while_there_still_are_two() -> None:
     assert len(world.said(WorkSettled)) == 0
     world.hear(remove("COV-J"))
     assert len(world.said(WorkSettled)) == 2
+
+
+def test_what_a_process_of_the_release_before_heard_from_the_host_is_not_taken_for_unsaid() -> None:
+    world = hospital(on_file(group_number="G-1"))
+    known = world.coverage("COV-H")
+    other = known.content.model_copy(update={"group_number": "G-2"})
+    # It knew no `on_file`, and left what was there as it was.
+    patient = world.patient.with_coverage(replace(known, content=other, told_at=NOW + timedelta(minutes=1)))
+
+    at = NOW + timedelta(minutes=2)
+    decided = INSURANCE.decide(patient, message(on_file(group_number="G-1"), at=at), at)
+
+    assert isinstance(decided.state, Patient)
+    assert decided.state.coverages["COV-H"].content.group_number == "G-1"

@@ -105,6 +105,9 @@ def test_an_answer_in_which_none_or_two_are_whom_we_asked_about_is_quarantined(
         (ABOUT_ANA, (subscriber(NOT_FOUND, named=""),), ("75",)),
         (ABOUT_ANA, (subscriber(NOT_FOUND, named="NM1*IL*1*****MI*M1~"),), ("75",)),
         (ABOUT_ANA, (JONES, subscriber(NOT_FOUND)), ("75",)),
+        (ABOUT_ANA, (subscriber(f"EB*V~{DOWN}", named="NM1*IL*1*****MI*M1~"),), ("42",)),
+        (ABOUT_ANA, (subscriber("AAA*N**71*C~", named="NM1*IL*1*NUNEZ*ANA~DMG*D8*19850301~"),), ("71",)),
+        (ABOUT_ANA, (subscriber("AAA*N**73*C~", named="NM1*IL*1*NUNES*ANNE~"),), ("73",)),
         (ABOUT_TIM, (subscriber(NOT_FOUND),), ("75",)),
         (ABOUT_TIM, (subscriber(NOT_FOUND, trace=""), dependent("")), ("75",)),
         (ABOUT_TIM, (subscriber(""), dependent("AAA*N**67*C~", named="", trace="")), ("67",)),
@@ -114,6 +117,16 @@ def test_a_reject_of_whom_we_asked_about_counts_also_where_it_names_nobody(
     about: Inquiry, levels: tuple[str, ...], codes: tuple[str, ...]
 ) -> None:
     assert meant(transaction(*levels), about=about) == Meaning("rejected", codes=codes)
+
+
+def test_who_is_named_once_more_is_still_one_person() -> None:
+    again = f"{INACTIVE}EB*R**30*C1*MEDICARE~NM1*PR*2*MEDICARE~NM1*IL*1*NUNEZ*ANA****MI*Z9~"
+    assert meant(transaction(subscriber(again))).result == "inactive"
+    assert meant(transaction(subscriber(INACTIVE), subscriber(""))).result == "inactive"
+
+
+def test_an_answer_that_says_nothing_of_anybody_is_unclear() -> None:
+    assert meant(transaction()) == Meaning("unclear", "no_status")
 
 
 def test_that_the_payer_rejects_all_is_said_of_everybody() -> None:
