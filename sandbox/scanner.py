@@ -5,6 +5,7 @@ It looks into zips, and into zips within them, as far as the bytes that it takes
 
 import asyncio
 import io
+import lzma
 import struct
 import zipfile
 import zlib
@@ -95,7 +96,7 @@ def _is_infected(content: bytes, unpacked_max: int, depth: int = 0) -> bool:
                 _is_infected(archive.open(one).read(unpacked_max), unpacked_max, depth + 1)
                 for one in archive.infolist()
             )
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, OSError, EOFError):
         return False  # as ClamAV says of what it cannot open
 
 

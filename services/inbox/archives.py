@@ -20,10 +20,11 @@ _RATIO_BYTES_MIN: Final = 16 * 1024 * 1024
 """Small files of one letter pack well too: a ratio means nothing below this size."""
 _INSIDE_BYTES_MAX: Final = 25 * 1024 * 1024
 """An archive inside is in memory while it is looked into."""
-_DEPTH_MAX: Final = 3
-"""A workbook in a document in an archive."""
+_DEPTH_MAX: Final = 5
+"""A workbook in a document in an archive that was packed again, and again."""
 _ENTRIES_MAX: Final = 10_000
-_XZ_MEMORY_BYTES_MAX: Final = 128 * 1024 * 1024
+_XZ_MEMORY_BYTES_MAX: Final = 72 * 1024 * 1024
+"""As much as `xz -9` takes."""
 _CHUNK: Final = 64 * 1024
 
 _ENCRYPTED: Final = 0x1
@@ -45,7 +46,10 @@ _BEGINNINGS: Final[tuple[tuple[bytes, Archive], ...]] = (
 _BLOCKS_OF_BZIP2: Final = (b"1AY&SY", b"\x17rE8P\x90")
 _HEAD_BYTES: Final = 10
 
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, LookupError, ValueError, OSError, EOFError)
+_BROKEN: Final = (
+    *(zipfile.BadZipFile, NotImplementedError, zlib.error, lzma.LZMAError),
+    *(LookupError, ValueError, OSError, EOFError),
+)
 
 Reason = Literal["encrypted_archive", "archive_bomb", "broken_archive"]
 
@@ -164,8 +168,8 @@ class _Unpacking:
                 packed = _packed(content, entry)
                 if entry.compress_type == zipfile.ZIP_STORED:
                     yield iter((packed,))
-                else:
-                    yield self._members(packed, _ZIPPED[entry.compress_type])
+                elif begin := _ZIPPED.get(entry.compress_type):
+                    yield self._members(packed, begin)
 
     def _members(self, content: bytes, begin: Callable[[], _Member]) -> Iterator[bytes]:
         at = 0

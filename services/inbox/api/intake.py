@@ -33,8 +33,8 @@ from shared.routes import TheAsk, ThePool, one_of_process
 
 log = structlog.get_logger(__name__)
 
-_AT_ONCE_MAX: Final = 4
-"""Each file that is looked at is in memory."""
+_AT_ONCE_MAX: Final = 2
+"""Each file that is looked at is in memory, with what is unpacked of it."""
 
 _VERDICT_S: Final = 1.0
 _LOOK_S: Final = 0.05

@@ -11,7 +11,8 @@ TIMEOUT_S: Final = 10.0
 """The start of the process is a part of it."""
 _WAITING_MAX: Final = 32
 _COMMAND: Final = ("-m", "services.inbox.previews")
-_UNDRAWN_MAX: Final = 1000
+_FAILURES_MAX: Final = 2
+_REMEMBERED_MAX: Final = 1000
 
 
 class NoPreviewError(Exception):
@@ -23,7 +24,7 @@ class Previewer:
 
     def __init__(self, command: Sequence[str] = _COMMAND, timeout_s: float = TIMEOUT_S) -> None:
         self._apart = Apart(command, bytes, timeout_s=timeout_s, waiting_max=_WAITING_MAX)
-        self._undrawn: dict[tuple[str, int], None] = {}
+        self._failures: dict[tuple[str, int], int] = {}
 
     async def preview(
         self, content_type: str, page: int, sha256: str, fetch: Callable[[], Awaitable[bytes]]
@@ -34,25 +35,34 @@ class Previewer:
             NoPreviewError: there is none.
             BusyError: too many wait.
         """
+        which = sha256, page
         drawable = content_type == PDF or (content_type in PICTURES and page == 1)
-        if not drawable or (sha256, page) in self._undrawn:
+        if not drawable or self._is_undrawn(which):
             raise NoPreviewError
 
         async def asked() -> bytes:
-            if (sha256, page) in self._undrawn:  # as it was found while this one waited
+            if self._is_undrawn(which):  # as it was found while this one waited
                 raise NoPreviewError
             return asking(content_type, page, await fetch())
 
         try:
             drawn = await self._apart.ask(asked)
         except BrokeDownError:
-            drawn = b""
+            # Once may have been the machine's fault, twice is the file's.
+            self._failed(which, self._failures.get(which, 0) + 1)
+            raise NoPreviewError from None
         if not drawn:
-            while len(self._undrawn) >= _UNDRAWN_MAX:
-                del self._undrawn[next(iter(self._undrawn))]
-            self._undrawn[sha256, page] = None
+            self._failed(which, _FAILURES_MAX)
             raise NoPreviewError
         return drawn
+
+    def _is_undrawn(self, which: tuple[str, int]) -> bool:
+        return self._failures.get(which, 0) >= _FAILURES_MAX
+
+    def _failed(self, which: tuple[str, int], times: int) -> None:
+        while len(self._failures) >= _REMEMBERED_MAX:
+            del self._failures[next(iter(self._failures))]
+        self._failures[which] = times
 
     async def close(self) -> None:
         """End the process."""

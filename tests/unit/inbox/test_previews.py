@@ -121,14 +121,14 @@ async def test_files_are_drawn_in_the_process_one_after_the_other(previewer: Pre
     assert Image.open(io.BytesIO(drawn)).size == (1200, 1600)
 
 
-async def test_a_file_that_draws_for_ever_is_given_up_and_not_tried_again() -> None:
+async def test_a_file_that_draws_for_ever_is_given_up_and_tried_once_more_alone() -> None:
     previewer, store = Previewer(timeout_s=2), Store(pdf(forms=4))
     begun = time.monotonic()
     for _ in range(3):
         with pytest.raises(NoPreviewError):
             await previewer.preview("application/pdf", 1, "bomb", store.fetch)
-    assert store.fetched == 1
-    assert 2 <= time.monotonic() - begun < 20
+    assert store.fetched == 2, "the first time may have been the machine's fault"
+    assert 4 <= time.monotonic() - begun < 20
     await previewer.close()
 
 
