@@ -46,6 +46,7 @@ _COUNT: Final = """
 """
 
 _NO_LETTERS: Final = re.compile(r"[\W_]+")
+_PORT: Final = re.compile(r"^(?:\[([^\]]+)\](?::\d+)?|([\d.]+):\d+)$")
 _LETTERS: Final = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )
@@ -79,8 +80,10 @@ def network(address: str) -> str:
 
     IPv4 written as IPv6 is IPv4, and what is no address counts as one.
     """
+    # Some proxies write the port, too, and IPv6 in brackets then.
+    bare = _PORT.sub(r"\1\2", address.strip())
     try:
-        found = ip_address(address.strip())
+        found = ip_address(bare)
     except ValueError:
         return ""
     if isinstance(found, IPv4Address):

@@ -5,7 +5,7 @@ kept anywhere; both live by the business's time.
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -66,11 +66,14 @@ class Proofs:
         return token
 
     def read(self, cls: type[P], token: str | None) -> P | None:
-        """Return what a token of this kind stands for; nothing if it is not one of ours."""
+        """Return what a token of this kind stands for; nothing if it is not one of ours.
+
+        The values that a later release adds are left out.
+        """
         try:
-            return cls(*self._signers[cls].loads(token or ""))
+            return cls(*self._signers[cls].loads(token or "")[: len(fields(cls))])
         except (BadData, TypeError):
-            # Signed, but with more or fewer values: from before or after a change of what is proven.
+            # Signed, but with too few values.
             return None
 
 

@@ -1,4 +1,4 @@
-"""A saved method that was removed is known again by a digest of its token; those removed before have none."""
+"""Guests' payments know from where their bill was looked up; those from before count for no address."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,4 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("saved_method", sa.Column("token_digest", sa.LargeBinary))
+    # Before what nobody may read beside.
+    failed = sa.text("guest is not null and status = 'failed'")
+    op.create_index("payment_guest_failed", "payment", ["created_at"], postgresql_where=failed)
+    op.add_column("payment", sa.Column("guest_address", sa.Text))
+    tried = sa.text("guest_address is not null and status in ('processing', 'unknown', 'failed')")
+    op.create_index("payment_guest_address", "payment", ["guest_address", "created_at"], postgresql_where=tried)

@@ -60,6 +60,8 @@ def test_what_is_no_solved_challenge_is_not_solved(captcha: str) -> None:
         ("203.0.113.7", "::FFFF:cb00:7107"),
         ("2001:db8:1:2::1", "2001:0DB8:1:2:ffff:ffff:ffff:ffff"),
         ("fe80::1%eth0", "fe80::2%eth1"),
+        ("203.0.113.7", "203.0.113.7:50123"),
+        ("2001:db8:1:2::1", "[2001:db8:1:2::7]:443"),
         ("unknown", "2001:db8:::1"),
         ("", "203.0.113.7.8"),
     ],
