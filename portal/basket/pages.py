@@ -53,7 +53,7 @@ async def lists(request: Request, staff: Staff, after: str = "", limit: int = RO
 
 @router.get("/items/{item_id}")
 async def item(item_id: str, request: Request, staff: Staff, before: str = "") -> Response:
-    """Open an item; a script asks for earlier messages alone, others get as many as the inbox gives at once."""
+    """Open an item; of messages `before`, a script gets the next part alone, others as many as fit at once."""
     where = Where.of(request)
     alone = pane(request) == "earlier"
     try:
