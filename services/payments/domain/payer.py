@@ -73,7 +73,8 @@ def failed_too_often(account: GuarantorAccount, guest: GuestPass, token: str, no
     """Tell whether guests try out cards: many by one lookup, one on many bills, or many whatever way they take.
 
     By one lookup, of one account and from one address those count that have not ended, so that trying them all at
-    once is no way around. Nobody who is logged in is held up by what guests tried.
+    once is no way around; from one address only as far as they are known: what is decided of other accounts at the
+    same moment is not. Nobody who is logged in is held up by what guests tried.
     """
     method, since = method_digest(token), now - _FAILURES_WITHIN
     tries = [one for one in account.guest_tries if one.at > since]
