@@ -60,9 +60,9 @@ class Previewer:
         return self._failures.get(which, 0) >= _FAILURES_MAX
 
     def _failed(self, which: tuple[str, int], times: int) -> None:
-        while len(self._failures) >= _REMEMBERED_MAX:
-            del self._failures[next(iter(self._failures))]
         self._failures[which] = times
+        if len(self._failures) > _REMEMBERED_MAX:
+            del self._failures[next(iter(self._failures))]
 
     async def close(self) -> None:
         """End the process."""
