@@ -23,7 +23,7 @@ from benchmarks.intake import COMMANDS, EVENTS, IntakePayment, PaymentTaken, Tak
 from benchmarks.under_test.running import main
 from shared.database import insert_statement
 from shared.events.envelope import Message, Reader
-from shared.messaging.records import digest
+from shared.messaging.records import identity_of
 from shared.messaging.run import spare_collections
 
 _COLUMNS = ("payment_id", "account_number", "amount_minor", "currency")
@@ -71,7 +71,7 @@ async def _take_in(
         for records in batch.values():
             for record in records:
                 asked: Message[Any] = read(record.value)
-                data, identity = asked.data, digest(asked.source, asked.id)
+                data, identity = asked.data, identity_of(asked.source, asked.id)
                 rows.append((data.payment_id, data.account_number, data.amount_minor, data.currency))
                 identities.append(identity)
                 events.append((record.key, _event(identity, at, asked)))

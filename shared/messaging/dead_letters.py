@@ -65,11 +65,8 @@ async def bury(
     """Keep dead records within the caller's transaction; return what to tell on the service's topic."""
     rows = []
     for arrival, fault in dead:
-        record = arrival.record
-        assert record is not None  # noqa: S101  # only records die
-        kept = json.dumps(record_json(record)).encode()
-        attempts = arrival.attempts + 1
-        rows.append((letter_id(service.name, record), arrival.key, kept, fault.reason, fault.detail, attempts))
+        letter, kept = letter_id(service.name, arrival.record), json.dumps(record_json(arrival.record)).encode()
+        rows.append((letter, arrival.key, kept, fault.reason, fault.detail, arrival.attempts + 1))
     return [_outgoing(service, row) for row in await connection.fetch(_BURY, *arrays(rows), now)]
 
 

@@ -16,7 +16,7 @@ from shared.events.envelope import Command, Header, Message, Outcome, write_even
 from shared.messaging import decision, metrics, outbox
 from shared.messaging.decision import Decision, TryLaterError
 from shared.messaging.handlers import Change, Handlers, S
-from shared.messaging.records import Arrival, Fault, digest
+from shared.messaging.records import Arrival, Fault, Owed, Understood, Unread, identity_of
 from shared.messaging.tasks import Cause, NewTask, new_task
 
 _TIMED_MAX: Final = 100
@@ -74,6 +74,12 @@ class Effects(Generic[S]):
         self.dead.append((arrival, fault))
         self.results["dead"] += 1
 
+    def give_up(self, one: Parked) -> None:
+        """Let a record wait no longer: it is dead, of what it waited for."""
+        self.parked.remove(one)
+        self.results["parked"] -= 1
+        self.bury(one.arrival, Fault("gave_up", one.reason))
+
 
 class Deciding(Generic[S]):
     """Applies a service's rules to a batch."""
@@ -99,44 +105,42 @@ class Deciding(Generic[S]):
             waiting: the lanes that have parked records; those that must wait from now on are added.
         """
         for arrival in arrivals:
-            identity = arrival.identity
-            if arrival.message is None and arrival.fault is None:
+            read = arrival.read
+            if read is None:
                 effects.results["ignored"] += 1
-            elif identity is not None and identity not in fresh:
+            elif isinstance(read, Unread):
+                effects.bury(arrival, read.fault)
+            elif read.identity not in fresh:
                 effects.results["repeat"] += 1
-            elif arrival.message is None:
-                # It is about no state, so it waits for none.
-                self._refuse_or_bury(effects, arrival)
-            elif waiting and arrival.lane in waiting:
-                effects.park(arrival, "behind", tried=False)
             else:
-                self._one(effects, arrival, arrival.message, waiting)
-            if identity is not None:
-                fresh.discard(identity)
+                fresh.discard(read.identity)
+                if isinstance(read, Owed):
+                    # It is about no state, so it waits for none.
+                    self._refuse_or_bury(effects, arrival, read)
+                elif waiting and arrival.lane in waiting:
+                    effects.park(arrival, "behind", tried=False)
+                else:
+                    self._one(effects, arrival, read, waiting)
 
-    def _refuse_or_bury(self, effects: Effects[S], arrival: Arrival) -> None:
-        """End a record that is no message: a command that can be answered is refused, all else is dead."""
-        header, fault, identity = arrival.header, arrival.fault, arrival.identity
-        assert fault is not None  # noqa: S101  # neither message nor fault was counted before
-        answerable = header is not None and identity is not None and header.type in self._commands
-        if not answerable or not fault.refusable:
+    def _refuse_or_bury(self, effects: Effects[S], arrival: Arrival, owed: Owed) -> None:
+        """End a record whose data is at fault: a command that can be answered is refused, all else is dead."""
+        header, identity, fault = owed
+        if header.type not in self._commands or not fault.refusable:
             effects.bury(arrival, fault)
             return
-        assert header is not None and identity is not None  # noqa: S101, PT018  # that is answerable
         refusal = self._handlers.refusal(command_type=header.type, reason=fault.reason, detail=fault.detail)
         refused = [decision.Event(refusal, "refused")]
         effects.rows += self._told(effects, header, identity, header.traceparent, refused)
         effects.results["refused"] += 1
 
-    def _one(self, effects: Effects[S], arrival: Arrival, message: Message[Any], waiting: set[str]) -> None:
-        assert arrival.identity is not None  # noqa: S101  # every message has one
+    def _one(self, effects: Effects[S], arrival: Arrival, read: Understood, waiting: set[str]) -> None:
         try:
-            self.apply(effects, message, arrival.identity)
+            self.apply(effects, read.message, read.identity)
         except TryLaterError as error:
             waiting.add(arrival.lane)
             effects.park(arrival, error.reason)
         except Exception as error:
-            log.exception("message failed", type=message.type)
+            log.exception("message failed", type=read.message.type)
             waiting.add(arrival.lane)
             effects.park(arrival, type(error).__name__)
 
@@ -205,7 +209,7 @@ class Deciding(Generic[S]):
         tasks = []
         for data, due_at, name, chain in wanted:
             origin = Cause(cause.id, chain or cause.correlation, trace)
-            row_id = digest(identity.hex(), f"{data.TYPE}\0{name}")
+            row_id = identity_of(identity.hex(), data.TYPE, name)
             tasks.append(new_task(row_id, data, cause.subject, due_at or effects.now, origin))
         return tasks
 

@@ -23,7 +23,17 @@ from shared.messaging.dead_letters import REPLAY, bury
 from shared.messaging.deciding import Deciding, Effects, count
 from shared.messaging.handlers import Handlers, S
 from shared.messaging.offsets import LostClaimError, Partition
-from shared.messaging.records import Arrival, Fault, Reading, Record, digest, record_from_json, record_json
+from shared.messaging.records import (
+    Arrival,
+    Fault,
+    Reading,
+    Record,
+    Understood,
+    Unread,
+    identity_of,
+    record_from_json,
+    record_json,
+)
 from shared.messaging.tables import ParkedRecord
 
 RELEASE: Final = "messaging.release-lane"
@@ -128,16 +138,13 @@ class Handling(Generic[S]):
         after: dict[Partition, int] = {}
         for arrival in arrivals:
             record = arrival.record
-            after[record.topic, record.partition] = record.offset + 1  # type: ignore[union-attr]  # from Kafka
+            after[record.topic, record.partition] = record.offset + 1
         moves = {partition: (positions[partition], following) for partition, following in after.items()}
         effects: Effects[S] = Effects({}, self._now())
         async with self._pool.acquire() as connection, connection.transaction():
             fresh, some_wait = await offsets.take(connection, moves, _identities(arrivals))
             waiting = await self._waiting(connection, arrivals) if some_wait else set()
-            if failed is None:
-                await self._decide(connection, effects, arrivals, fresh, waiting)
-            else:
-                effects.park(arrivals[0], failed)
+            await self._decide(connection, effects, arrivals, fresh, waiting, failed)
             await self._commit(connection, effects)
         positions.update(after)
         self._after(effects)
@@ -156,12 +163,17 @@ class Handling(Generic[S]):
         arrivals: Sequence[Arrival],
         fresh: set[bytes],
         waiting: set[str],
+        failed: str | None,
     ) -> None:
+        """Load what the new messages are about, and decide; what the database refused before is parked instead."""
+        if failed is not None:
+            effects.park(arrivals[0], failed)
+            return
         messages = [
-            arrival.message
+            arrival.read.message
             for arrival in arrivals
-            if arrival.message is not None
-            and arrival.identity in fresh
+            if isinstance(arrival.read, Understood)
+            and arrival.read.identity in fresh
             and not (waiting and arrival.lane in waiting)
         ]
         if messages:
@@ -193,7 +205,7 @@ class Handling(Generic[S]):
             metrics.LOST_CLAIMS.inc(len(finished) - len(messages))
             effects: Effects[S] = Effects(await self._handlers.load(connection, messages), now)
             for message in messages:
-                self._deciding.apply(effects, message, digest(message.source, message.id))
+                self._deciding.apply(effects, message, identity_of(message.source, message.id))
             await self._commit(connection, effects)
         self._after(effects)
 
@@ -242,7 +254,7 @@ class Handling(Generic[S]):
     async def _asked(self, message: Message[Any], now: datetime) -> Data:
         async with self._pool.acquire() as connection, connection.transaction():
             effects: Effects[S] = Effects(await self._handlers.load(connection, [message]), now)
-            decided = self._deciding.apply(effects, message, digest(message.source, message.id))
+            decided = self._deciding.apply(effects, message, identity_of(message.source, message.id))
             await self._commit(connection, effects)
         self._after(effects)
         return next(event.data for event in decided.events if event.outcome is not None)
@@ -270,14 +282,13 @@ class Handling(Generic[S]):
             gone = [row["seq"] for row, arrival in zip(rows, arrivals, strict=True) if arrival not in still]
             wait: timedelta | None = timedelta()
             if still:
-                first, reason, _ = effects.parked[0]
-                head = rows[arrivals.index(first)]["seq"]
-                wait = tasks.wait_before(first.attempts + 1, _PARKED_WAITS)
+                first = effects.parked[0]
+                head = rows[arrivals.index(first.arrival)]["seq"]
+                wait = tasks.wait_before(first.arrival.attempts + 1, _PARKED_WAITS)
                 if wait is None:
-                    effects.bury(first, Fault("gave_up", reason))
-                    effects.results["parked"] -= 1
+                    effects.give_up(first)
                     gone.append(head)
-                await connection.execute(_TRIED, head, reason)
+                await connection.execute(_TRIED, head, first.reason)
             await connection.execute(_LET_GO, gone)
             effects.parked = []
             # Asked again: a batch may have parked some while its locks were waited for above.
@@ -303,12 +314,12 @@ class Handling(Generic[S]):
             )
             arrivals = [self._kept(row) for row in rows]
             for arrival, row in zip(arrivals, rows, strict=True):
-                if arrival.record is not None and arrival.record.value is None:
+                if arrival.record.value is None:
                     # There was none, or it was withheld: either way nothing has changed.
-                    arrival.fault = Fault(row["reason"], row["detail"])
+                    arrival.read = Unread(Fault(row["reason"], row["detail"]))
             effects = await self._noted(connection, arrivals, now, failed)
-            effects.dead += [(one.arrival, Fault("gave_up", one.reason)) for one in effects.parked]
-            effects.parked = []
+            for one in tuple(effects.parked):
+                effects.give_up(one)
             if rows and not effects.dead:
                 await connection.execute("delete from dead_letter where id = $1", lease.key)
             await self._commit(connection, effects)
@@ -323,11 +334,8 @@ class Handling(Generic[S]):
         self, connection: Connection, arrivals: Sequence[Arrival], now: datetime, failed: str | None
     ) -> Effects[S]:
         effects: Effects[S] = Effects({}, now)
-        if failed is None:
-            fresh = await offsets.note(connection, _identities(arrivals))
-            await self._decide(connection, effects, arrivals, fresh, set())
-        else:
-            effects.park(arrivals[0], failed)
+        fresh = await offsets.note(connection, _identities(arrivals))
+        await self._decide(connection, effects, arrivals, fresh, set(), failed)
         return effects
 
     # What a transaction leaves behind
@@ -350,7 +358,6 @@ class Handling(Generic[S]):
     async def _park(self, connection: Connection, effects: Effects[S]) -> None:
         rows = []
         for arrival, reason, tried in effects.parked:
-            assert arrival.record is not None  # noqa: S101  # only records are parked
             rows.append((arrival.lane, json.dumps(record_json(arrival.record)).encode(), reason, int(tried)))
             if tried:
                 due = effects.now + (tasks.wait_before(1, _PARKED_WAITS) or timedelta())

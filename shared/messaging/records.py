@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from aiokafka import ConsumerRecord
 
@@ -43,20 +43,37 @@ class Fault:
     refusable: bool = False
 
 
+class Understood(NamedTuple):
+    """A message; `identity` stands for its `(source, id)`."""
+
+    message: Message[Any]
+    identity: bytes
+
+
+class Owed(NamedTuple):
+    """An envelope whose data is at fault: its sender is known, and may be owed an answer."""
+
+    header: Header
+    identity: bytes
+    fault: Fault
+
+
+class Unread(NamedTuple):
+    """What has no envelope that could be read, or a type that nobody knows."""
+
+    fault: Fault
+
+
 @dataclass(slots=True)
 class Arrival:
-    """What came: a message, or the fault that keeps it from being one, with the envelope if there is one.
+    """A record, and what was read in it; nothing, where a known type is of no use to this service.
 
-    Neither: a known type that this service has no use for. `identity` stands for the message's `(source, id)`;
     `attempts` counts those before this one.
     """
 
     key: str
-    record: Record | None = None
-    message: Message[Any] | None = None
-    fault: Fault | None = None
-    header: Header | None = None
-    identity: bytes | None = None
+    record: Record
+    read: Understood | Owed | Unread | None
     attempts: int = 0
 
     @property
@@ -65,12 +82,18 @@ class Arrival:
 
         Nothing orders two topics, or a message could not wait for what another topic has yet to say.
         """
-        assert self.record is not None  # noqa: S101  # only records have one
         return f"{self.record.topic}/{self.key}"
+
+    @property
+    def identity(self) -> bytes | None:
+        """What stands for the `(source, id)` of its envelope, if it has one."""
+        return self.read.identity if isinstance(self.read, Understood | Owed) else None
 
 
 _NULL: Final = Fault("null_value", "the record has no value")
-_UNREAD: Final = Fault("unreadable_header", "a header's name is no text; the record is in Kafka at this offset")
+_UNREAD_HEADER: Final = Fault(
+    "unreadable_header", "a header's name is no text; the record is in Kafka at this offset"
+)
 
 
 class Reading:
@@ -94,45 +117,47 @@ class Reading:
             record = replace(record, key=None)
         value = record.value
         if value is None:
-            unread = record.timestamp == STAND_IN
-            return Arrival(_key(record), record, fault=_UNREAD if unread else _NULL)
+            return _unread(record, _UNREAD_HEADER if record.timestamp == STAND_IN else _NULL)
         if screened and (found := self._screen(value)) is not None:
-            return self._unread(replace(record, value=None, headers=()), value, found)
+            return self._withheld(replace(record, value=None, headers=()), value, found)
         if len(value) > MESSAGE_BYTES_MAX:
             detail = f"{len(value)} bytes, at most {MESSAGE_BYTES_MAX} are allowed"
-            return self._unread(record, value, Fault("too_large", detail, refusable=True))
+            return self._withheld(record, value, Fault("too_large", detail, refusable=True))
         try:
             message = self._readers[record.topic].read(value)
         except (UnreadableError, UnknownTypeError, InvalidDataError) as error:
             return self._fault(record, error)
-        return Arrival(message.subject, record, message, identity=digest(message.source, message.id))
+        return Arrival(message.subject, record, Understood(message, identity_of(message.source, message.id)))
 
-    def _unread(self, record: Record, value: bytes, fault: Fault) -> Arrival:
+    def _withheld(self, record: Record, value: bytes, fault: Fault) -> Arrival:
         """Return a record whose data nobody shall read; its envelope says whom to answer, if anybody."""
         header = self._readers[record.topic].header(value) if fault.refusable else None
-        return _owed(record, fault, header) if header else Arrival(_key(record), record, fault=fault)
+        return _owed(record, fault, header) if header else _unread(record, fault)
 
     def _fault(self, record: Record, error: UnreadableError | UnknownTypeError | InvalidDataError) -> Arrival:
         match error:
             case InvalidDataError():
                 return _owed(record, Fault("invalid_data", str(error), refusable=True), error.header)
             case UnknownTypeError() if error.header.type in self._known[record.topic]:
-                return Arrival(error.header.subject, record)
+                return Arrival(error.header.subject, record, None)
             case UnknownTypeError():
-                return Arrival(error.header.subject, record, fault=Fault("unknown_type", str(error)))
+                return Arrival(error.header.subject, record, Unread(Fault("unknown_type", str(error))))
             case UnreadableError():
-                return Arrival(_key(record), record, fault=Fault("unreadable", str(error)))
+                return _unread(record, Fault("unreadable", str(error)))
 
 
 def _owed(record: Record, fault: Fault, header: Header) -> Arrival:
     """Return a record at fault whose sender is known, and may be owed an answer."""
-    identity = digest(header.source, header.id)
-    return Arrival(header.subject, record, fault=fault, header=header, identity=identity)
+    return Arrival(header.subject, record, Owed(header, identity_of(header.source, header.id), fault))
 
 
-def digest(first: str, second: str) -> bytes:
-    """Return 16 bytes that stand for two strings, such as a message's source and id."""
-    return hashlib.blake2b(f"{first}\0{second}".encode(), digest_size=16).digest()
+def _unread(record: Record, fault: Fault) -> Arrival:
+    return Arrival(_key(record), record, Unread(fault))
+
+
+def identity_of(*parts: str) -> bytes:
+    """Return 16 bytes that stand for texts, such as a message's source and id; they are stored for good."""
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest()
 
 
 def _key(record: Record) -> str:

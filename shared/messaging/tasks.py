@@ -8,7 +8,6 @@ gone and its result is dropped. Due times follow the business's clock, leases th
 
 import asyncio
 import contextlib
-import hashlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -26,6 +25,7 @@ from shared.database import AWAY, Connection, Pool, arrays, insert_statement
 from shared.events.envelope import Data
 from shared.messaging import metrics
 from shared.messaging.handlers import Handlers, TaskFailedError
+from shared.messaging.records import identity_of
 from shared.messaging.tables import TaskRow
 
 _LEASE_S: Final = 30
@@ -303,8 +303,7 @@ def new_task(identity: bytes, data: Data, key: str, due_at: datetime, cause: Cau
 
 def own_task(kind: str, key: str, due_at: datetime) -> NewTask:
     """Return one of the kit's own tasks, for a parked lane or a dead letter's id."""
-    identity = hashlib.blake2b(f"{kind}\0{key}\0{due_at}".encode(), digest_size=16).digest()
-    return (identity, kind, key, "{}", due_at, _json(Cause(key, key, None)))
+    return (identity_of(kind, key, str(due_at)), kind, key, "{}", due_at, _json(Cause(key, key, None)))
 
 
 def _json(cause: Cause) -> str:

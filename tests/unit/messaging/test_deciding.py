@@ -8,7 +8,7 @@ import pytest
 
 from shared.events.envelope import Message
 from shared.messaging.decision import Decision, Event, Task
-from shared.messaging.records import Arrival, Fault, Reading
+from shared.messaging.records import Arrival, Fault, Reading, identity_of
 from tests.example.domain import OPEN_FOR, ThankVisitor, Visit
 from tests.example.messages import FeedbackLeft
 from tests.unit.messaging.given import (
@@ -93,6 +93,16 @@ def test_a_repeat_within_the_batch_or_of_an_earlier_one_comes_to_nothing() -> No
     assert effects.results == {"done": 1, "repeat": 1}
 
 
+def test_a_record_that_is_given_up_is_dead_and_waits_no_longer() -> None:
+    effects = decided(arrivals(leave("m-1", "not-over")), before=[OVER])
+    (waits,) = effects.parked
+
+    effects.give_up(waits)
+
+    assert [(fault.reason, fault.detail) for _, fault in effects.dead] == [("gave_up", "visit_not_over")]
+    assert (effects.parked, +effects.results) == ([], {"dead": 1})
+
+
 def test_a_state_that_did_not_change_is_not_saved() -> None:
     effects = decided(arrivals(ended("m-1"), topic=VISITS), before=[OVER])
     assert effects.changes() == []
@@ -102,9 +112,9 @@ def test_a_state_that_did_not_change_is_not_saved() -> None:
 def test_a_command_that_must_wait_parks_its_lane_and_no_other() -> None:
     batch = arrivals(leave("m-1", "not-over"), leave("m-2"), leave("m-3", "not-over"), leave("m-4"))
     effects = decided(batch, before=[OVER])
-    assert [(arrival.message and arrival.message.id, why) for arrival, why, _ in effects.parked] == [
-        ("m-1", "visit_not_over"),
-        ("m-3", "behind"),
+    assert [(one.arrival.identity, one.reason) for one in effects.parked] == [
+        (identity_of("test", "m-1"), "visit_not_over"),
+        (identity_of("test", "m-3"), "behind"),
     ]
     assert [event["causationid"] for event in told(effects)] == ["m-2", "m-4"]
     assert effects.undone() == [batch[0].identity, batch[2].identity]
@@ -175,7 +185,7 @@ def test_a_key_that_the_screen_finds_keeps_no_command_from_being_done_and_is_not
 
 
 def test_a_type_of_the_topic_that_the_service_has_no_use_for_is_passed_over() -> None:
-    effects = decided([Arrival("visit-1", record(b"of another reader"))])
+    effects = decided([Arrival("visit-1", record(b"of another reader"), None)])
     assert effects.results == {"ignored": 1}
     assert (effects.rows, effects.dead, effects.parked, effects.changes()) == ([], [], [], [])
 

@@ -10,7 +10,16 @@ from hypothesis import strategies as some
 from shared.events.envelope import MESSAGE_BYTES_MAX
 from shared.events.topics import SERVICES
 from shared.messaging.dead_letters import letter_id
-from shared.messaging.records import STAND_IN, Reading, digest, record_from_json, record_json
+from shared.messaging.records import (
+    STAND_IN,
+    Owed,
+    Reading,
+    Understood,
+    Unread,
+    identity_of,
+    record_from_json,
+    record_json,
+)
 from tests.unit.messaging.given import COMMANDS, VISITS, arrivals, ended, leave, message, record
 
 BYTES = some.none() | some.binary(max_size=50)
@@ -26,7 +35,7 @@ def test_a_record_is_kept_to_the_byte(key: bytes | None, value: bytes | None, he
 def test_what_is_kept_is_read_again_as_it_came() -> None:
     reading = Reading(SERVICES["payments"], lambda _: None)
     came = record(b"poison", topic="payments.commands.v1")
-    assert reading.read(record_from_json(json.dumps(record_json(came)))).fault == reading.read(came).fault
+    assert reading.read(record_from_json(json.dumps(record_json(came)))).read == reading.read(came).read
 
 
 @pytest.mark.parametrize(
@@ -48,32 +57,31 @@ def test_what_is_kept_is_read_again_as_it_came() -> None:
 )
 def test_what_is_no_message_has_a_fault_that_quotes_nothing(value: bytes, reason: str) -> None:
     (arrival,) = arrivals(value)
-    assert arrival.message is None
-    assert arrival.fault is not None
-    assert arrival.fault.reason == reason
-    assert "xxx" not in arrival.fault.detail
+    assert isinstance(arrival.read, Owed | Unread)
+    assert arrival.read.fault.reason == reason
+    assert "xxx" not in arrival.read.fault.detail
 
 
 def test_a_message_of_the_largest_size_is_read() -> None:
     room = MESSAGE_BYTES_MAX - len(leave("m-1", padding=""))
     (arrival,) = arrivals(leave("m-1", padding="x" * room))
-    assert arrival.message is not None
+    assert isinstance(arrival.read, Understood)
 
 
 def test_a_command_at_fault_is_owed_an_answer_under_its_own_identity() -> None:
     (good,), (bad,), (large,) = (
         arrivals(leave("m-1", **data)) for data in ({}, {"stars": 9}, {"padding": "x" * MESSAGE_BYTES_MAX})
     )
-    assert good.identity == bad.identity == large.identity == digest("test", "m-1")
-    assert bad.header is not None
-    assert large.header is not None
+    assert good.identity == bad.identity == large.identity == identity_of("test", "m-1")
+    assert isinstance(bad.read, Owed)
+    assert isinstance(large.read, Owed)
     assert good.key == bad.key == large.key == "visit-1"
 
 
 def test_a_null_value_is_told_from_a_record_that_the_client_cannot_read() -> None:
     reading = Reading(SERVICES["payments"], lambda _: None)
-    faults = [reading.read(record(None, timestamp=at)).fault for at in (1, STAND_IN)]
-    assert [fault and fault.reason for fault in faults] == ["null_value", "unreadable_header"]
+    found = [reading.read(record(None, timestamp=at)).read for at in (1, STAND_IN)]
+    assert [isinstance(one, Unread) and one.fault.reason for one in found] == ["null_value", "unreadable_header"]
 
 
 def test_a_known_type_that_is_not_heeded_is_neither_message_nor_fault() -> None:
@@ -81,13 +89,13 @@ def test_a_known_type_that_is_not_heeded_is_neither_message_nor_fault() -> None:
     requested = {"request_id": "r-1", "patient_id": "p-1", "provider_id": "d-1", "affiliate": "a", "what": "x-ray"}
     value = message("m-1", "scheduling.document-requested.v1", "p-1", requested)
     arrival = Reading(SERVICES["insurance"], lambda _: None).read(record(value, topic="host.scheduling.v1"))
-    assert (arrival.message, arrival.fault, arrival.identity) == (None, None, None)
+    assert (arrival.read, arrival.identity) == (None, None)
 
 
 def test_a_message_on_a_topic_that_does_not_carry_it_is_of_an_unknown_type() -> None:
     (arrival,) = arrivals(leave("m-1"), topic=VISITS)
-    assert arrival.fault is not None
-    assert arrival.fault.reason == "unknown_type"
+    assert isinstance(arrival.read, Unread)
+    assert arrival.read.fault.reason == "unknown_type"
 
 
 @pytest.mark.parametrize(("key", "text"), [(None, ""), (b"\xff", "\ufffd"), (b"a\x00b", "a\ufffdb")])
@@ -121,6 +129,6 @@ def test_a_dead_letter_has_the_same_id_whenever_its_record_dies_and_no_other() -
     assert letter_id("feedback", places[0]) != letter_id("payments", places[0])
 
 
-def test_two_strings_and_their_border_make_the_digest() -> None:
-    assert len({digest("a", "bc"), digest("ab", "c"), digest("abc", "")}) == 3
-    assert len(digest("a", "b")) == 16
+def test_texts_and_their_borders_make_the_identity() -> None:
+    assert len({identity_of("a", "bc"), identity_of("ab", "c"), identity_of("abc", "")}) == 3
+    assert len(identity_of("a", "b")) == 16
