@@ -42,70 +42,40 @@ State: TypeAlias = Patient | Desk | Upload | Supervision
 Work: TypeAlias = RaiseWork | WorkRaised | Settled
 Timer: TypeAlias = LeaseEnded | PostponementEnded | TimeLimit
 
-Heard: TypeAlias = (
-    PatientRegistered
-    | SchedulingFact
-    | SendMessage
-    | Work
-    | StaffCommand
-    | Timer
-    | PutRoutingRules
-    | PutDelegations
-    | AddAttachment
-    | AttachmentScanned
-)
+AboutPatient: TypeAlias = PatientRegistered | SchedulingFact | SendMessage
+AboutItem: TypeAlias = Work | StaffCommand | Timer
+AboutFile: TypeAlias = AddAttachment | AttachmentScanned
+AboutRules: TypeAlias = PutRoutingRules | PutDelegations
+Heard: TypeAlias = AboutPatient | AboutItem | AboutFile | AboutRules
 """All that `decide` is given."""
 
 
 def state_key(message: Message[Any]) -> str:
     """Return the key of the state that a message is about: a kind, a colon and an id."""
     heard: Heard = message.data
-    match heard:
-        case (
-            PatientRegistered()
-            | AppointmentBooked()
-            | AppointmentCancelled()
-            | DocumentRequested()
-            | SendMessage()
-        ):
-            return f"patient:{heard.patient_id}"
-        case RaiseWork() | WorkRaised() | WorkSettled():
-            return f"item:{item_of_work(heard.work_id)}"
-        case AddAttachment() | AttachmentScanned():
-            return f"attachment:{heard.attachment_id}"
-        case PutRoutingRules() | PutDelegations():
-            return SUBJECT
-        case _:
-            return f"item:{heard.item_id}"
+    if isinstance(heard, AboutPatient):
+        return f"patient:{heard.patient_id}"
+    if isinstance(heard, AboutFile):
+        return f"attachment:{heard.attachment_id}"
+    if isinstance(heard, AboutRules):
+        return SUBJECT
+    return f"item:{item_of_work(heard.work_id) if isinstance(heard, Work) else heard.item_id}"
 
 
 def decide(state: State | None, message: Message[Any], now: datetime) -> Decision[State]:
     """Return what follows from a message; `now` is the business's time."""
     heard: Heard = message.data
-    match heard:
-        case (
-            PatientRegistered()
-            | AppointmentBooked()
-            | AppointmentCancelled()
-            | DocumentRequested()
-            | SendMessage()
-        ):
-            return _about_patient(_patient(state, heard.patient_id), heard, message, now)
-        case PutRoutingRules():
-            return put(state if isinstance(state, Supervision) else Supervision(), heard, now)
-        case PutDelegations():
-            return delegate(state if isinstance(state, Supervision) else Supervision(), heard, now)
-        case AddAttachment():
-            return add(state if isinstance(state, Upload) else Upload(), heard, now)
-        case AttachmentScanned():
-            return hear_scan(state if isinstance(state, Upload) else Upload(), heard, now)
-        case _:
-            return _about_item(state if isinstance(state, Desk) else Desk(), heard, message, now)
+    if isinstance(heard, AboutPatient):
+        patient = state if isinstance(state, Patient) else Patient(heard.patient_id)
+        return _about_patient(patient, heard, message, now)
+    if isinstance(heard, AboutFile):
+        return _about_file(state if isinstance(state, Upload) else Upload(), heard, now)
+    if isinstance(heard, AboutRules):
+        return _about_rules(state if isinstance(state, Supervision) else Supervision(), heard, now)
+    return _about_item(state if isinstance(state, Desk) else Desk(), heard, message, now)
 
 
-def _about_patient(
-    patient: Patient, heard: PatientRegistered | SchedulingFact | SendMessage, message: Message[Any], now: datetime
-) -> Decision[State]:
+def _about_patient(patient: Patient, heard: AboutPatient, message: Message[Any], now: datetime) -> Decision[State]:
     match heard:
         case PatientRegistered():
             return register(patient, heard, message.time)
@@ -117,9 +87,27 @@ def _about_patient(
             assert_never(heard)
 
 
-def _about_item(
-    desk: Desk, heard: Work | StaffCommand | Timer, message: Message[Any], now: datetime
-) -> Decision[State]:
+def _about_file(upload: Upload, heard: AboutFile, now: datetime) -> Decision[State]:
+    match heard:
+        case AddAttachment():
+            return add(upload, heard, now)
+        case AttachmentScanned():
+            return hear_scan(upload, heard, now)
+        case _:
+            assert_never(heard)
+
+
+def _about_rules(supervision: Supervision, heard: AboutRules, now: datetime) -> Decision[State]:
+    match heard:
+        case PutRoutingRules():
+            return put(supervision, heard, now)
+        case PutDelegations():
+            return delegate(supervision, heard, now)
+        case _:
+            assert_never(heard)
+
+
+def _about_item(desk: Desk, heard: AboutItem, message: Message[Any], now: datetime) -> Decision[State]:
     match heard:
         case RaiseWork():
             return raise_work(desk, heard, message.actor, now)
@@ -131,10 +119,6 @@ def _about_item(
             return elapse(desk, heard, now)
         case _:
             return act(desk, heard, message.id, message.actor, now)
-
-
-def _patient(state: State | None, patient_id: str) -> Patient:
-    return state if isinstance(state, Patient) else Patient(patient_id)
 
 
 @dataclass(slots=True)

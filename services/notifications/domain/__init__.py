@@ -63,39 +63,28 @@ Heard = AboutPerson | AboutAccount | AboutDestination | PatientRegistered
 def state_key(message: Message[Any]) -> str:
     """Return the key of the state that a message is about: a kind, and which of it."""
     heard: Heard = message.data
-    match heard:
-        case (
-            GuarantorAccountOpened(account_number=number)
-            | StatementAvailable(account_number=number)
-            | AlertAnswered(account_number=number)
-            | HearReceipt(account_number=number)
-        ):
-            return f"account:{number}"
-        case HearText(destination_id=destination_id) | TextReplied(destination_id=destination_id):
-            return f"destination:{destination_id}"
-        case PatientRegistered(patient_id=patient_id):
-            return f"patient:{patient_id}"
-        case _:
-            return f"person:{heard.person_id}"
+    if isinstance(heard, AboutAccount):
+        return f"account:{heard.account_number}"
+    if isinstance(heard, AboutDestination):
+        return f"destination:{heard.destination_id}"
+    if isinstance(heard, PatientRegistered):
+        return f"patient:{heard.patient_id}"
+    return f"person:{heard.person_id}"
 
 
 def decide(state: State | None, message: Message[Any], now: datetime, rules: Rules) -> Decision[State]:
     """Return what follows from a message; `now` is the business's time."""
     heard: Heard = message.data
-    match heard:
-        case PatientRegistered():
-            return _hear_patient(state, heard, message.time)
-        case HearText() | TextReplied():
-            destination = state if isinstance(state, Destination) else Destination(heard.destination_id)
-            if isinstance(heard, TextReplied):
-                return Decision(destination)
-            return texting.hear_text(destination, heard, now)
-        case GuarantorAccountOpened() | StatementAvailable() | AlertAnswered() | HearReceipt():
-            account = state if isinstance(state, Account) else Account(heard.account_number)
-            return _about_account(account, message, now)
-        case _:
-            person = state if isinstance(state, Person) else Person(heard.person_id)
-            return _about_person(person, message, now, rules)
+    if isinstance(heard, AboutAccount):
+        account = state if isinstance(state, Account) else Account(heard.account_number)
+        return _about_account(account, message, now)
+    if isinstance(heard, AboutDestination):
+        destination = state if isinstance(state, Destination) else Destination(heard.destination_id)
+        return texting.hear_text(destination, heard, now) if isinstance(heard, HearText) else Decision(destination)
+    if isinstance(heard, PatientRegistered):
+        return _hear_patient(state, heard, message.time)
+    person = state if isinstance(state, Person) else Person(heard.person_id)
+    return _about_person(person, message, now, rules)
 
 
 def _hear_patient(state: State | None, fact: PatientRegistered, told_at: datetime) -> Decision[State]:
