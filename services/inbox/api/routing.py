@@ -12,7 +12,7 @@ from services.inbox.domain.routing import (
     Delegated,
     RuleSet,
     Said,
-    fault,
+    objection_to_rules,
     route,
 )
 from services.inbox.domain.supervising import SUBJECT, newest
@@ -90,8 +90,8 @@ async def dry_run(body: Trial, _: Supervisor, pool: ThePool, now: Now) -> TrialR
         raise _refused("unknown_category", REFUSAL_REASONS["unknown_category"])
     tried = body.rules or await rules_in_force(pool, now)
     known = await all_pools(pool, tried)
-    if body.rules is not None and (found := fault(tried, known)) is not None:
-        raise _refused(*found)
+    if body.rules is not None and (found := objection_to_rules(tried, known)) is not None:
+        raise _refused(found.reason, found.detail or REFUSAL_REASONS[found.reason])
     said = Said(
         kind=body.kind,
         category=body.category,

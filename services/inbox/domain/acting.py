@@ -10,7 +10,7 @@ another: who is given an item is named on it, and may be away, so anybody who wo
 from datetime import datetime
 from typing import Any, Final, assert_never
 
-from services.inbox.domain.attachment import carried_fault
+from services.inbox.domain.attachment import objection_to_files
 from services.inbox.domain.commands import (
     ClaimItem,
     EscalateItem,
@@ -133,9 +133,9 @@ def _claim(desk: Desk, item: Item, actor: str, now: datetime) -> Decision[Desk]:
 def _reply(desk: Desk, item: Item, command: ReplyToItem, cause: str, actor: str, now: datetime) -> Decision[Desk]:
     assert item.thread_id is not None  # noqa: S101  # work cannot be replied to
     assert item.patient_id is not None  # noqa: S101  # nor is there a thread without a patient
-    fault = carried_fault(command.attachment_ids, desk.attachments, item.patient_id, by_staff=True)
-    if fault is not None:
-        return refuse(desk, command, *fault, key=item.key)
+    objection = objection_to_files(command.attachment_ids, desk.attachments, item.patient_id, by_staff=True)
+    if objection is not None:
+        return refuse(desk, command, *objection, key=item.key)
     reply = ThreadMessage(
         message_id=derived("reply", cause),
         patient_id=item.patient_id,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final, Literal
 
+from services.inbox.domain.refusal import Objection
+from shared.events.actors import is_staff
 from shared.events.envelope import Command, Id, Internal
-from shared.events.inbox import RefusalReason
 from shared.events.vocabulary import Code, Line
 
 AttachmentState = Literal["clean", "held", "refused"]
@@ -69,13 +70,13 @@ class Attachment:
     @property
     def by_staff(self) -> bool:
         """Whether somebody of the staff uploaded it."""
-        return self.uploaded_by.startswith("staff:")
+        return is_staff(self.uploaded_by)
 
 
-def carried_fault(
+def objection_to_files(
     ids: Sequence[str], known: Mapping[str, Attachment], patient_id: str, *, by_staff: bool
-) -> tuple[RefusalReason, str] | None:
-    """Return why a patient's message, or a reply, cannot carry files: the reason, and which or how many.
+) -> Objection | None:
+    """Return why a patient's message, or a reply, cannot carry files, and which or how many.
 
     Args:
         ids: of the files.
@@ -84,22 +85,24 @@ def carried_fault(
         by_staff: whether it is a reply.
     """
     if len(ids) > CARRIED_MAX:
-        return "too_many_attachments", f"A message carries at most {CARRIED_MAX} files."
+        return Objection("too_many_attachments", f"A message carries at most {CARRIED_MAX} files.")
     files = [known[one] for one in ids if one in known]
     theirs = {one.attachment_id for one in files if (one.patient_id, one.by_staff) == (patient_id, by_staff)}
     unknown = [one for one in ids if one not in theirs]
     if unknown:
-        return "unknown_attachment", f"There is no such uploaded file of this patient: {_listed(unknown)}"
+        return Objection(
+            "unknown_attachment", f"There is no such uploaded file of this patient: {_listed(unknown)}"
+        )
     refused = [one.name for one in files if one.state == "refused"]
     if refused:
-        return "attachment_refused", f"Refused when it was scanned: {_listed(refused)}"
+        return Objection("attachment_refused", f"Refused when it was scanned: {_listed(refused)}")
     times = Counter(one.sha256 for one in files)
     twice = [one.name for one in files if times[one.sha256] > 1]
     if twice:
-        return "same_file_twice", f"A message carries each file once: {_listed(twice)}"
+        return Objection("same_file_twice", f"A message carries each file once: {_listed(twice)}")
     if sum(one.size for one in files) > CARRIED_BYTES_MAX:
         megabytes = CARRIED_BYTES_MAX // 1024 // 1024
-        return "attachments_too_large", f"The files of a message have at most {megabytes} MB together."
+        return Objection("attachments_too_large", f"The files of a message have at most {megabytes} MB together.")
     return None
 
 

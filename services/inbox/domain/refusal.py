@@ -1,12 +1,19 @@
 """How a command is refused: an event with a documented reason, and nothing else."""
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from shared.events.envelope import Command
 from shared.events.inbox import REFUSAL_REASONS, CommandRefused, RefusalReason
 from shared.messaging.decision import Decision, Event
 
 S = TypeVar("S")
+
+
+class Objection(NamedTuple):
+    """Why a command cannot be obeyed, with words where the reason is not enough."""
+
+    reason: RefusalReason
+    detail: str | None = None
 
 
 def refuse(

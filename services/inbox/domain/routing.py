@@ -12,8 +12,9 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.inbox.domain.hours import Hours
+from services.inbox.domain.refusal import Objection
 from shared.events.envelope import Id, Time
-from shared.events.inbox import CATEGORIES, Kind, RefusalReason
+from shared.events.inbox import CATEGORIES, Kind
 from shared.events.vocabulary import Line, Version, Word
 
 Delegate = Literal["clinical", "clinical-support"]
@@ -259,39 +260,37 @@ def route(rules: RuleSet, said: Said, known: Callable[[str], PoolEntry | None]) 
     return Routed(UNROUTABLE, "No rule matches", None)
 
 
-def fault(rules: RuleSet, known: Mapping[str, PoolEntry]) -> tuple[RefusalReason, str] | None:
-    """Return why a rule set cannot be taken, if so: the reason, and a sentence that names the place.
+def objection_to_rules(rules: RuleSet, known: Mapping[str, PoolEntry]) -> Objection | None:
+    """Return why a rule set cannot be taken, if so, with a sentence that names the place.
 
     Args:
         rules: the set.
         known: the pools that there would be.
     """
     for place in range(len(rules.rules)):
-        found = _fault_of(rules.rules, place, known)
+        found = _objection_to_rule(rules.rules, place, known)
         if found is not None:
             return found
     unroutable = known.get(UNROUTABLE)
     if unroutable is None or not unroutable.active:
-        return "pool_inactive", "the unroutable queue is always active"
+        return Objection("pool_inactive", "the unroutable queue is always active")
     if len({entry.pool for entry in rules.pools}) < len(rules.pools):
-        return "duplicate_pool", "a pool is named twice"
+        return Objection("duplicate_pool", "a pool is named twice")
     if len({(one.affiliate, one.provider_id) for one in rules.delegations}) < len(rules.delegations):
-        return "duplicate_delegation", "an affiliate or provider is delegated twice"
+        return Objection("duplicate_delegation", "an affiliate or provider is delegated twice")
     return None
 
 
-def _fault_of(
-    rules: Sequence[Rule], place: int, known: Mapping[str, PoolEntry]
-) -> tuple[RefusalReason, str] | None:
+def _objection_to_rule(rules: Sequence[Rule], place: int, known: Mapping[str, PoolEntry]) -> Objection | None:
     rule = rules[place]
     if rule.pool != PROVIDERS_POOL and rule.pool not in known:
-        return "unknown_pool", f"rule {place} names a pool that does not exist"
+        return Objection("unknown_pool", f"rule {place} names a pool that does not exist")
     category = rule.when.category
     if category is not None and rule.when.kind not in (None, CATEGORIES.get(category)):
-        return "unknown_category", f"rule {place} names a category that its kind does not have"
+        return Objection("unknown_category", f"rule {place} names a category that its kind does not have")
     if category is not None and category not in CATEGORIES:
-        return "unknown_category", f"rule {place} names a category that does not exist"
+        return Objection("unknown_category", f"rule {place} names a category that does not exist")
     for earlier, other in enumerate(rules[:place]):
         if other.when.conditions <= rule.when.conditions:
-            return "rule_shadowed", f"rule {place} never matches, since rule {earlier} is more general"
+            return Objection("rule_shadowed", f"rule {place} never matches, since rule {earlier} is more general")
     return None

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from services.inbox.domain.attachment import carried_fault
+from services.inbox.domain.attachment import objection_to_files
 from services.inbox.domain.item import (
     FIRST,
     Item,
@@ -23,7 +23,7 @@ from services.inbox.domain.item import (
     waits_on,
 )
 from services.inbox.domain.patient import Patient, recipients
-from services.inbox.domain.refusal import refuse
+from services.inbox.domain.refusal import Objection, refuse
 from services.inbox.domain.routing import (
     UNROUTABLE,
     Routed,
@@ -36,6 +36,7 @@ from services.inbox.domain.routing import (
 from services.inbox.domain.urgency import urgent_words
 from services.inbox.domain.visible import visible
 from shared.digests import digest
+from shared.events.actors import person_in
 from shared.events.inbox import (
     CATEGORIES,
     ItemReopened,
@@ -60,9 +61,9 @@ def send(patient: Patient, command: SendMessage, actor: str, now: datetime) -> D
         if known.fingerprint != _fingerprint(command):
             return _refuse(patient, command, "idempotency_conflict")
         return Decision(patient, (_told(known),))
-    fault = _unseen(command) or _fault(patient, command, now) or _files_fault(patient, command)
-    if fault is not None:
-        return _refuse(patient, command, *fault)
+    objection = _unseen(command) or _objection(patient, command, now) or _objection_to_files(patient, command)
+    if objection is not None:
+        return _refuse(patient, command, *objection)
     if command.thread_id is not None:
         return _join(patient, patient.items[command.thread_id], command, actor, now)
     return _begin(patient, command, actor, now)
@@ -75,42 +76,42 @@ def _refuse(
 
 
 def _may_send(patient: Patient, actor: str) -> bool:
-    role, _, person_id = actor.partition(":")
-    return (
-        role in ("patient", "proxy") and patient.registered is not None and patient.registered.may_act(person_id)
+    person = person_in(actor)
+    return person is not None and patient.registered is not None and patient.registered.may_act(person)
+
+
+def _unseen(command: SendMessage) -> Objection | None:
+    unseen = [f"data.{name}" for name in ("subject", "body") if not visible(getattr(command, name))]
+    return Objection("invalid_data", f"invalid: {', '.join(unseen)}") if unseen else None
+
+
+def _objection_to_files(patient: Patient, command: SendMessage) -> Objection | None:
+    return objection_to_files(
+        command.attachment_ids or (), patient.attachments, patient.patient_id, by_staff=False
     )
 
 
-def _unseen(command: SendMessage) -> tuple[RefusalReason, str] | None:
-    unseen = [f"data.{name}" for name in ("subject", "body") if not visible(getattr(command, name))]
-    return ("invalid_data", f"invalid: {', '.join(unseen)}") if unseen else None
-
-
-def _files_fault(patient: Patient, command: SendMessage) -> tuple[RefusalReason, str] | None:
-    return carried_fault(command.attachment_ids or (), patient.attachments, patient.patient_id, by_staff=False)
-
-
-def _fault(patient: Patient, command: SendMessage, now: datetime) -> tuple[RefusalReason] | None:
+def _objection(patient: Patient, command: SendMessage, now: datetime) -> Objection | None:
     """Say what is wrong with what the message is and whom it is for.
 
     It is the same for a provider who does not exist as for one whom the patient has nothing to do with.
     """
     if CATEGORIES.get(command.category) != command.kind:
-        return ("unknown_category",)
+        return Objection("unknown_category")
     if command.thread_id is not None:
-        return _thread_fault(patient.items.get(command.thread_id), command)
+        return _objection_to_joining(patient.items.get(command.thread_id), command)
     if command.provider_id is None:
-        return ("recipient_missing",) if command.category == "non-urgent-question" else None
+        return Objection("recipient_missing") if command.category == "non-urgent-question" else None
     allowed = any(one.provider_id == command.provider_id for one in recipients(patient, now))
-    return None if allowed else ("recipient_not_allowed",)
+    return None if allowed else Objection("recipient_not_allowed")
 
 
-def _thread_fault(item: Item | None, command: SendMessage) -> tuple[RefusalReason] | None:
+def _objection_to_joining(item: Item | None, command: SendMessage) -> Objection | None:
     """Say why a message does not belong to a thread: what it is and whom it is for decide who reads it."""
     if item is None:
-        return ("not_found",)
+        return Objection("not_found")
     said = (command.category, command.provider_id or item.provider_id)
-    return None if said == (item.category, item.provider_id) else ("thread_mismatch",)
+    return None if said == (item.category, item.provider_id) else Objection("thread_mismatch")
 
 
 def _begin(patient: Patient, command: SendMessage, actor: str, now: datetime) -> Decision[Patient]:

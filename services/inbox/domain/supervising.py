@@ -12,8 +12,8 @@ from services.inbox.domain.routing import (
     PoolEntry,
     Provider,
     RuleSet,
-    fault,
     in_force,
+    objection_to_rules,
     pools,
 )
 from shared.events.inbox import RoutingRulesChanged
@@ -47,7 +47,7 @@ def put(supervision: Supervision, command: PutRoutingRules, now: datetime) -> De
     if command.version != current.version:
         return refuse(supervision, command, "stale_version")
     rules = command.rules.model_copy(update={"version": current.version + 1, "pools": tuple(_kept(command.rules))})
-    found = fault(rules, pools(rules, supervision.providers))
+    found = objection_to_rules(rules, pools(rules, supervision.providers))
     if found is not None:
         return refuse(supervision, command, *found)
     before = in_force(supervision.rule_sets, now)
@@ -73,7 +73,7 @@ def delegate(supervision: Supervision, command: PutDelegations, now: datetime) -
         )
         for number, rules in enumerate((in_force(supervision.rule_sets, now), *waiting), 1)
     )
-    found = fault(sets[0], pools(sets[0], supervision.providers))
+    found = objection_to_rules(sets[0], pools(sets[0], supervision.providers))
     if found is not None:
         return refuse(supervision, command, *found)
     first, *others = (RoutingRulesChanged(version=one.version, valid_from=one.valid_from) for one in sets)

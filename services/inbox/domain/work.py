@@ -17,6 +17,7 @@ from services.inbox.domain.refusal import refuse
 from services.inbox.domain.routing import UNROUTABLE
 from services.inbox.domain.visible import visible
 from shared.digests import digest
+from shared.events.actors import service_in
 from shared.events.envelope import Outcome
 from shared.events.inbox import ItemDone, ItemReopened, RaiseWork, WorkQueued
 from shared.events.insurance import WorkSettled as InsuranceWorkSettled
@@ -36,13 +37,13 @@ _INACTIVE = "The pool that its service chose is not active"
 def raise_work(desk: Desk, command: RaiseWork, actor: str, now: datetime) -> Decision[Desk]:
     """Queue work that a service asks for by a command."""
     key = command.patient_id or key_of_work(command.pool)
-    if not actor.startswith("service:"):
+    service = service_in(actor)
+    if service is None:
         return refuse(desk, command, "not_allowed", key=key)
     if not visible(command.summary):
         return refuse(desk, command, "invalid_data", "invalid: data.summary", key)
     if desk.item is None and desk.pool(command.pool, now) is None:
         return refuse(desk, command, "unknown_pool", key=key)
-    service = actor.removeprefix("service:")
     return _queue(desk, command, service, command.patient_id, "done", now)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal
 
+from shared.events.actors import is_staff, person_in
 from shared.events.envelope import Id
 from shared.events.insurance import Benefits, CoverageChanges
 from shared.events.vocabulary import Description, Record, Relationship, Subscriber, Word
@@ -306,22 +307,20 @@ class Patient:
 
         Whether persons act for themselves or as proxies follows from whose login it is, not from what they say.
         """
-        kind, _, person_id = actor.partition(":")
-        match kind:
-            case "patient" | "proxy":
-                own = self.registered is not None and self.registered.person_id == person_id
-                return "patient" if own else "proxy"
-            case "staff":
-                return "staff"
-            case _:
-                return None
+        if is_staff(actor):
+            return "staff"
+        person = person_in(actor)
+        if person is None:
+            return None
+        own = self.registered is not None and self.registered.person_id == person
+        return "patient" if own else "proxy"
 
     def may_act(self, actor: str) -> bool:
         """Tell whether an actor may act for the patient: themself, a proxy, or staff."""
-        by = self.who(actor)
-        if self.registered is None or by is None:
+        if self.registered is None:
             return False
-        return by == "staff" or self.registered.acts(actor.partition(":")[2])
+        person = person_in(actor)
+        return is_staff(actor) or (person is not None and self.registered.acts(person))
 
     def live(self) -> Iterator[Coverage]:
         """Give the coverages that were not removed, the first payer first."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, get_args
 
+from shared.events.actors import person_in
 from shared.events.envelope import Message
 from shared.events.notifications import Alerts, Channel
 from shared.frozen import replace
@@ -145,5 +146,4 @@ class Person:
 
     def acts(self, actor: str) -> bool:
         """Tell whether an actor is this person, for themself or for another."""
-        kind, _, person_id = actor.partition(":")
-        return kind in ("patient", "proxy") and person_id == self.person_id
+        return person_in(actor) == self.person_id

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.payer import is_staff
 from services.payments.domain.plan_events import tell_schedule
 from services.payments.domain.records import Payment, Plan
+from shared.events.actors import is_staff
 from shared.events.payments import MethodShown, RefusalReason
 from shared.events.plans import Authorization, PlanChanged
 from shared.events.vocabulary import Method

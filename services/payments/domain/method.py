@@ -4,9 +4,10 @@ from datetime import datetime
 
 from services.payments.domain import autopay
 from services.payments.domain.account import GuarantorAccount
-from services.payments.domain.payer import is_staff, method_digest, person_of
+from services.payments.domain.payer import method_digest, person_of
 from services.payments.domain.records import Payment, SavedMethod
 from services.payments.domain.refusal import refuse
+from shared.events.actors import is_staff
 from shared.events.payments import MethodRemoved, MethodSaved, RemoveMethod, SaveMethod
 from shared.events.vocabulary import Method
 from shared.frozen import replace

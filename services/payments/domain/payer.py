@@ -7,6 +7,7 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.proofs import GuestPass, Proofs, expired
 from services.payments.domain.rules import Rules
 from shared.digests import digest
+from shared.events.actors import is_staff, person_in
 from shared.events.payments import Allocation, RefusalReason, Share, SubmitPayment
 
 _FAILURES_WITHIN: Final = timedelta(days=1)
@@ -14,17 +15,9 @@ _FAILURES_WITHIN: Final = timedelta(days=1)
 
 def person_of(account: GuarantorAccount, actor: str) -> str | None:
     """Return the person that an actor is, if they may see and pay the account."""
-    opened = account.opened
-    kind, _, who = actor.partition(":")
-    known = (
-        kind in ("patient", "proxy") and opened is not None and (who == opened.person_id or who in opened.viewers)
-    )
-    return who if known else None
-
-
-def is_staff(actor: str) -> bool:
-    """Tell whether somebody of the staff asks."""
-    return actor.startswith("staff:")
+    opened, person = account.opened, person_in(actor)
+    known = opened is not None and (person == opened.person_id or person in opened.viewers)
+    return person if known else None
 
 
 def may_ask(account: GuarantorAccount, actor: str) -> bool:

@@ -11,12 +11,12 @@ from typing import ClassVar, Literal, TypedDict, assert_never
 from services.payments.domain import ledger
 from services.payments.domain.account import GuarantorAccount, booked, tell_balance
 from services.payments.domain.charging import KEY_LIFETIME, QUERY_WAITS, SEND_WITHIN, Query
-from services.payments.domain.payer import is_staff
 from services.payments.domain.records import Payment, Refund, Settled, WorkKind
 from services.payments.domain.refusal import refuse
 from services.payments.domain.rules import Rules
 from services.payments.domain.work import raise_work, settle, settle_itself, work_id
 from shared.digests import digest
+from shared.events.actors import is_staff
 from shared.events.envelope import Id, Internal, Message, Outcome, Time
 from shared.events.payments import (
     Allocation,
