@@ -16,8 +16,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from portal import (
     billing,
-    contact,
     contacts,
+    customer_service,
     guest,
     home,
     live,
@@ -64,7 +64,7 @@ ROUTERS = (
     planning.router,
     guest.router,
     paperless.router,
-    contact.router,
+    customer_service.router,
     contacts.router,
     insurance,
     messages,
