@@ -5,10 +5,14 @@ of its batch happens. Kafka's committed offsets follow for the tools that watch 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from shared.database import Connection, Pool
 
 Partition = tuple[str, int]
+
+_KEEP_DAYS: Final = 45
+_FORGET_MAX: Final = 20_000
 
 _TAKE = """
     with moved as (
@@ -36,6 +40,12 @@ _RESTART = """
 _BEGIN = """
     insert into consumer_offset (topic, partition, next_offset)
     select * from unnest($1::text[], $2::int[], $3::bigint[]) on conflict do nothing
+"""
+# Some at a time, and what another process is forgetting is left to it.
+_FORGET_OLD: Final = f"""
+    delete from handled_message where id = any(array(
+        select id from handled_message where handled_at < now() - {_KEEP_DAYS} * interval '1 day'
+        order by handled_at limit {_FORGET_MAX} for update skip locked))
 """
 
 
@@ -80,6 +90,11 @@ async def note(connection: Connection, ids: Sequence[bytes]) -> set[bytes]:
 async def forget(connection: Connection, ids: Sequence[bytes]) -> None:
     """Take back the note of messages that were not decided after all: they are parked or dead."""
     await connection.execute("delete from handled_message where id = any($1::bytea[])", ids)
+
+
+async def forget_old(pool: Pool) -> None:
+    """Delete notes of messages that are so old that nobody repeats them; some of them, if there are many."""
+    await pool.execute(_FORGET_OLD)
 
 
 async def read(pool: Pool, partitions: Iterable[Partition]) -> dict[Partition, int]:

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 from faststream.kafka import KafkaBroker
 
 from shared.clock import Clock
-from shared.database import AWAY, Pool, end_abandoned
+from shared.database import AWAY, Pool
 from shared.http import Check
 from shared.messaging import metrics
 from shared.messaging.consumer import Pipeline
@@ -21,6 +21,7 @@ from shared.messaging.handling import Handling
 from shared.messaging.outbox import CLOSED_S_MAX, Relay
 from shared.messaging.security import security
 from shared.messaging.tasks import Worker
+from shared.messaging.watch import watch
 from shared.settings import KafkaSettings
 from shared.waiting import when_there
 
@@ -40,34 +41,11 @@ _WORKER_S: Final = 12
 _OUTBOX_S: Final = 10
 STOP_S_MAX: Final = max(_TOLD_S + _LEFT_S, _WORKER_S) + _OUTBOX_S + CLOSED_S_MAX
 """How long `Messaging.run` takes to end at most, also when Kafka or the database hangs."""
-_WATCH_S: Final = 5
-_KEEP_DAYS: Final = 45
-_FORGET_MAX: Final = 20_000
 _YOUNG_OBJECTS: Final = 100_000
 # What aiokafka's clients raise when they are started while there is no broker, or one that cannot tell of a topic.
 _AWAY: Final = (KafkaConnectionError, UnknownTopicOrPartitionError)
 
 log = structlog.get_logger(__name__)
-
-# Counted up to a bound: how much more there is would cost more to know than it is worth. Not so the age of the
-# oldest due task: the index has tasks by kind.
-_BACKLOG: Final = """
-    select (select coalesce(sum(count), 0)::bigint from (select count from outbox limit 100000) o)
-            as outbox_records,
-        (select extract(epoch from now() - created_at) from outbox order by seq limit 1) as outbox_age,
-        (select count(*) from (select from task where due_at <= $1 limit 100000) t) as due,
-        (select count(*) from (select from task where due_at > $1 limit 100000) t) as later,
-        (select extract(epoch from $1 - min(due_at)) from task
-            where due_at <= $1 and (leased_until is null or leased_until < now())) as task_age,
-        (select count(*) from (select from parked_record limit 100000) p) as parked
-"""
-_DEAD: Final = "select reason, count(*) from dead_letter where state <> 'discarded' group by reason"
-# Some at a time, and what another process is forgetting is left to it.
-_FORGET: Final = f"""
-    delete from handled_message where id = any(array(
-        select id from handled_message where handled_at < now() - {_KEEP_DAYS} * interval '1 day'
-        order by handled_at limit {_FORGET_MAX} for update skip locked))
-"""
 
 
 class Messaging:
@@ -115,7 +93,7 @@ class Messaging:
         self._clock.when_moved(self._worker.wake)
         metrics.BROKER_SILENT.set_function(lambda: max(pipeline.silent_s() for pipeline in self.pipelines))
         async with asyncio.TaskGroup() as loops:
-            watching = loops.create_task(self._watch())
+            watching = loops.create_task(watch(self.pool, self._clock.now))
             following = [loops.create_task(pipeline.follow()) for pipeline in self.pipelines]
             working, relaying = loops.create_task(self._worker.run()), loops.create_task(relay.run())
             for listen in self._handlers.listeners:
@@ -166,33 +144,6 @@ class Messaging:
             log.warning("Kafka was not told that this process ends")
         for task in following:
             task.cancel()
-
-    async def _watch(self) -> None:
-        """Measure the backlog, forget what cannot come again, free what stopped processes hold; for ever."""
-        while True:
-            try:
-                now = self._clock.now()
-                row = await self.pool.fetchrow(_BACKLOG, now)
-                dead = await self.pool.fetch(_DEAD)
-                await self.pool.execute(_FORGET)
-                abandoned = await end_abandoned(self.pool)
-            except AWAY as error:
-                metrics.DATABASE_AWAY.inc()
-                log.warning("database away", error_type=type(error).__name__)
-            else:
-                if abandoned:
-                    log.warning("sessions ended that waited for their process", count=abandoned)
-                assert row is not None  # noqa: S101  # a select of aggregates has one row
-                metrics.OUTBOX_RECORDS.set(row["outbox_records"])
-                metrics.OUTBOX_AGE.set(row["outbox_age"] or 0)
-                metrics.TASKS_DUE.set(row["due"])
-                metrics.TASKS_WAITING.set(row["later"])
-                metrics.TASK_AGE.set(row["task_age"] or 0)
-                metrics.PARKED.set(row["parked"])
-                metrics.DEAD.clear()
-                for reason, number in dead:
-                    metrics.DEAD.labels(reason).set(number)
-            await asyncio.sleep(_WATCH_S)
 
     async def readiness(self) -> Mapping[str, Check]:
         """Tell of each loop, the database and the broker whether they get on; never from a ping alone."""
