@@ -64,7 +64,8 @@ class Messaging:
         self.handling.wake = self._worker.wake
         self._database_url = database_url
         self._broker = KafkaBroker(
-            kafka.bootstrap_servers,
+            # As a list: FastStream takes a text for one server.
+            kafka.bootstrap_servers.split(","),
             security=security(kafka),
             consumer_only=True,
             allow_auto_create_topics=False,

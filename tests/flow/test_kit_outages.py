@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from local.infrastructure import Endpoints
+from local.ports import free_port
 from shared.database import Connection, connect
 from shared.settings import KafkaSettings
 from tests.flow.kit import Feedback, eventually, feedback, first_told, ready
@@ -69,6 +70,17 @@ async def test_a_process_that_starts_while_kafka_comes_and_goes_waits_for_it(inf
         await world.publish(*commands)
         await world.settled()
         assert first_told(await world.outcomes()) == world.by_key(commands)
+
+
+async def test_a_process_that_is_told_of_several_brokers_needs_only_one_of_them(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure) as world:
+        world.kafka = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()},{infrastructure.kafka}")
+        process = await world.start()
+        await eventually(lambda: ready(process), "it is ready")
+        await world.publish_facts(*map(world.ended, VISITS))
+        command = world.leave("visit-1", "f-1")
+        await world.publish(command)
+        await eventually(lambda: world.has_outcome(command), "the command is handled")
 
 
 async def test_a_process_that_stops_inside_of_a_statement_holds_nobody_up_for_long(
