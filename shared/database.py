@@ -61,8 +61,10 @@ AWAY = (
     asyncpg.InvalidCatalogNameError,
     # It takes no connections, as `alter database … allow_connections false` says.
     asyncpg.ObjectNotInPrerequisiteStateError,
+    # A table was restored without its rights, or made by another user: no record is at fault.
+    asyncpg.InsufficientPrivilegeError,
 )
-"""What is raised when the database is away, full, restarting, or asks to try again: wait, and do it again."""
+"""What is raised when the database is away, full, restarting, closed to us, or asks to try again: wait for it."""
 
 _OF_A_CONNECTION: Final = ("clos", "released", "in progress")
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+import asyncpg
 import structlog
 
 from shared.database import AWAY, is_misuse
@@ -31,7 +32,8 @@ async def when_there(
         try:
             return await step()
         except away as error:
-            if is_misuse(error):
+            # A right that is missing at the start is told at once, by who set the process up wrongly.
+            if is_misuse(error) or isinstance(error, asyncpg.InsufficientPrivilegeError):
                 raise
             log.warning("waiting for what is not there yet", kind=what, error_type=type(error).__name__)
             await asyncio.sleep(_AGAIN_S)

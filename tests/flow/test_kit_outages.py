@@ -4,6 +4,10 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from prometheus_client import REGISTRY
 
 from local.infrastructure import Endpoints
 from local.ports import free_port
@@ -83,6 +87,35 @@ async def test_a_process_that_is_told_of_several_brokers_needs_only_one_of_them(
         await eventually(lambda: world.has_outcome(command), "the command is handled")
 
 
+@pytest.mark.parametrize("table", ["feedback", "outbox", "task"])
+async def test_commands_wait_in_order_while_a_right_to_a_table_is_missing(
+    table: str, infrastructure: Endpoints
+) -> None:
+    async with feedback(infrastructure) as world:
+        role = f"user_of_{urlsplit(world.url).path.lstrip('/')}"
+        await world.pool.execute(f"create role {role} login password 'secret'")
+        await world.pool.execute(f"grant all on all tables in schema public to {role}")
+        await world.pool.execute(f"grant all on all sequences in schema public to {role}")
+        url = urlsplit(world.url)
+        world.url = urlunsplit(url._replace(netloc=f"{role}:secret@{url.hostname}:{url.port}"))
+        process = await world.start()
+        await world.publish_facts(*map(world.ended, VISITS))
+        await world.settled()
+        await world.pool.execute(f"revoke all on {table} from {role}")
+        before = waits_for_the_database()
+        commands = [world.leave(visit, f"f-{visit}") for visit in VISITS]
+        await world.publish(*commands)
+        await eventually(lambda: waits_for_the_database() > before + 5, "it waits, and says so")
+        assert await world.none("parked_record")
+        await world.pool.execute(f"grant all on {table} to {role}")
+        await world.settled()
+        assert first_told(await world.outcomes()) == world.by_key(commands)
+        await eventually(lambda: ready(process), "it is ready")
+        await world.stop()
+        await world.pool.execute(f"drop owned by {role}")
+        await world.pool.execute(f"drop role {role}")
+
+
 async def test_a_process_that_stops_inside_of_a_statement_holds_nobody_up_for_long(
     infrastructure: Endpoints,
 ) -> None:
@@ -151,3 +184,8 @@ async def _read_no_more(connection: Connection) -> None:
 
 async def feedback_ids(world: Feedback) -> list[str]:
     return [row["feedback_id"] for row in await world.pool.fetch("select feedback_id from feedback")]
+
+
+def waits_for_the_database() -> float:
+    """Return how often something had to wait for the database."""
+    return REGISTRY.get_sample_value("messaging_database_away_total") or 0
