@@ -140,6 +140,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 log.warning("offsets cannot be read", error_type=type(error).__name__)
                 await asyncio.sleep(_AGAIN_S)
         for (topic, partition), (before, after) in moves.items():
+            metrics.MISSING.labels(topic).inc()
             if before < after:
                 log.error("records were deleted unread", topic=topic, partition=partition, count=after - before)
             else:

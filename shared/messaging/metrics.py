@@ -59,6 +59,9 @@ DEAD: Final = Gauge("messaging_dead_letters", "Dead letters not replayed or disc
 LOST_CLAIMS: Final = Counter(
     "messaging_lost_claims_total", "Batches rolled back since another process had the partition or task"
 )
+MISSING: Final = Counter(
+    "messaging_records_missing_total", "Partitions found without a record at the stored offset", ["topic"]
+)
 BROKER_SILENT: Final = Gauge("messaging_broker_silent_seconds", "For how long the broker has said nothing")
 DATABASE_AWAY: Final = Counter(
     "messaging_database_away_total", "Times that something had to wait for the database"

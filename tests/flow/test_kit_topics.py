@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from local.infrastructure import Endpoints
@@ -28,6 +29,7 @@ async def test_a_topic_made_anew_while_nobody_read_it_is_read_from_its_beginning
             await world.start()
             await eventually(lambda: world.has_outcome(command), "the new topic's command is handled")
         assert YOUNGER in [entry["event"] for entry in logs]
+        assert missing(world) == 1
 
 
 async def test_a_topic_made_anew_under_a_running_consumer_is_read_from_its_beginning(
@@ -56,6 +58,7 @@ async def test_records_deleted_while_nobody_read_them_are_told_and_the_rest_is_h
             await world.start()
             await world.settled()
         assert [entry["count"] for entry in logs if entry["event"] == DELETED] == [7]
+        assert missing(world) == 1
         assert ids(await world.outcomes()) == ids([*handled, *commands[7:]], "id")
 
 
@@ -110,6 +113,12 @@ async def with_history(world: Feedback) -> list[dict[str, object]]:
     await world.publish(*commands)
     await world.settled()
     return commands
+
+
+def missing(world: Feedback) -> float | None:
+    """Return what an operator sees of commands that were not there."""
+    labels = {"topic": world.service.reads[0].topic.name}
+    return REGISTRY.get_sample_value("messaging_records_missing_total", labels)
 
 
 @asynccontextmanager
