@@ -76,7 +76,8 @@ def _outgoing(service: Service, row: asyncpg.Record) -> outbox.Outgoing:
     A record is far larger than it was on its topic when it was compressed there, or has very many headers.
     """
     letter, topic = told(service.name, row), service.dead_letters
-    key = letter["key_base64"] and base64.b64decode(letter["key_base64"])
+    # An empty key is a key.
+    key = None if letter["key_base64"] is None else base64.b64decode(letter["key_base64"])
     value = json.dumps(letter).encode()
     if len(value) + len(key or b"") > topic.message_bytes_max - _BATCH_BYTES:
         detail = f"{row['detail']}; {len(value)} bytes are too large for this topic, see the table dead_letter"

@@ -227,7 +227,8 @@ class Relay:
             if topic in refused:
                 continue
             count = self._partitions[topic]
-            for key, value in msgpack.unpackb(records):
+            # Raw, since an empty key of a dead letter was once kept as a text.
+            for key, value in msgpack.unpackb(records, raw=True):
                 by_partition[topic, _hash(key or b"") % count].append((key, value))
         sending = (self._send_partition(producer, *where, those) for where, those in by_partition.items())
         ended = dict(zip(by_partition, await asyncio.gather(*sending, return_exceptions=True), strict=True))

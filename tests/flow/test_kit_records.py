@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from prometheus_client import REGISTRY
 
 from local.infrastructure import Endpoints
@@ -66,6 +66,24 @@ async def test_a_record_that_fits_on_no_dead_letter_topic_is_told_without_what_i
         kept = json.loads(await world.pool.fetchval("select record from dead_letter where id = $1", large["id"]))
         assert len(kept["value_base64"]) > 6_000_000
         assert ids(await world.outcomes()) == [command["id"]]
+
+
+async def test_a_dead_letter_has_the_key_of_its_record_also_an_empty_one_or_none(
+    infrastructure: Endpoints,
+) -> None:
+    keys = {b"visit-1", b"\xff", b"", None}
+    async with feedback(infrastructure, partitions=1) as world:
+        await world.start()
+        for key in keys:
+            await world.publish(b"poison", key=key)
+        await world.settled()
+        told = AIOKafkaConsumer(
+            world.service.dead_letters.name, **world.kafka.connection(), auto_offset_reset="earliest"
+        )
+        await told.start()
+        assert {(await told.getone()).key for _ in keys} == keys
+        await told.stop()
+        assert {letter["key_base64"] for letter in await world.dead()} == {"dmlzaXQtMQ==", "/w==", "", None}
 
 
 async def send(world: Feedback, message: dict[str, Any] | bytes, topic: int = 0, **how: Any) -> None:

@@ -145,6 +145,15 @@ async def test_a_topic_that_is_not_there_holds_up_no_other_however_much_waits_fo
         assert len(await world.dead()) == 100
 
 
+async def test_what_was_kept_with_a_text_for_an_empty_key_is_sent(infrastructure: Endpoints) -> None:
+    async with feedback(infrastructure, partitions=1) as world:
+        row = (0, world.service.dead_letters.name, 1, msgpack.packb([("", b"{}")]))
+        await world.pool.execute("insert into outbox (shard, topic, count, records) values ($1, $2, $3, $4)", *row)
+        await world.start()
+        await world.settled()
+        assert await world.dead() == [{}]
+
+
 async def shards(world: Feedback) -> dict[int, list[int]]:
     """Return the shards that are held, by the session that holds them."""
     rows = await world.pool.fetch(
