@@ -27,6 +27,8 @@ async def create(connection: dict[str, Any], topics: Sequence[Topic], *, replica
                     topic_configs={
                         "retention.ms": str(topic.retention_ms),
                         "max.message.bytes": str(topic.message_bytes_max),
+                        # Else retention goes by the time that a writer gives: old facts would be gone in minutes.
+                        "message.timestamp.type": "LogAppendTime",
                         "min.insync.replicas": str(max(1, replication - 1)),
                     },
                 )

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
@@ -14,6 +14,7 @@ from tests.flow.kit import Feedback, eventually, feedback, ids
 
 YOUNGER = "topic is younger than the stored offset"
 DELETED = "records were deleted unread"
+YEAR_2100_MS = 4_102_444_800_000
 
 
 async def test_a_topic_made_anew_while_nobody_read_it_is_read_from_its_beginning(
@@ -102,6 +103,21 @@ async def test_records_deleted_under_a_running_consumer_are_told_and_the_rest_is
         assert 0 < lost < 58
         told = ids(await world.outcomes())
         assert told == ids([*handled, *commands[: 58 - lost], *commands[58:]], "id")
+
+
+async def test_a_record_is_kept_from_when_it_came_whatever_time_its_writer_gave_it(
+    infrastructure: Endpoints,
+) -> None:
+    async with feedback(infrastructure, partitions=1) as world:
+        given_ms = (1_000, YEAR_2100_MS)
+        for at in given_ms:
+            await world.publish(world.leave("visit-1", f"f-{at}"), timestamp_ms=at)
+        topic = world.service.reads[0].topic.name
+        reader = AIOKafkaConsumer(topic, **world.kafka.connection(), auto_offset_reset="earliest")
+        await reader.start()
+        first, last = [(await reader.getone()).timestamp for _ in given_ms]
+        await reader.stop()
+        assert given_ms[0] < first <= last < given_ms[1]
 
 
 async def with_history(world: Feedback) -> list[dict[str, object]]:
