@@ -1,9 +1,8 @@
 """What the billing host says on `host.billing.v1`: guarantor accounts, visits, charges and statements."""
 
-from datetime import date
 from typing import ClassVar, Literal
 
-from shared.events.envelope import Fact, Id
+from shared.events.envelope import Date, Fact, Id
 from shared.events.vocabulary import AmountMinor, Currency, Description, Name, Persons, Record
 
 
@@ -33,7 +32,7 @@ class VisitAccountOpened(Fact):
     account_number: Id
     visit_account_number: Id
     patient_id: Id
-    visit_date: date
+    visit_date: Date
     description: Description
 
 
@@ -44,7 +43,7 @@ class ChargePosted(Fact):
     account_number: Id
     visit_account_number: Id
     charge_id: Id
-    service_date: date
+    service_date: Date
     description: Description
     amount_minor: AmountMinor
 
@@ -74,10 +73,10 @@ class StatementIssued(Fact):
     TYPE: ClassVar[str] = "billing.statement-issued.v1"
     account_number: Id
     statement_id: Id
-    issued_on: date
-    due_on: date
-    period_from: date
-    period_to: date
+    issued_on: Date
+    due_on: Date
+    period_from: Date
+    period_to: Date
     amount_due_minor: AmountMinor
     currency: Currency
 

@@ -7,7 +7,7 @@ a command whose envelope can be read is owed a refusal, everything else goes to 
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from json.encoder import encode_basestring as _quoted
 from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
@@ -18,10 +18,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     TypeAdapter,
     ValidationError,
     create_model,
 )
+from pydantic_core import CoreSchema, core_schema
 
 MESSAGE_BYTES_MAX = 256 * 1024
 """A message above this size is refused (`too_large`), or goes to dead letters when it is no command."""
@@ -31,7 +34,34 @@ _ID: Final = r"^[^\x00-\x1f\x7f]{1,128}$"
 Id = Annotated[str, Field(pattern=_ID)]
 """An id that somebody else chose: a person, a payment, a message. PostgreSQL keeps no NUL, so no controls."""
 
-Time = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+
+class _Written:
+    """Takes what JSON says of a day or a time only if it is written as in a calendar.
+
+    Of digits alone pydantic makes seconds since 1970: also of `00000000`, and of `202603021405`, as HL7 has it.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        said: Any = handler(source)
+        text = core_schema.str_schema(pattern=self._pattern)
+        written = core_schema.chain_schema([text, {**said, "strict": False}])
+        return core_schema.json_or_python_schema(json_schema=written, python_schema=said)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema["python_schema"])
+
+
+Date = Annotated[date, _Written(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+"""A day, as `YYYY-MM-DD`."""
+
+Time = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+    _Written(r"^[0-9]{4}-"),
+]
 """A time with a zone, far enough from the ends of the calendar that no other zone or sum falls off them."""
 
 Actor = Annotated[str, Field(pattern=r"^(guest|(patient|proxy|staff|host|service):[!-~]{1,120})$", max_length=128)]

@@ -1,12 +1,11 @@
 """What is asked of insurance on `insurance.commands.v1`, and what it says on `insurance.events.v1`."""
 
-from datetime import date
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from shared.events import work
-from shared.events.envelope import Command, Event, Id, Time
+from shared.events.envelope import Command, Date, Event, Id, Time
 from shared.events.vocabulary import (
     AmountMinor,
     Code,
@@ -36,8 +35,8 @@ class CoverageChanges(Record):
     group_number: Description | None = None
     subscriber: Subscriber | None = None
     relationship: Relationship | None = None
-    effective_from: date | None = None
-    effective_to: date | None = None
+    effective_from: Date | None = None
+    effective_to: Date | None = None
 
 
 class Benefit(Record):
@@ -74,7 +73,7 @@ class AddCoverage(Command):
     group_number: Word | None = None
     subscriber: Subscriber
     relationship: Relationship
-    effective_from: date | None = None
+    effective_from: Date | None = None
     card_attachment_ids: Annotated[tuple[Id, ...], Field(max_length=20)] | None = None
 
 

@@ -1,12 +1,11 @@
 """What is asked of payments on `payments.commands.v1`, and what it says on `payments.events.v1`."""
 
-from datetime import date
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from shared.events import work
-from shared.events.envelope import Command, Event, Id
+from shared.events.envelope import Command, Date, Event, Id
 from shared.events.plans import PlanCommand, PlanEvent
 from shared.events.vocabulary import (
     AmountMinor,
@@ -243,8 +242,8 @@ class StatementAvailable(Event):
     account_number: Id
     statement_id: Id
     person_ids: Readers
-    issued_on: date
-    due_on: date
+    issued_on: Date
+    due_on: Date
 
 
 class WorkRaised(work.WorkRaised):

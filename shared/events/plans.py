@@ -1,11 +1,10 @@
 """The part of the payments topics that is about payment plans: what is asked, and what payments says."""
 
-from datetime import date
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from shared.events.envelope import Command, Event, Id, Time
+from shared.events.envelope import Command, Date, Event, Id, Time
 from shared.events.vocabulary import (
     AmountMinor,
     Code,
@@ -32,7 +31,7 @@ class Instalment(Record):
     """One part of a payment plan; the first is number 1."""
 
     number: Position
-    due_on: date
+    due_on: Date
     amount_minor: AmountMinor
 
 
@@ -164,7 +163,7 @@ class _InstalmentEvent(Event):
     plan_id: Id
     account_number: Id
     number: Position
-    due_on: date
+    due_on: Date
     amount_minor: AmountMinor
     currency: Currency
     payment_id: Id | None = None
@@ -188,7 +187,7 @@ class InstalmentFailed(_InstalmentEvent):
 
     TYPE: ClassVar[str] = "payments.instalment-failed.v1"
     reason: Code | None = None
-    retry_on: date | None = None
+    retry_on: Date | None = None
 
 
 PlanEvent = (

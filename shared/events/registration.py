@@ -1,9 +1,8 @@
 """What the registration host says on `host.registration.v1`: patients and their coverages on file."""
 
-from datetime import date
 from typing import ClassVar
 
-from shared.events.envelope import Fact, Id
+from shared.events.envelope import Date, Fact, Id
 from shared.events.vocabulary import (
     Name,
     Persons,
@@ -26,7 +25,7 @@ class PatientRegistered(Fact):
     person_id: Id | None = None
     first_name: Name
     last_name: Name
-    birth_date: date
+    birth_date: Date
     sex: Sex
     postal_code: Word
     affiliate: Id
@@ -49,8 +48,8 @@ class CoverageOnFile(Fact):
     subscriber: Subscriber
     relationship: Relationship
     priority: Position
-    effective_from: date
-    effective_to: date | None = None
+    effective_from: Date
+    effective_to: Date | None = None
 
 
 RegistrationFact = PatientRegistered | CoverageOnFile

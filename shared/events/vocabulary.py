@@ -5,13 +5,12 @@ length, every integer a range: what parses, fits. Rules between fields are not h
 with refusal reasons of their own.
 """
 
-from datetime import date
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
-from shared.events.envelope import Data, Id
+from shared.events.envelope import Data, Date, Id
 
 AMOUNT_MINOR_MAX: Final = 10**12
 """Ten billion dollars in cents: far above any bill, far below what 64 bits and a JSON number hold exactly."""
@@ -100,7 +99,7 @@ class Subscriber(Record):
 
     first_name: Name
     last_name: Name
-    birth_date: date
+    birth_date: Date
 
 
 class Method(Record):

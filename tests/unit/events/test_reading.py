@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
@@ -121,7 +121,13 @@ def test_at_most_twenty_faults_are_named() -> None:
     assert len(faults(payment(allocation=[{}] * 100))) == 20
 
 
-@pytest.mark.parametrize("day", ["2026-02-29", "2026-2-9", "20260209", 20260209, "2026-02-09T00:00:00Z", "19723"])
+@pytest.mark.parametrize(
+    "day",
+    [
+        *("2026-02-29", "2026-2-9", "20260209", 20260209, "2026-02-09T00:00:00Z", "2026-02-09\n"),
+        *("0", "00000000", "19723", "1767225600", "1767225600000"),
+    ],
+)
 def test_a_date_is_a_day_that_there_is_in_one_way_of_writing(day: object) -> None:
     told = sample(ChargePosted)
     raw = json.dumps({**told, "data": {**told["data"], "service_date": day}}).encode()
@@ -130,11 +136,31 @@ def test_a_date_is_a_day_that_there_is_in_one_way_of_writing(day: object) -> Non
 
 @pytest.mark.parametrize(
     "time",
-    ["2026-03-02T14:05:00", "2026-03-02", 1_772_460_300, "0001-01-01T00:00:00+14:00", "2200-01-01T00:00:00Z"],
+    [
+        *("2026-03-02T14:05:00", "2026-03-02", 1_772_460_300, "0001-01-01T00:00:00+14:00", "2200-01-01T00:00:00Z"),
+        *("0", "-1", "20260302", "202603021405", "1772460300", "1772460300000", "1772460300.5"),
+    ],
 )
 def test_a_time_has_a_zone_and_is_not_at_the_ends_of_the_calendar(time: object) -> None:
     with pytest.raises(UnreadableError, match=r"^no envelope: time$"):
         READER.read(json.dumps({**sample(SubmitPayment), "time": time}).encode())
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        *(
+            "2026-03-02T14:05:00Z",
+            "2026-03-02t14:05:00z",
+            "2026-03-02T14:05:00-00:00",
+            "2026-03-02T14:05:00.0+00:00",
+        ),
+        *("2026-03-02T19:35:00+05:30", "2026-03-01T14:06:00-23:59", "2026-03-02T14:05:00.000000999Z"),
+    ],
+)
+def test_a_time_is_read_in_any_way_of_rfc_3339_to_the_microsecond(time: str) -> None:
+    message = READER.read(json.dumps({**sample(SubmitPayment), "time": time}).encode())
+    assert message.time == datetime(2026, 3, 2, 14, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
