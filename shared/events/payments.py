@@ -64,7 +64,7 @@ class SubmitPayment(Command):
     allocation: Allocation | None = None
     review_token: Secret | None = None
     guest_token: Secret | None = None
-    save_method: bool = False
+    save_method: bool | None = None
 
 
 class SaveMethod(Command):

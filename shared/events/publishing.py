@@ -35,9 +35,14 @@ _OPENING: Final = """\
 
 Made by `python -m shared.events` from `shared/events/`; change it there.
 
-A Kafka value is a CloudEvent 1.0 in structured JSON (`content-type: application/cloudevents+json`). Money is
-`…_minor`, an integer of the currency's smallest unit. Times are RFC 3339 with a zone, dates `YYYY-MM-DD`.
-Readers ignore fields that they do not know; a field that is absent may also be `null` in what others write.
+A Kafka value is a CloudEvent 1.0 in structured JSON (`content-type: application/cloudevents+json`), in UTF-8; one
+in binary mode, with its attributes in headers, is a dead letter. Readers ignore fields that they do not know; a
+field that is absent may also be `null` in what others write.
+
+Money is `…_minor`, an integer of the currency's smallest unit. Times are RFC 3339 with a zone, dates `YYYY-MM-DD`.
+Three things are asked that a schema cannot say: integers are written without fraction or exponent (`100`, not
+`100.0` or `1e2`); times lie in the years 1900 to 2199, without leap seconds, and of their fractions six digits
+count; dates begin with the year 1.
 
 | attribute | meaning |
 |---|---|

@@ -267,6 +267,6 @@ def _fingerprint(command: SubmitPayment, number: str) -> bytes:
         command.currency,
         (method.kind, method.token, method.last4, method.brand) if method else command.method_id,
         shares,
-        command.save_method,
+        bool(command.save_method),
         command.plan_id,
     )

@@ -31,6 +31,15 @@ def test_a_sample_is_read_and_written_as_it_was_and_fits_its_schema(sample: Path
     assert fits(sample, message.type)
 
 
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_what_may_be_absent_may_be_null(sample: Path) -> None:
+    told = json.loads(sample.read_text())
+    message = READER.read(sample.read_bytes())
+    for model, part in ((type(message), told), (type(message.data), told["data"])):
+        part |= {name: None for name, field in model.model_fields.items() if not field.is_required()}
+    assert type(READER.read(json.dumps(told).encode())) is type(message)
+
+
 def test_every_message_has_a_sample_of_its_name() -> None:
     assert set(MESSAGES) <= {sample.stem for sample in SAMPLES}
 

@@ -123,6 +123,13 @@ def test_the_same_id_with_other_content_is_an_idempotency_conflict(changes: dict
     assert decision.tasks == ()
 
 
+def test_who_says_nothing_of_saving_the_method_and_who_says_no_ask_for_the_same() -> None:
+    for asked, again in ((False, None), (None, False)):
+        account = when(owing(V1=100), submit(100, save_method=asked)).state
+
+        assert outcome(when(account, submit(100, save_method=again), at=NOW + SECOND)) == ("done", None)
+
+
 def test_the_same_id_for_other_shares_is_an_idempotency_conflict() -> None:
     first = submit(100, allocation=shares(V1=60, V2=40))
     account = when(owing(V1=100, V2=100), first).state
