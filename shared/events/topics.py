@@ -78,7 +78,12 @@ PORTAL_SESSIONS = Topic("portal.sessions.v1", "person id", "gateways", get_args(
 PAYMENTS_COMMANDS = Topic(
     "payments.commands.v1", "guarantor account number", "gateways, staff", get_args(PaymentsCommand)
 )
-PAYMENTS_EVENTS = Topic("payments.events.v1", "guarantor account number", "payments", get_args(PaymentsEvent))
+PAYMENTS_EVENTS = Topic(
+    "payments.events.v1",
+    "guarantor account number, or a settlement's id for what is about no account",
+    "payments",
+    get_args(PaymentsEvent),
+)
 INSURANCE_COMMANDS = Topic("insurance.commands.v1", "patient id", "gateways, staff", get_args(InsuranceCommand))
 INSURANCE_EVENTS = Topic("insurance.events.v1", "patient id", "insurance", get_args(InsuranceEvent))
 INBOX_COMMANDS = Topic(
@@ -89,14 +94,19 @@ INBOX_COMMANDS = Topic(
 )
 INBOX_EVENTS = Topic(
     "inbox.events.v1",
-    "patient id, or `pool:<pool>` for work without a patient",
+    "patient id, `pool:<pool>` for work without a patient, or `routing-rules`",
     "inbox",
     get_args(InboxEvent),
 )
 NOTIFICATIONS_COMMANDS = Topic(
     "notifications.commands.v1", "person id", "gateways", get_args(NotificationsCommand)
 )
-NOTIFICATIONS_EVENTS = Topic("notifications.events.v1", "person id", "notifications", get_args(NotificationsEvent))
+NOTIFICATIONS_EVENTS = Topic(
+    "notifications.events.v1",
+    "person id, or `destination:<digest>` of the number that a text came from",
+    "notifications",
+    get_args(NotificationsEvent),
+)
 
 
 def _dead_letters(service: str) -> Topic:
