@@ -35,9 +35,9 @@ _OPENING: Final = """\
 
 Made by `python -m shared.events` from `shared/events/`; change it there.
 
-A Kafka value is a CloudEvent 1.0 in structured JSON (`content-type: application/cloudevents+json`), in UTF-8; one
-in binary mode, with its attributes in headers, is a dead letter. Readers ignore fields that they do not know; a
-field that is absent may also be `null` in what others write.
+A Kafka value is a CloudEvent 1.0 in structured JSON (`content-type: application/cloudevents+json`), in UTF-8
+without a byte order mark; one in binary mode, with its attributes in headers, is a dead letter. Readers ignore
+fields that they do not know; a field that is absent may also be `null` in what others write.
 
 Money is `…_minor`, an integer of the currency's smallest unit. Times are RFC 3339 with a zone, dates `YYYY-MM-DD`.
 Three things are asked that a schema cannot say: integers are written without fraction or exponent (`100`, not

@@ -215,6 +215,10 @@ def test_a_message_in_any_encoding_but_utf_8_is_unreadable(encoding: str) -> Non
     assert READER.header(raw) is None
 
 
+def test_a_byte_order_mark_leaves_the_envelope_to_answer_to() -> None:
+    assert faults(b"\xef\xbb\xbf" + payment()) == ("json",)
+
+
 def test_another_version_of_the_envelope_is_unreadable() -> None:
     with pytest.raises(UnreadableError, match=r"^no envelope: specversion$"):
         READER.read(json.dumps({**sample(SubmitPayment), "specversion": "2.0"}).encode())
