@@ -74,7 +74,7 @@ class Bodies:
             elif not replaced:
                 await send(message)
 
-        await self._app(scope, _in_time(receive), send_page)
+        await self._app(scope, _readable(Headers(scope=scope), _in_time(receive)), send_page)
 
 
 def _size(headers: Headers) -> int:
@@ -82,6 +82,17 @@ def _size(headers: Headers) -> int:
     if "transfer-encoding" in headers:
         return FILES_BYTES_MAX
     return int(headers.get("content-length", "0"))
+
+
+def _readable(headers: Headers, receive: Receive) -> Receive:
+    """Return what receives a body, and raises `HTTPException` where its text is in no charset that we read."""
+    if not http.of_another_charset(headers):
+        return receive
+
+    async def receive_nothing() -> Message:
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+    return receive_nothing
 
 
 def _in_time(receive: Receive) -> Receive:

@@ -5,7 +5,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import REGISTRY
-from prometheus_client.exposition import choose_encoder
+
+from shared.http import shown_metrics
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,8 +27,7 @@ async def ready(request: Request) -> JSONResponse:
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Show the metrics to Prometheus, in the format that it asks for."""
-    encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(REGISTRY), headers={"content-type": content_type})
+    return shown_metrics(REGISTRY, request)
 
 
 @router.get("/static/{version}/{name}")

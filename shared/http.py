@@ -21,6 +21,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.routing import APIRoute, iter_route_contexts
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -159,8 +160,7 @@ def _operations(
     @router.get("/metrics", response_class=Response)
     async def metrics(request: Request) -> Response:
         """Show the metrics to Prometheus, in the format that it asks for."""
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        return shown_metrics(registry, request)
 
     @router.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -175,6 +175,15 @@ def _operations(
         return _html(reference.asyncapi_page(asyncapi, "/asyncapi.json"))
 
     return router
+
+
+def shown_metrics(registry: CollectorRegistry, request: Request) -> Response:
+    """Return the metrics in the format that Prometheus asks for; in the oldest one where that cannot be read."""
+    try:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    except (TypeError, ValueError):
+        encode, content_type = choose_encoder("")
+    return Response(encode(registry), headers={"content-type": content_type})
 
 
 def _html(page: str) -> HTMLResponse:
@@ -281,9 +290,25 @@ class Gate:
             if not judged and isinstance(route, APIRoute):
                 judged = True
                 await judge(Request(scope), route.dependant)
+                if of_another_charset(Headers(scope=scope)):
+                    raise Problem(
+                        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Forms are sent in UTF-8.", reason="unknown_charset"
+                    )
             return await receive()
 
         await self._app(scope, receive_judged, send)
+
+
+_UTF_8: Final = frozenset({b"utf-8", b"utf8"})
+
+
+def of_another_charset(headers: Headers) -> bool:
+    """Tell whether a form with files names a charset that is not UTF-8, as all forms are (RFC 7578).
+
+    Starlette reads it in any codec of Python that is named, also in those that fail, or make what is no text.
+    """
+    kind, parameters = parse_options_header(headers.get("content-type"))
+    return kind == b"multipart/form-data" and parameters.get(b"charset", b"utf-8").lower() not in _UTF_8
 
 
 class _Server(uvicorn.Server):

@@ -48,6 +48,21 @@ async def test_of_who_is_not_signed_in_nothing_long_is_read(
     assert "Please sign in again" in answer.text
 
 
+@pytest.mark.parametrize("cookie", [{}, {"person": OVER}])
+@pytest.mark.parametrize("charset", ["undefined", "unicode_escape"])
+async def test_a_form_is_read_in_utf_8_alone(world: World, cookie: dict[str, Any], charset: str) -> None:
+    fields = {"csrf": CSRF, "captcha": "\\ud800", "account_number": "\\ud800", "last_name": "\\ud800"}
+    parts = [
+        f'--b\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{one}\r\n' for name, one in fields.items()
+    ]
+    content = "".join([*parts, "--b--\r\n"]).encode()
+    headers = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
+    async with world.visitor(cookie=cookie) as browser:
+        answer = await browser.post("/pay-my-bill", content=content, headers=headers)
+    assert answer.status_code == 415
+    assert "That did not work" in answer.text
+
+
 async def test_no_more_is_read_at_once_than_there_is_room_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,7 +84,7 @@ forms = APIRouter(prefix="/v1")
 
 @forms.post("/forms", max_body_size=2 * BODY_BYTES_MAX)
 async def form(file: UploadFile, caller: Annotated[Caller, Depends(staff("billing"))]) -> dict[str, Any]:
-    return {"size": file.size, "subject": caller.subject}
+    return {"name": file.filename, "size": file.size, "subject": caller.subject}
 
 
 @dataclass

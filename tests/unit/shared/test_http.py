@@ -177,7 +177,22 @@ async def test_a_body_is_read_for_whom_may_call(client: ClientSession, provider:
     form = FormData()
     form.add_field("file", b"x" * BODY_BYTES_MAX, filename="a")
     async with client.post("/v1/forms", data=form, headers=bearer(provider.token("billing"))) as response:
-        assert await response.json() == {"size": BODY_BYTES_MAX, "subject": "staff:ann"}
+        assert await response.json() == {"name": "a", "size": BODY_BYTES_MAX, "subject": "staff:ann"}
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "unicode_escape", "latin-1"])
+async def test_a_form_is_read_in_utf_8_alone(charset: str, client: ClientSession, provider: Identity) -> None:
+    named = "a\\ud800ä.txt"
+    form = f'--x\r\ncontent-disposition: form-data; name="file"; filename="{named}"\r\n\r\nab\r\n--x--\r\n'
+    headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    allowed = bearer(provider.token("billing"))
+    async with client.post("/v1/forms", data=form.encode(), headers=headers) as response:
+        await problem(response, 401)
+    async with client.post("/v1/forms", data=form.encode(), headers=headers | allowed) as response:
+        assert (await problem(response, 415))["reason"] == "unknown_charset"
+    headers = {"content-type": "multipart/form-data; boundary=x; charset=UTF-8"}
+    async with client.post("/v1/forms", data=form.encode(), headers=headers | allowed) as response:
+        assert (await response.json())["name"] == named
 
 
 @pytest.mark.parametrize("path", ["/v1/refused", "/v1/broken/G-77", "/health/live", "/docs", "/v1/nothing"])
@@ -230,6 +245,8 @@ async def test_metrics_come_in_the_format_that_is_asked_for(service: Service, cl
     async with client.get("/metrics", headers={"accept": "application/openmetrics-text"}) as response:
         assert (await response.text()).endswith("# EOF\n")
         assert response.content_type == "application/openmetrics-text"
+    async with client.get("/metrics", headers={"accept": "text/plain;version=first"}) as response:
+        assert (response.status, response.content_type) == (200, "text/plain")
 
 
 async def test_when_cancelled_the_server_finishes_the_call_under_way(
