@@ -157,6 +157,7 @@ async def test_words_are_found_in_ones_own_pools_only(inbox: Inbox) -> None:
     assert await found(word) == [second["item_id"], first["item_id"]]
     assert await found(f"{word} horse") == [first["item_id"]]
     assert await found(f"{word} -horse") == [second["item_id"]]
+    assert await found(f"{'-' * 40} {word} -!-(- horse") == [first["item_id"]]
     assert await found(word, "crm") == [hidden["item_id"]]
     page = await inbox.get(f"/v1/search?q={word}&limit=1")
     rest = await inbox.get(f"/v1/search?q={word}&limit=1&after={page.body['next']}")
