@@ -259,6 +259,7 @@ async def test_of_a_batch_of_mail_events_what_is_no_news_is_passed_over_and_the_
     bounced = {"event": "bounced", "message_id": f"<{sent}@mail.example>"}
     assert await told(bounced, {"event": "delivered"}) == 422
     assert await told({"event": "opened"}, {"message_id": "1"}) == 422
+    assert await told(bounced, {"event": "bounced", "message_id": "<1\0@mail.example>"}) == 422
     assert world.told("alert-failed", person) == []
     assert await told({"event": "opened", "message_id": sent}, {"event": "clicked"}, bounced) == 204
     await world.said("alert-failed", person)

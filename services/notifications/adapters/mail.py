@@ -31,7 +31,7 @@ News = Literal["delivered", "bounced", "complained"]
 
 class _Event(BaseModel):
     event: News
-    message_id: Annotated[str, Field(min_length=1, max_length=300)]
+    message_id: Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 _EVENTS: Final = TypeAdapter(Annotated[list[dict[str, JsonValue]], Field(max_length=_EVENTS_MAX)])

@@ -112,7 +112,7 @@ class HttpCarrier:
 def receipt(form: Mapping[str, Any]) -> ReceiptStatus | None:
     """Return what a receipt says became of a text, if that is news."""
     status, code = _STATUSES.get(str(form.get("MessageStatus"))), str(form.get("ErrorCode", ""))
-    return "bounced" if status == "failed" and code.isdecimal() and int(code) in _GONE else status
+    return "bounced" if status == "failed" and code in map(str, _GONE) else status
 
 
 def inbound(form: Mapping[str, Any]) -> tuple[str, str]:

@@ -209,6 +209,7 @@ async def test_a_text_is_found_again_by_the_reference_in_its_words(status: str, 
         ("undelivered", "30003", "failed"),
         ("undelivered", "30005", "bounced"),
         ("failed", "no number", "failed"),
+        ("failed", "9" * 5_000, "failed"),
         (None, "30005", None),
     ],
 )
