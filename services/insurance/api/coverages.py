@@ -25,6 +25,7 @@ router = APIRouter(prefix="/v1", tags=["insurance"])
 PAYERS_MAX = 50
 
 
+OnePatient = Annotated[Id | None, Query(description="staff name one; without it, all whom the person acts for")]
 Person = Annotated[Caller, Depends(person)]
 PersonOrStaff = Annotated[Caller, Depends(person_or_staff("insurance", "supervisor"))]
 
@@ -139,7 +140,7 @@ async def patients(caller: Person, pool: ThePool) -> list[PatientView]:
 
 
 @router.get("/coverages")
-async def coverages(caller: PersonOrStaff, pool: ThePool, patient_id: Id | None = None) -> list[CoverageView]:
+async def coverages(caller: PersonOrStaff, pool: ThePool, patient_id: OnePatient = None) -> list[CoverageView]:
     """Show the coverages of all patients that the person acts for, or of one; staff name the patient."""
     known, found = await seen_coverages(pool, caller, patient_id)
     return [_view(shown, known, caller) for shown in found]
@@ -190,12 +191,12 @@ async def seen_patients(pool: Pool, caller: Caller, patient_id: str | None) -> l
 
 
 async def seen_coverage(
-    pool: Pool, caller: Caller, coverage_id: str
+    pool: Pool, caller: Caller, coverage_id: str, asked_for: str = "coverage"
 ) -> tuple[dict[str, KnownPatient], ShownCoverage]:
     """Return a coverage and its patient.
 
     Raises:
-        Problem: 404, there is no such coverage for this caller.
+        Problem: 404, there is none for this caller of what they asked for.
     """
     patient_id = await reads.patient_of_coverage(pool, coverage_id)
     for patient in await reads.patients(pool, [patient_id or ""]):
@@ -203,11 +204,13 @@ async def seen_coverage(
             for shown in await reads.coverages(pool, [patient.patient_id]):
                 if shown.coverage.coverage_id == coverage_id:
                     return {patient.patient_id: patient}, shown
-    raise Problem(HTTPStatus.NOT_FOUND, "There is no such coverage.", reason="not_found")
+    raise Problem(HTTPStatus.NOT_FOUND, f"There is no such {asked_for}.", reason="not_found")
 
 
 @router.get("/payers", response_model_exclude_none=True, dependencies=[Depends(anyone)])
-async def payers(q: Annotated[str, Query(max_length=100)] = "") -> list[PayerView]:
+async def payers(
+    q: Annotated[str, Query(max_length=100, description="a part of it; all without")] = "",
+) -> list[PayerView]:
     """Search the payer directory by name, alias or id."""
     return [PayerView(**dict(payer)) for payer in DIRECTORY.search(q)[:PAYERS_MAX]]
 

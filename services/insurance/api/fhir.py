@@ -14,50 +14,58 @@ from shared.events.envelope import Id
 from shared.problems import Problem
 from shared.routes import ThePool
 
-router = APIRouter(prefix="/fhir", tags=["FHIR"])
 
-Patient = Annotated[str | None, Query(max_length=140, description="a patient id, with or without `Patient/`")]
+class _Answer(JSONResponse):
+    media_type = fhir.MEDIA_TYPE
+
+
+router = APIRouter(prefix="/fhir", tags=["FHIR"], default_response_class=_Answer)
+
+Patient = Annotated[
+    str | None,
+    Query(pattern=r"^(Patient/)?[^\x00-\x1f\x7f]{1,128}$", description="a patient id, with or without `Patient/`"),
+]
 
 
 @router.get("/metadata", dependencies=[Depends(public)])
-async def metadata() -> JSONResponse:
+async def metadata() -> _Answer:
     """Tell what can be read."""
-    return _answer(fhir.capabilities())
+    return _Answer(fhir.capabilities())
 
 
 @router.get("/Coverage")
-async def search_coverages(caller: PersonOrStaff, pool: ThePool, patient: Patient = None) -> JSONResponse:
+async def search_coverages(caller: PersonOrStaff, pool: ThePool, patient: Patient = None) -> _Answer:
     """Search the coverages of a patient, or of all patients that the person acts for."""
     _, found = await seen_coverages(pool, caller, _patient_id(patient))
-    return _answer(fhir.bundle(_coverage(one, caller) for one in found))
+    return _Answer(fhir.bundle(_coverage(one, caller) for one in found))
 
 
 @router.get("/Coverage/{coverage_id}")
-async def read_coverage(coverage_id: Id, caller: PersonOrStaff, pool: ThePool) -> JSONResponse:
+async def read_coverage(coverage_id: Id, caller: PersonOrStaff, pool: ThePool) -> _Answer:
     """Read one coverage, by our id or by the one that FHIR has instead."""
     own = coverage_id
     if await reads.patient_of_coverage(pool, coverage_id) is None:
         own = await reads.coverage_of_digest(pool, coverage_id) or coverage_id
     _, shown = await seen_coverage(pool, caller, own)
-    return _answer(_coverage(shown, caller))
+    return _Answer(_coverage(shown, caller))
 
 
 @router.get("/CoverageEligibilityResponse")
-async def search_responses(caller: PersonOrStaff, pool: ThePool, patient: Patient = None) -> JSONResponse:
+async def search_responses(caller: PersonOrStaff, pool: ThePool, patient: Patient = None) -> _Answer:
     """Search what payers said last of the coverages of a patient, or of all that the person acts for."""
     _, found = await seen_coverages(pool, caller, _patient_id(patient))
-    return _answer(fhir.bundle(one for shown in found if (one := fhir.eligibility(shown))))
+    return _Answer(fhir.bundle(one for shown in found if (one := fhir.eligibility(shown))))
 
 
 @router.get("/CoverageEligibilityResponse/{response_id}")
-async def read_response(response_id: Id, caller: PersonOrStaff, pool: ThePool) -> JSONResponse:
+async def read_response(response_id: Id, caller: PersonOrStaff, pool: ThePool) -> _Answer:
     """Read what the payer said last of a coverage; an answer that a newer one replaced is not found."""
     asked = await reads.verification(pool, response_id)
     if asked is not None:
-        _, shown = await seen_coverage(pool, caller, asked.verification.coverage_id)
+        _, shown = await seen_coverage(pool, caller, asked.verification.coverage_id, "response")
         response = fhir.eligibility(shown)
         if response is not None and response["id"] == response_id:
-            return _answer(response)
+            return _Answer(response)
     raise Problem(HTTPStatus.NOT_FOUND, "There is no such response.", reason="not_found")
 
 
@@ -67,7 +75,3 @@ def _coverage(shown: ShownCoverage, caller: Caller) -> fhir.Resource:
 
 def _patient_id(reference: str | None) -> str | None:
     return reference.removeprefix("Patient/") if reference is not None else None
-
-
-def _answer(resource: fhir.Resource) -> JSONResponse:
-    return JSONResponse(resource, media_type=fhir.MEDIA_TYPE)
