@@ -13,9 +13,11 @@ import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from shared.database import AWAY, is_misuse, is_of_database
 
@@ -90,8 +92,17 @@ def response(error: HTTPException) -> Response:
     return JSONResponse(document | extensions, error.status_code, error.headers, MEDIA_TYPE)
 
 
-async def _on_http_exception(_request: Request, error: HTTPException) -> Response:
+async def _on_http_exception(request: Request, error: HTTPException) -> Response:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.headers = {"Allow": ", ".join(_methods(request))}
     return response(error)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return all methods that a path takes; the router itself names those of the first route that fits."""
+    routes = (context.original_route for context in iter_route_contexts(request.app.routes))
+    fitting = [one for one in routes if isinstance(one, Route) and one.path_regex.match(request.scope["path"])]
+    return sorted({method for one in fitting for method in one.methods or ()})
 
 
 async def _on_validation_error(_request: Request, error: RequestValidationError) -> Response:

@@ -82,6 +82,11 @@ async def database() -> None:
 forms = APIRouter(prefix="/v1")
 
 
+@forms.delete("/me", dependencies=[Depends(public)])
+async def forget() -> str:
+    return "forgotten"
+
+
 @forms.post("/forms", max_body_size=2 * BODY_BYTES_MAX)
 async def form(file: UploadFile, caller: Annotated[Caller, Depends(staff("billing"))]) -> dict[str, Any]:
     return {"name": file.filename, "size": file.size, "subject": caller.subject}

@@ -33,9 +33,15 @@ async def test_a_raised_problem_is_answered_with_its_extensions(client: ClientSe
 async def test_what_is_not_there_is_a_problem_too(client: ClientSession) -> None:
     async with client.get("/v1/nothing") as response:
         assert (await problem(response, 404))["type"] == "about:blank"
-    async with client.delete("/v1/me") as response:
+    async with client.put("/v1/accounts/A%2F1/visits/V") as response:
         await problem(response, 405)
         assert response.headers["allow"] == "GET"
+
+
+async def test_what_a_path_does_not_take_is_refused_with_all_that_it_takes(client: ClientSession) -> None:
+    async with client.put("/v1/me") as response:
+        await problem(response, 405)
+        assert response.headers["allow"] == "DELETE, GET"
 
 
 async def test_a_database_that_is_away_is_told_as_such(client: ClientSession) -> None:
