@@ -132,6 +132,14 @@ class _Api(FastAPI):
         return super().openapi()
 
 
+_NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
+    503: {"description": "Something that it needs is not there.", "content": {"application/json": {}}}
+}
+_METRICS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}
+}
+
+
 def _operations(
     app: FastAPI, readiness: Readiness, registry: CollectorRegistry, asyncapi: Mapping[str, Any]
 ) -> APIRouter:
@@ -143,7 +151,7 @@ def _operations(
         """Tell that the process answers."""
         return {"ok": True}
 
-    @router.get("/health/ready", responses={503: {"description": "Something that it needs is not there."}})
+    @router.get("/health/ready", responses=_NOT_READY)
     async def ready() -> JSONResponse:
         """Tell whether the process has all that it needs, and each thing that it needs."""
         try:
@@ -157,7 +165,7 @@ def _operations(
             HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE,
         )
 
-    @router.get("/metrics", response_class=Response)
+    @router.get("/metrics", response_class=Response, responses=_METRICS)
     async def metrics(request: Request) -> Response:
         """Show the metrics to Prometheus, in the format that it asks for."""
         return shown_metrics(registry, request)

@@ -33,6 +33,11 @@ def one_of_process(make: Callable[[State], Made]) -> Callable[[Request], Awaitab
     return find
 
 
+def body_of(content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return what the OpenAPI document tells of a body that a route reads by itself."""
+    return {"requestBody": {"required": True, "content": {content_type: {"schema": schema}}}}
+
+
 async def _pool(request: Request) -> Pool:
     pool: Pool = request.app.state.pool
     return pool

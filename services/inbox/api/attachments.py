@@ -3,7 +3,7 @@
 import uuid
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response, UploadFile
@@ -50,6 +50,10 @@ _SANDBOX: Final = "sandbox; default-src 'none'; frame-ancestors 'none'"
 _RUNS_IN_BROWSERS: Final = frozenset({"text/html", "image/svg+xml", "text/xml"})
 
 
+def _bytes_of(content_type: str) -> dict[int | str, dict[str, Any]]:
+    return {HTTPStatus.OK: {"content": {content_type: {"schema": {"type": "string", "format": "binary"}}}}}
+
+
 def _previewer(state: State) -> Previewer:
     previewer = Previewer()
     state.stack.push_async_callback(previewer.close)
@@ -79,7 +83,7 @@ async def upload(
     return await uploader.scanned(uploaded)
 
 
-@router.get("/attachments/{attachment_id}", response_class=StreamingResponse)
+@router.get("/attachments/{attachment_id}", response_class=StreamingResponse, responses=_bytes_of("*/*"))
 async def download(
     attachment_id: Id, caller: PersonOrStaff, pool: ThePool, now: Now, kept: TheIntake
 ) -> StreamingResponse:
@@ -99,7 +103,7 @@ async def download(
     )
 
 
-@router.get("/attachments/{attachment_id}/preview", response_class=Response)
+@router.get("/attachments/{attachment_id}/preview", response_class=Response, responses=_bytes_of(CONTENT_TYPE))
 async def show_preview(
     attachment_id: Id,
     caller: PersonOrStaff,
@@ -107,7 +111,7 @@ async def show_preview(
     now: Now,
     kept: TheIntake,
     previewer: ThePreviewer,
-    page: Annotated[int, Query(ge=1, le=1000)] = 1,
+    page: Annotated[int, Query(ge=1, le=1000, description="of a PDF")] = 1,
 ) -> Response:
     """Give a picture of a picture, or of a page of a PDF, drawn anew."""
     attachment = await _readable(pool, caller, attachment_id, now)

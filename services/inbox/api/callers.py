@@ -17,7 +17,10 @@ Supervisor = Annotated[Caller, Depends(staff("supervisor"))]
 _VERSION = re.compile(r'(?:W/)?"?(\d{1,18})"?')
 
 
-async def _seen_version(if_match: Annotated[str | None, Header()] = None) -> int:
+IfMatch = Annotated[str | None, Header(description="needed: the version that the change is about, an `ETag`")]
+
+
+async def _seen_version(if_match: IfMatch = None) -> int:
     """Return the version that the caller has seen; one that cannot be is older than any."""
     if if_match is None:
         raise Problem(

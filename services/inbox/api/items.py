@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from services.inbox.api.callers import SeenVersion, Staff, not_found
-from services.inbox.api.places import PAGE_MAX, After, ThreadPart, before, cursor, newest_before, place
+from services.inbox.api.places import After, Limit, ThreadPart, before, cursor, newest_before, place
 from services.inbox.api.views import ItemDetail, ItemView, item_detail, item_view
 from services.inbox.domain.commands import (
     Assignee,
@@ -137,8 +137,8 @@ async def items(
     caller: Staff,
     pool: ThePool,
     now: Now,
-    state: ItemState = "open",
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+    state: Annotated[ItemState, Query(description="of the items to show")] = "open",
+    limit: Limit = 50,
     after: After = None,
 ) -> ItemPage:
     """Show a page of a pool's items of one state."""
@@ -153,11 +153,11 @@ async def items(
 
 @router.get("/search")
 async def search_items(
-    q: Annotated[str, Query(max_length=200)],
+    q: Annotated[str, Query(max_length=200, description='words; `or`, `-without`, `"in this order"`')],
     caller: Staff,
     pool: ThePool,
     now: Now,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+    limit: Limit = 50,
     after: After = None,
 ) -> ItemPage:
     """Show items of the caller's pools, of any state, by words of their subjects and messages; newest first."""

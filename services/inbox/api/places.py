@@ -13,7 +13,8 @@ from services.inbox.reads import MESSAGES_MAX, NEWEST, Part, Place
 from shared.problems import Problem
 
 PAGE_MAX: Final = 200
-After = Annotated[str | None, Query(max_length=400)]
+After = Annotated[str | None, Query(max_length=400, description="where the page before ended, as it told")]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="how many at most")]
 
 _PLACE: Final = TypeAdapter(Place)
 
@@ -59,7 +60,7 @@ def _part(
     before: Annotated[
         str | None, Query(max_length=400, description="`earlier` of the part that comes after this one")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=MESSAGES_MAX)] = MESSAGES_MAX,
+    limit: Annotated[int, Query(ge=1, le=MESSAGES_MAX, description="how many messages at most")] = MESSAGES_MAX,
 ) -> Part:
     return Part(newest_before(before), limit)
 

@@ -29,7 +29,7 @@ from services.inbox.reads import find_attachment
 from shared.auth import public
 from shared.events.envelope import Id
 from shared.problems import Problem
-from shared.routes import Now
+from shared.routes import Now, body_of
 
 LIFETIME: Final = timedelta(hours=24)
 _PART_BYTES: Final = 4 * 1024 * 1024
@@ -60,7 +60,10 @@ class TusRoute(APIRoute):
         return handle_tus
 
 
-async def _speaks_tus(_caller: PersonOrStaff, tus_resumable: Annotated[str | None, Header()] = None) -> None:
+Spoken = Annotated[str | None, Header(description=f"needed: {_VERSION}")]
+
+
+async def _speaks_tus(_caller: PersonOrStaff, tus_resumable: Spoken = None) -> None:
     if tus_resumable != _VERSION:
         raise Problem(
             HTTPStatus.PRECONDITION_FAILED,
@@ -110,8 +113,10 @@ async def abilities() -> Response:
 async def begin(
     uploader: TheUploader,
     now: Now,
-    upload_length: Annotated[int, Header(ge=0)],
-    upload_metadata: Annotated[str, Header(max_length=4096)],
+    upload_length: Annotated[int, Header(ge=0, description="of the file, in bytes")],
+    upload_metadata: Annotated[
+        str, Header(max_length=4096, description="`filename` and `patient_id`, each with its value in base64")
+    ],
 ) -> Response:
     """Announce a file: its size, and as metadata its `filename` and the `patient_id` whose message it is for."""
     told = _metadata(upload_metadata)
@@ -143,14 +148,15 @@ async def look(upload_id: UploadId, uploader: TheUploader, now: Now) -> Response
     status_code=HTTPStatus.NO_CONTENT,
     dependencies=_spoken,
     max_body_size=FILE_BYTES_MAX,
+    openapi_extra=body_of(_CONTENT_TYPE, {"type": "string", "format": "binary"}),
 )
 async def go_on(
     upload_id: UploadId,
     request: Request,
     uploader: TheUploader,
     now: Now,
-    upload_offset: Annotated[int, Header(ge=0)],
-    content_type: Annotated[str, Header()] = "",
+    upload_offset: Annotated[int, Header(ge=0, description="the byte that comes first")],
+    content_type: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
     """Bring more of a file from where it stopped; what came before a connection broke is kept."""
     if content_type != _CONTENT_TYPE:

@@ -100,13 +100,15 @@ def _feed(state: State) -> Feed:
     return Feed(state.pool)
 
 
-@router.get("/stream", response_class=EventSourceResponse)
+@router.get("/stream", response_class=EventSourceResponse, responses={200: {"content": {"text/event-stream": {}}}})
 async def stream(
     caller: Annotated[Caller, Depends(person_or_staff(*ROLES))],
     feed: Annotated[Feed, Depends(one_of_process(_feed))],
     pool: ThePool,
     clock: TheClock,
-    last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+    last_event_id: Annotated[
+        str | None, Header(max_length=64, description="of the last event that was seen")
+    ] = None,
 ) -> EventSourceResponse:
     """Tell what happens from now on, after all that happened since the last event that the caller saw."""
     scope: Scope

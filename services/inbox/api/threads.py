@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from services.inbox.api.callers import Person, not_found, person_of, reading
-from services.inbox.api.places import PAGE_MAX, After, ThreadPart, before, newest_before
+from services.inbox.api.places import PAGE_MAX, After, Limit, ThreadPart, before, newest_before
 from services.inbox.api.views import ThreadDetail, ThreadView, thread_detail, thread_view
 from services.inbox.domain.patient import Reason, recipients
 from services.inbox.domain.routing import PROVIDER
@@ -19,6 +19,10 @@ from shared.events.envelope import Id
 from shared.routes import Now, ThePool
 
 router = APIRouter(prefix="/v1", tags=["threads"])
+
+OnePatient = Annotated[
+    Id | None, Query(description="one of those whom the person acts for; without it, all or the first")
+]
 
 
 class ActedForView(BaseModel):
@@ -50,7 +54,7 @@ async def patients(caller: Person, pool: ThePool) -> list[ActedForView]:
 
 @router.get("/recipients")
 async def recipients_of(
-    caller: Person, pool: ThePool, now: Now, patient_id: Id | None = None
+    caller: Person, pool: ThePool, now: Now, patient_id: OnePatient = None
 ) -> list[RecipientView]:
     """Show the providers whom a patient, or the person themself, may write to, the nearest first."""
     own = [one.patient_id for one in await patients_of(pool, person_of(caller))]
@@ -99,8 +103,8 @@ async def threads(
     caller: Person,
     pool: ThePool,
     response: Response,
-    patient_id: Id | None = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_MAX,
+    patient_id: OnePatient = None,
+    limit: Limit = PAGE_MAX,
     after: After = None,
 ) -> list[ThreadView]:
     """Show a page of the threads of the patients for whom the person acts, or of one of them; newest first.

@@ -5,7 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from services.insurance import reads
@@ -31,6 +31,7 @@ from shared.routes import TheAsk, ThePool, own_settings
 
 router = APIRouter(prefix="/v1", tags=["staff"])
 
+Status = Annotated[Literal["open", "settled"], Query(description="of the work to show")]
 Staff = Annotated[Caller, Depends(staff("insurance", "supervisor"))]
 
 
@@ -122,7 +123,7 @@ class VerificationView(BaseModel):
 
 
 @router.get("/work")
-async def work_list(_: Staff, pool: ThePool, status: Literal["open", "settled"] = "open") -> list[WorkView]:
+async def work_list(_: Staff, pool: ThePool, status: Status = "open") -> list[WorkView]:
     """Show what is open, oldest first, or what was settled last; at most 500."""
     return [_view(one) for one in await reads.work_list(pool, settled=status == "settled")]
 

@@ -22,7 +22,7 @@ from shared.auth import public
 from shared.database import Pool
 from shared.events.notifications import CommandRefused
 from shared.problems import Problem
-from shared.routes import TheAsk, ThePool, own_settings
+from shared.routes import TheAsk, ThePool, body_of, own_settings
 
 router = APIRouter(prefix="/v1", tags=["callbacks"], dependencies=[Depends(public)])
 
@@ -32,9 +32,17 @@ _PAGE_HEADERS: Final = {
     )
 }
 
+# These bodies are read whole, for their signatures.
+_FORM: Final = body_of("application/x-www-form-urlencoded", {"type": "object"})
+_EVENTS: Final = body_of("application/json", {"type": "array", "items": {"type": "object"}})
+
 Own = Annotated[Settings, Depends(own_settings)]
-Reference = Annotated[str, Query(min_length=1, max_length=128, pattern=r"^[\w.-]+$")]
+Reference = Annotated[
+    str, Query(min_length=1, max_length=128, pattern=r"^[\w.-]+$", description="what we called the text")
+]
 Token = Annotated[str, Path(max_length=500)]
+CarrierSignature = Annotated[str, Header(description="as Twilio signs: HMAC-SHA1 of the URL and the form")]
+MailSignature = Annotated[str, Header(description="`t=SECONDS,v1=HEX`, HMAC-SHA256 of `t.body`")]
 
 
 async def _hearing(pool: ThePool, ask: TheAsk, own: Own) -> Hearing:
@@ -70,7 +78,7 @@ async def _reader(token: Token, pool: ThePool, own: Own) -> Reader:
 TheReader = Annotated[Reader, Depends(_reader)]
 
 
-async def _signed_form(request: Request, own: Own, x_twilio_signature: Annotated[str, Header()] = "") -> FormData:
+async def _signed_form(request: Request, own: Own, x_twilio_signature: CarrierSignature = "") -> FormData:
     """Return the form that the carrier sent.
 
     Raises:
@@ -88,7 +96,7 @@ async def _signed_form(request: Request, own: Own, x_twilio_signature: Annotated
 SignedForm = Annotated[FormData, Depends(_signed_form)]
 
 
-@router.post("/sms/receipts", status_code=HTTPStatus.NO_CONTENT)
+@router.post("/sms/receipts", status_code=HTTPStatus.NO_CONTENT, openapi_extra=_FORM)
 async def text_receipt(reference: Reference, form: SignedForm, hearing: TheHearing) -> None:
     """Hear from the carrier what became of a text; statuses on the way there are no news."""
     status = texts.receipt(form)
@@ -96,17 +104,19 @@ async def text_receipt(reference: Reference, form: SignedForm, hearing: TheHeari
         raise Problem(HTTPStatus.NOT_FOUND, "We sent no such message.", reason="not_found")
 
 
-@router.post("/sms/inbound")
-async def inbound_text(form: SignedForm, hearing: TheHearing) -> Response:
+class _NoAnswer(Response):
+    media_type = "application/xml"
+
+
+@router.post("/sms/inbound", response_class=_NoAnswer, openapi_extra=_FORM)
+async def inbound_text(form: SignedForm, hearing: TheHearing) -> _NoAnswer:
     """Hear what somebody texted: STOP, START and HELP in their variants; all else is nothing to us."""
     await hearing.text(*texts.inbound(form))
-    return Response(texts.NO_ANSWER, media_type="application/xml")
+    return _NoAnswer(texts.NO_ANSWER)
 
 
-@router.post("/email/events", status_code=HTTPStatus.NO_CONTENT)
-async def mail_events(
-    request: Request, own: Own, hearing: TheHearing, mail_signature: Annotated[str, Header()] = ""
-) -> None:
+@router.post("/email/events", status_code=HTTPStatus.NO_CONTENT, openapi_extra=_EVENTS)
+async def mail_events(request: Request, own: Own, hearing: TheHearing, mail_signature: MailSignature = "") -> None:
     """Hear from the mail service what became of mails; mails of others, and other kinds of events, are no news."""
     told = mail.receipts(own.email_secret.get_secret_value(), mail_signature, await request.body())
     if told == "signature_invalid":
@@ -117,13 +127,13 @@ async def mail_events(
         await hearing.receipt(reference, status)
 
 
-@router.get("/unsubscribe/{token}")  # noqa: FAST003  # `_reader` takes it
+@router.get("/unsubscribe/{token}", response_class=HTMLResponse)  # noqa: FAST003  # `_reader` takes it
 async def unsubscribe_page(reader: TheReader, pool: ThePool) -> HTMLResponse:
     """Show a page with a button; nothing is changed."""
     return await _page(pool, reader.person_id, "unsubscribe")
 
 
-@router.post("/unsubscribe/{token}")  # noqa: FAST003  # `_reader` takes it
+@router.post("/unsubscribe/{token}", response_class=HTMLResponse)  # noqa: FAST003  # `_reader` takes it
 async def unsubscribe(reader: TheReader, pool: ThePool, ask: TheAsk) -> HTMLResponse:
     """Send no more alerts to the contact that the alert went to (RFC 8058); again, it is so already."""
     asked = Unsubscribe(person_id=reader.person_id, contact_id=reader.contact_id)

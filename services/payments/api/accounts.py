@@ -43,7 +43,9 @@ router = APIRouter(prefix="/v1", tags=["accounts"])
 
 After = Annotated[str | None, Query(max_length=400, description="`next` of the part before")]
 Version = Annotated[int | None, Query(ge=1, description="of the receipt; without one, the newest")]
-_PDF: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"application/pdf": {}}}}
+_PDF: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 
 @router.get("/billing-summary")

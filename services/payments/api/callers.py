@@ -20,7 +20,7 @@ Person = Annotated[Caller, Depends(person)]
 PersonOrStaff = Annotated[Caller, Depends(person_or_staff("billing", "supervisor"))]
 Staff = Annotated[Caller, Depends(staff("billing", "supervisor"))]
 PathId = Annotated[str, Path(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Limit = Annotated[int, Query(ge=1, le=200)]
+Limit = Annotated[int, Query(ge=1, le=200, description="how many at most")]
 
 _STATUSES: Final[dict[str, HTTPStatus]] = {
     "not_found": HTTPStatus.NOT_FOUND,

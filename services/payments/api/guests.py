@@ -50,7 +50,7 @@ async def challenge(_: Gateway, own: TheSettings) -> dict[str, Any]:
     return guests.challenge(own.secret.get_secret_value(), own.guest_challenge_cost)
 
 
-@router.post("/lookup", responses={400: {}, 404: {}, 429: {}})
+@router.post("/lookup")
 async def lookup(
     typed: LookedUp,
     _: Gateway,

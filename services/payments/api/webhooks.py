@@ -7,14 +7,18 @@ import structlog
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from services.payments import reads
-from services.payments.adapters.processor import told_by_webhook
+from services.payments.adapters.processor import Told, told_by_webhook
 from services.payments.api.callers import TheSettings, or_refused
 from services.payments.domain.webhook import HearProcessor
 from shared.auth import public
 from shared.problems import Problem
-from shared.routes import Now, TheAsk, ThePool
+from shared.routes import Now, TheAsk, ThePool, body_of
 
 router = APIRouter(prefix="/v1/processor", tags=["processor"], dependencies=[Depends(public)])
+
+Signature = Annotated[
+    str, Header(max_length=200, description="`t=SECONDS,v1=HEX`, HMAC-SHA256 of `t.body`, made lately")
+]
 
 _ACTOR: Final = "service:processor"
 _WHY_NOT: Final = {
@@ -25,14 +29,19 @@ _WHY_NOT: Final = {
 log = structlog.get_logger(__name__)
 
 
-@router.post("/webhooks", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
+@router.post(
+    "/webhooks",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    openapi_extra=body_of("application/json", Told.model_json_schema()),
+)
 async def hear(
     request: Request,
     pool: ThePool,
     now: Now,
     ask: TheAsk,
     own: TheSettings,
-    processor_signature: Annotated[str, Header(max_length=200)] = "",
+    processor_signature: Signature = "",
 ) -> None:
     """Take up an event of the processor, once; it sends an event again until it is taken."""
     secret = own.processor_secret.get_secret_value()

@@ -69,7 +69,9 @@ class Imported(BaseModel):
 
 @router.get("/work")
 async def list_work(
-    _: Staff, pool: ThePool, status: Annotated[Literal["open", "settled"], Query()] = "open"
+    _: Staff,
+    pool: ThePool,
+    status: Annotated[Literal["open", "settled"], Query(description="of the work to show")] = "open",
 ) -> list[WorkView]:
     """Show work: what is open, oldest first, or what was settled last."""
     return [WorkView(**_shown(one)) for _key, one in await reads.work(pool, settled=status == "settled")]
