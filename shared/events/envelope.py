@@ -36,7 +36,7 @@ Id = Annotated[str, Field(pattern=_ID)]
 
 
 class _Written:
-    """Takes what JSON says of a day or a time only if it is written as in a calendar.
+    """Takes what is said of a day or a time only if it is written as in a calendar.
 
     Of digits alone pydantic makes seconds since 1970: also of `00000000`, and of `202603021405`, as HL7 has it.
     """
@@ -48,7 +48,14 @@ class _Written:
         said: Any = handler(source)
         text = core_schema.str_schema(pattern=self._pattern)
         written = core_schema.chain_schema([text, {**said, "strict": False}])
-        return core_schema.json_or_python_schema(json_schema=written, python_schema=said)
+        # The body of a call has been read from JSON before.
+        checked = core_schema.no_info_before_validator_function(self._checked, said)
+        return core_schema.json_or_python_schema(json_schema=written, python_schema=checked)
+
+    def _checked(self, value: object) -> object:
+        if isinstance(value, date) or (isinstance(value, str) and re.match(self._pattern, value)):
+            return value
+        raise ValueError("it is not written as in a calendar")
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return handler(schema["python_schema"])

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import holidays
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from shared.zones import zone_named
 
@@ -20,14 +20,18 @@ def _zone(name: str) -> str:
     return name
 
 
+# In JSON Schema a `time` has a zone; one that stands here does not count.
+_TimeOfDay = Annotated[time, WithJsonSchema({"type": "string", "examples": ["08:00:00"]})]
+
+
 class Hours(BaseModel):
     """The business hours that time limits run in, of local days (0 is Monday), without public holidays."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     time_zone: Annotated[str, AfterValidator(_zone)] = "America/New_York"
-    opens: time = time(8)
-    closes: time = time(17)
+    opens: _TimeOfDay = time(8)
+    closes: _TimeOfDay = time(17)
     weekdays: Annotated[tuple[Annotated[int, Field(ge=0, le=6)], ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
     holidays: Literal["US", "none"] = "US"
 

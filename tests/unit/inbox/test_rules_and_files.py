@@ -157,6 +157,17 @@ def test_the_default_rules_could_be_put_again() -> None:
     assert outcome(when(None, put(*DEFAULT_RULES.rules))) == ("done", None)
 
 
+@pytest.mark.parametrize("number", [1_803_520_000, 1_803_520_000_000, 1.5, "1803520000"])
+def test_a_number_is_no_time_since_nobody_knows_what_it_counts(number: object) -> None:
+    with pytest.raises(ValidationError, match="valid_from"):
+        RuleSet.model_validate({"rules": (), "valid_from": number})
+
+
+def test_times_of_day_are_told_without_the_zone_that_they_do_not_have() -> None:
+    opens = Hours.model_json_schema()["properties"]["opens"]
+    assert (opens["default"], "format" in opens) == ("08:00:00", False)
+
+
 NEW_YORK = Hours()
 
 
