@@ -1,11 +1,15 @@
-"""Money as people type it."""
+"""Money as people type it, and numbers that pages carry along."""
 
 from decimal import Decimal
+from typing import Final
 
 from babel import Locale
 from babel.numbers import NumberFormatError, get_currency_precision, parse_decimal
 
 from portal.language import _, currency_sign
+
+_LONG: Final = 18
+"""More digits are no version or number of ours, and Python reads no more than some thousands."""
 
 
 class AmountError(ValueError):
@@ -35,6 +39,11 @@ def typed_amount(text: str, currency: str) -> int:
     if minor <= 0:
         raise AmountError(_("The amount must be more than zero."))
     return int(minor)
+
+
+def whole(text: str) -> int | None:
+    """Return the number that a page of ours carried along; nothing if it is none."""
+    return int(text) if len(text) <= _LONG and text.isdecimal() else None
 
 
 def written_amount(amount_minor: int, currency: str) -> str:

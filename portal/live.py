@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sse_starlette import EventSourceResponse
 
+from portal.amounts import whole
 from portal.events import Events
 from portal.guarding import csrf_token, not_found, page_router
 from portal.sessions import Sessions
@@ -41,9 +42,8 @@ async def live(signed: str, request: Request) -> Response:
         raise not_found()
     events: Events = request.app.state.events
     last_boot, _, last = request.headers.get("last-event-id", "").partition(":")
-    if last_boot == events.boot and last.isdecimal():
-        number = int(last)
-        boot = last_boot
+    if last_boot == events.boot and (seen := whole(last)) is not None:
+        number, boot = seen, last_boot
     return EventSourceResponse(_news(events, boot, number, keys), ping=PING_S, headers={"x-accel-buffering": "no"})
 
 

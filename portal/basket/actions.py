@@ -14,6 +14,7 @@ from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
+from portal.amounts import whole
 from portal.basket.answers import Item, Newer, called
 from portal.basket.panes import HOURS, Where, gone, item_of, moved, pane, show_item
 from portal.calls import ServiceProblem
@@ -52,7 +53,8 @@ async def work(item_id: str, request: Request, staff: Staff, action: Annotated[s
 async def act(action: Action, item_id: str, request: Request, staff: Staff) -> Response:
     """Change an item."""
     form = await request.form()
-    version = str(form.get("version") or "")
+    # One that our page did not write is older than any.
+    version = whole(str(form.get("version"))) or 0
     body = _body(action, form, request)
     try:
         told = await _change(staff, item_id, action, version, body)
@@ -77,14 +79,14 @@ def _body(action: Action, form: FormData, request: Request) -> dict[str, Any] | 
             told = {"pool": text.get("pool", ""), "assignee": assignee and f"staff:{called(assignee)}"}
             return {"reason": text.get("reason", "")} | {name: value for name, value in told.items() if value}
         case "postpone":
-            hours = int(text["hours"]) if text.get("hours", "").isdecimal() else HOURS[0]
-            return {"until": (request.app.state.clock.now() + timedelta(hours=min(hours, HOURS[-1]))).isoformat()}
+            hours = min(whole(text.get("hours", "")) or HOURS[0], HOURS[-1])
+            return {"until": (request.app.state.clock.now() + timedelta(hours=hours)).isoformat()}
         case "escalate":
             return {"reason": text.get("reason", "")}
 
 
 async def _change(
-    staff: StaffAtPage, item_id: str, action: Action, version: str | int, body: Mapping[str, Any] | None
+    staff: StaffAtPage, item_id: str, action: Action, version: int, body: Mapping[str, Any] | None
 ) -> Any:
     path = f"/v1/items/{segment(item_id)}/{action}"
     answer = await staff.call("POST", "inbox", path, json=body, headers={"if-match": f'"{version}"'})

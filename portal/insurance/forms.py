@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from portal.amounts import whole
 from portal.answers import Patient
 from portal.insurance.answers import Coverage, Payer
 from portal.language import _
@@ -137,14 +138,14 @@ def request_change(
         typed.faults["all"] = _("Nothing here differs from what is on file.")
     if typed.faults:
         return None
-    version = typed["base_version"]
+    version = whole(typed["base_version"])
     try:
         return RequestChange(
             change_id=typed["change_id"],
             coverage_id=coverage.coverage_id,
             patient_id=coverage.patient_id,
             session_id=session_id,
-            base_version=int(version) if version.isdecimal() else coverage.version,
+            base_version=coverage.version if version is None else version,
             changes=CoverageChanges.model_validate(changes),
             note=typed["note"] or None,
         )

@@ -23,6 +23,19 @@ async def test_a_change_names_the_version_that_its_author_saw(world: World) -> N
     assert claim.body is None
 
 
+@pytest.mark.parametrize("version", ["4\r\nx: y", "9" * 5_000, "four", ""])
+async def test_a_version_that_no_page_wrote_is_older_than_any(world: World, version: str) -> None:
+    given(world, item())
+    world.services.answer("POST", "/v1/items/i-1/postpone", {"reason": "stale_version", "detail": "-"}, 412)
+    async with world.staff() as browser:
+        sent = {"version": version, "hours": version}
+        answer = await browser.post("/basket/items/i-1/postpone", data=sent, headers=PANE)
+    assert answer.status_code == 422
+    assert "Somebody changed this in the meantime." in answer.text
+    (postponed,) = world.services.calls("POST", "/v1/items/i-1/postpone")
+    assert postponed.headers["If-Match"] == '"0"'
+
+
 @pytest.mark.parametrize("kind", ["message", "work"])
 async def test_what_is_asked_for_twice_by_mistake_is_nothing_else_the_second_time(world: World, kind: str) -> None:
     async def buttons(**fields: Any) -> list[tuple[bool, str]]:

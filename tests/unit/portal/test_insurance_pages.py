@@ -205,6 +205,14 @@ async def test_a_refusal_that_comes_late_is_told_on_whatever_page_is_open_then(
     assert [said in page for page in told] == [True, False]
 
 
+async def test_a_version_that_no_page_wrote_is_the_present_one(world: World) -> None:
+    async with world.person() as browser:
+        given(world, coverage())
+        told = {"change_id": "x-1", "payer_name": "New Mutual", "plan_name": "Silver", "relationship": "self"}
+        await browser.post("/insurance/c-1/change", data=form(**told, base_version="9" * 5_000))
+    assert world.producer.sent[0]["data"]["base_version"] == 3
+
+
 async def test_a_change_names_what_differs_and_the_version_that_was_seen(world: World) -> None:
     async with world.person() as browser:
         given(world, coverage())
