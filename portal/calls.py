@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict
+from starlette.datastructures import UploadFile
 
 from portal.identity import IdentityProvider
 from portal.settings import PortalSettings
@@ -25,6 +26,8 @@ FILES_MAX: Final = 100
 """How many are under way at once; the next waits for its connection as long as a call may take."""
 ASIDE_S: Final = 4.0
 """How long a page waits for a part that it can do without."""
+
+_PIECE_BYTES: Final = 64 * 1024
 
 _Part = TypeVar("_Part")
 
@@ -172,6 +175,15 @@ class Services:
             if response.status >= HTTPStatus.BAD_REQUEST:
                 raise await _failure(service, response)
             yield response
+
+
+async def pieces(file: UploadFile) -> AsyncIterator[bytes]:
+    """Give a file of a form, to be sent on.
+
+    The file itself is the form's to close: aiohttp would, in a thread of its own, while the form does.
+    """
+    while piece := await file.read(_PIECE_BYTES):
+        yield piece
 
 
 async def aside(part: Awaitable[_Part]) -> _Part | None:

@@ -8,7 +8,7 @@ from typing import Final
 import aiohttp
 from starlette.datastructures import FormData, UploadFile
 
-from portal.calls import Answered, ServiceAwayError, ServiceProblem
+from portal.calls import Answered, ServiceAwayError, ServiceProblem, pieces
 from portal.language import N_, gettext
 from portal.visitors import PersonAtPage
 
@@ -85,7 +85,7 @@ async def read_card(person: PersonAtPage, patient_id: str, form: FormData) -> Ca
     chosen = {side: form.get(name) for name, side in SIDES.items()}
     for side, file in chosen.items():
         if isinstance(file, UploadFile) and file.filename:
-            body.add_field(side, file.file, filename=file.filename, content_type="application/octet-stream")
+            body.add_field(side, pieces(file), filename=file.filename, content_type="application/octet-stream")
         elif side == "file":
             return Card(refused=gettext(_MISSING))
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)

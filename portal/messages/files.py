@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 from starlette.datastructures import FormData, UploadFile
 
-from portal.calls import ServiceProblem
+from portal.calls import ServiceProblem, pieces
 from portal.guarding import FILES_MAX
 from portal.visitors import PersonAtPage, StaffAtPage
 
@@ -39,7 +39,9 @@ async def upload(visitor: PersonAtPage | StaffAtPage, patient_id: str, file: Upl
     name = file.filename or ""
     body = aiohttp.FormData()
     body.add_field("patient_id", patient_id)
-    body.add_field("file", file.file, filename=name, content_type=file.content_type or "application/octet-stream")
+    body.add_field(
+        "file", pieces(file), filename=name, content_type=file.content_type or "application/octet-stream"
+    )
     timeout = aiohttp.ClientTimeout(total=UPLOAD_TIMEOUT_S)
     try:
         told = (await visitor.call("POST", "inbox", "/v1/attachments", data=body, timeout=timeout)).body

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import re
+import threading
 from base64 import b64decode, b64encode
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import pytest
@@ -223,6 +225,31 @@ async def test_files_of_a_form_without_scripts_are_uploaded_first_and_a_refused_
     assert 'value="a-9 held card.png"' in refused.text
     assert again.status_code == 303
     assert world.producer.sent[0]["data"]["attachment_ids"] == ["a-9"]
+
+
+async def test_the_file_of_a_form_is_closed_by_the_form_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closers: set[str] = set()
+
+    class Watched(SpooledTemporaryFile[bytes]):
+        def close(self) -> None:
+            closers.add(threading.current_thread().name.partition("_")[0])
+            super().close()
+
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", Watched)
+    async with world.person() as browser:
+        given(world, MARIA)
+        told = {"attachment_id": "a-9", "name": "card.png", "size": 3, "state": "clean"}
+        world.services.answer("POST", "/v1/attachments", told, 201)
+        sent = form(kind="non-medical", category="billing-question", **WRITTEN)
+        files = [("files", ("card.png", b"abc", "image/png"))]
+        answer = await browser.post("/messages/new", data=sent, files=files)
+    assert answer.status_code == 303
+    # aiohttp closes what it sends in a thread of the loop's own.
+    await asyncio.to_thread(list)
+    assert closers
+    assert "asyncio" not in closers
 
 
 async def test_of_too_many_files_those_that_a_message_cannot_carry_are_named_before_it_is_sent(
