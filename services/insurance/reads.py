@@ -22,6 +22,7 @@ from services.insurance.domain.patient import (
 from services.insurance.store import (
     CHANGE,
     COVERAGE,
+    HISTORY,
     PATIENT,
     VERIFICATION,
     WORK,
@@ -57,8 +58,8 @@ _CHANGES: Final = f"""
     order by requested_at desc, change_id limit 200
 """
 _CHANGE: Final = f"select {', '.join(CHANGE)} from change_request where change_id = $1"
-_HISTORY: Final = """
-    select coverage_id, at, what, by, version, note from coverage_history
+_HISTORY: Final = f"""
+    select {", ".join(HISTORY)} from coverage_history
     where coverage_id = $1 order by seq desc limit 500
 """
 _VERIFICATIONS: Final = f"""

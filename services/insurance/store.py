@@ -73,7 +73,7 @@ _EXCHANGE: Final = (
     *("verification_id", "attempt", "at", "result", "codes"),
     *("request", "request_sha256", "answer", "answer_sha256"),
 )
-_HISTORY: Final = ("coverage_id", "at", "what", "by", "version", "note")
+HISTORY: Final = ("coverage_id", "at", "what", "by", "version", "note", "actor")
 
 _ADD_SESSIONS: Final = "insert into portal_session (session_id) select unnest($1::text[]) on conflict do nothing"
 _LOCK_SESSIONS: Final = """
@@ -240,7 +240,7 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
             for one in after.answers
         ]
         rows["exchanges"] += [tuple(getattr(one, name) for name in _EXCHANGE) for one in after.exchanges]
-        rows["history"] += [tuple(getattr(one, name) for name in _HISTORY) for one in after.history]
+        rows["history"] += [tuple(getattr(one, name) for name in HISTORY) for one in after.history]
     await upsert(connection, SessionRow, _SESSION, rows["sessions"])
     await upsert(connection, PatientRow, PATIENT, rows["patients"])
     for name, model, columns in (
@@ -255,7 +255,7 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
         await upsert(connection, model, columns, rows[name])
     await insert(connection, AnswerRow, _ANSWER, rows["answers"])
     await insert(connection, ExchangeRow, _EXCHANGE, rows["exchanges"])
-    await insert(connection, HistoryRow, _HISTORY, rows["history"])
+    await insert(connection, HistoryRow, HISTORY, rows["history"])
     await _forget(connection, rows)
 
 

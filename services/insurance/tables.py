@@ -157,7 +157,10 @@ class AnswerRow(InsuranceTable, table=True):
 
 
 class ExchangeRow(InsuranceTable, table=True):
-    """What was sent to a payer and received, encrypted; the hashes are of the texts themselves."""
+    """What was sent to a payer and received, encrypted; the hashes are of the texts themselves.
+
+    The database refuses any change of it.
+    """
 
     __tablename__ = "payer_exchange"
     __table_args__ = (Index("payer_exchange_verification", "verification_id"),)
@@ -175,7 +178,7 @@ class ExchangeRow(InsuranceTable, table=True):
 
 
 class HistoryRow(InsuranceTable, table=True):
-    """A line of a coverage's history, which only grows."""
+    """A line of a coverage's history. The database refuses any change of it."""
 
     __tablename__ = "coverage_history"
     __table_args__ = (Index("coverage_history_coverage", "coverage_id", "seq"),)
@@ -187,6 +190,7 @@ class HistoryRow(InsuranceTable, table=True):
     by: str = Field(sa_column=columns.text())
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
     note: str | None = Field(sa_column=columns.text(nullable=True))
+    actor: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class AppointmentRow(InsuranceTable, table=True):

@@ -180,7 +180,9 @@ async def test_a_change_waits_for_staff_who_see_what_was_sent_and_received(insur
     _, shown = await insurance.get(f"/v1/coverages/{cov}", person=person)
     assert (shown["version"], shown["status"], shown["pending_change"]) == (2, "active", None)
     assert [one["what"] for one in shown["history"]][:2] == ["change-accepted", "verification-submitted"]
-    assert (shown["member_id"], shown["verifications"]) == (None, None)
+    assert (shown["member_id"], shown["verifications"], shown["history"][0]["actor"]) == (None, None, None)
+    _, to_staff = await insurance.get(f"/v1/coverages/{cov}", role="supervisor")
+    assert [one["actor"] for one in to_staff["history"]][:2] == ["staff:ines", "service:insurance"]
     status, proof = await insurance.get(f"/v1/verifications/{verified['verification_id']}", role="insurance")
     assert status == 200
     (exchange,) = proof["exchanges"]

@@ -111,6 +111,23 @@ async def test_an_answer_is_kept_sealed_and_its_benefits_apart(pool: Pool) -> No
     assert [one["what"] for one in history] == ["added", "verification-submitted", "verified-active"]
 
 
+async def test_who_did_what_and_what_payers_said_cannot_be_changed(pool: Pool) -> None:
+    own = ids()
+    cov = f"COV-{own['session_id']}"
+    await handle(pool, registered(patient_id=own["patient_id"]), add(cov, **own))
+    await handle(pool, message(remove(cov, patient_id=own["patient_id"]), actor=STAFF))
+
+    found = await reads.history(pool, cov)
+    assert [(one.what, one.by, one.actor) for one in found] == [
+        ("removed", "staff", STAFF),
+        ("added", "patient", "patient:P-1"),
+    ]
+    for grows, column in (("coverage_history", "actor"), ("payer_exchange", "result")):
+        for change_of in (f"update {grows} set {column} = ''", f"delete from {grows}", f"truncate {grows}"):
+            with pytest.raises(asyncpg.RestrictViolationError):
+                await pool.execute(change_of)
+
+
 async def waits_for_a_lock(pool: Pool) -> bool:
     waits = (
         "select exists (select from pg_stat_activity"

@@ -93,6 +93,7 @@ class HistoryView(BaseModel):
     by: By
     version: int
     note: str | None
+    actor: str | None = Field(description="who it was, for staff alone")
 
 
 class ChangeView(BaseModel):
@@ -153,7 +154,7 @@ async def coverage(coverage_id: Id, caller: PersonOrStaff, pool: ThePool) -> Cov
     asked = await reads.verifications(pool, coverage_id) if caller.on_behalf_of is None else None
     return CoverageDetails(
         **dict(_view(shown, known, caller)),
-        history=[_entry(one) for one in await reads.history(pool, coverage_id)],
+        history=[_entry(one, caller) for one in await reads.history(pool, coverage_id)],
         changes=[_change(one, caller) for one in await reads.changes(pool, coverage_id)],
         verifications=[one.verification_id for one in asked] if asked is not None else None,
     )
@@ -275,8 +276,15 @@ def _said(change: ChangeRequest, caller: Caller) -> dict[str, Any]:
     return said
 
 
-def _entry(entry: Entry) -> HistoryView:
-    return HistoryView(at=entry.at, what=entry.what, by=entry.by, version=entry.version, note=entry.note)
+def _entry(entry: Entry, caller: Caller) -> HistoryView:
+    return HistoryView(
+        at=entry.at,
+        what=entry.what,
+        by=entry.by,
+        version=entry.version,
+        note=entry.note,
+        actor=entry.actor if caller.on_behalf_of is None else None,
+    )
 
 
 def _change(change: ChangeRequest, caller: Caller) -> ChangeView:

@@ -57,7 +57,15 @@ def decide(state: State | None, message: Message[Any], now: datetime, directory:
     if isinstance(heard, SessionMessage):
         return session.hear(state if isinstance(state, Session) else None, heard, now)
     patient = state if isinstance(state, Patient) else Patient(heard.patient_id)
-    return tell_settled(patient, _decide(directory, patient, heard, message, now))
+    decided = tell_settled(patient, _decide(directory, patient, heard, message, now))
+    return _signed(patient, decided, message.actor)
+
+
+def _signed(before: Patient, decided: Decision[Patient], actor: str) -> Decision[Patient]:
+    """Return a decision whose lines of history say who brought them about."""
+    old, lines = len(before.history), decided.state.history
+    history = (*lines[:old], *(replace(line, actor=actor) for line in lines[old:]))
+    return decided._replace(state=replace(decided.state, history=history)) if lines[old:] else decided
 
 
 def _decide(

@@ -263,7 +263,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of a coverage's history."""
+    """A line of a coverage's history; `actor` is who brought it about, as the message of it says."""
 
     coverage_id: str
     at: datetime
@@ -271,6 +271,7 @@ class Entry:
     by: By
     version: int
     note: str | None = None
+    actor: str | None = None
 
 
 @dataclass(frozen=True)

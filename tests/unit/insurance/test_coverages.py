@@ -30,6 +30,7 @@ from tests.unit.insurance.story import (
     change,
     decision,
     hospital,
+    message,
     on_file,
     outcome,
     registered,
@@ -56,6 +57,26 @@ def test_the_history_says_patient_or_proxy_by_whose_login_it_is(said: str, perso
     ):
         assert outcome(world.hear(command, actor=actor)) == ("done", None)
         assert [(one.what, one.by) for one in world.patient.history] == [(what, by)]
+
+
+def test_the_history_says_who_it_was_of_all_that_was_done_in_a_batch() -> None:
+    world = active("COV-1", "COV-2")
+    world.hear(on_file(), actor="host:registration")
+    assert [(one.what, one.actor) for one in world.patient.history] == [("on-file", "host:registration")]
+
+    world.hear(
+        message(change(), actor=f"proxy:{PROXY}"),
+        message(decision(), actor=STAFF),
+        message(remove("COV-2"), actor="staff:sam"),
+        message(verify_again("COV-H"), actor=STAFF),
+    )
+    assert [(one.coverage_id, one.what, one.actor) for one in world.patient.history] == [
+        ("COV-1", "change-requested", f"proxy:{PROXY}"),
+        ("COV-1", "verification-submitted", STAFF),
+        ("COV-1", "change-accepted", STAFF),
+        ("COV-2", "removed", "staff:sam"),
+        ("COV-H", "verification-submitted", STAFF),
+    ]
 
 
 @pytest.mark.parametrize("actor", [f"patient:{OTHER}", f"proxy:{OTHER}", "guest", "service:inbox"])
