@@ -58,7 +58,8 @@ class ChangePlan(Command):
     """A gateway asks to change what is given of a plan, for the instalments that are still to come.
 
     Another amount or day spreads and dates what is unpaid anew: in no earlier month than it was, and in none that
-    is paid. Instalments are numbered by their dates, so their numbers may change.
+    is paid. Instalments are numbered by their dates, so their numbers may change. A bank account that does not pay
+    by itself already needs an authorization of its own.
     """
 
     TYPE: ClassVar[str] = "payments.change-plan.v1"

@@ -155,7 +155,9 @@ def _change(
     given = command.method is not None or command.method_id is not None
     autopay = plan.autopay if command.autopay is None else command.autopay
     method = (named if given else plan.method) if autopay else None
-    authorization = command.authorization or plan.authorization
+    # A consent is to being debited from what was named with it, and no longer once that was revoked.
+    stays = not given or same_method(named, plan.method)
+    authorization = command.authorization or (plan.authorization if stays else None)
     reason: RefusalReason | None = None
     if command.currency not in (None, plan.currency):
         reason = "currency_mismatch"

@@ -7,6 +7,7 @@ from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
 from services.payments.domain.records import Plan
 from shared.events.envelope import Data
+from shared.events.plans import Authorization
 from shared.events.vocabulary import Method
 from shared.messaging.decision import Decision
 from tests.unit.payments.story import (
@@ -21,6 +22,9 @@ from tests.unit.payments.story import (
 )
 
 BANK = Method(kind="bank_account", token="tok_bank_ok", last4="6789")
+BY_BANK: dict[str, Any] = {"method": BANK, "authorization": Authorization(text_version="v1", accepted_at=NOW)}
+"""A bank account, and the consent to being debited from it."""
+
 PLAN: dict[str, Any] = {"plan_id": "plan-1", "account_number": NUMBER}
 
 

@@ -13,6 +13,7 @@ from shared.events.plans import ChangePlan, InstalmentDue, PausePlan, PlanChange
 from shared.messaging.decision import Decision
 from tests.unit.payments.plan_story import (
     BANK,
+    BY_BANK,
     PLAN,
     declined,
     due,
@@ -193,7 +194,7 @@ def test_a_plan_that_goes_on_by_a_return_debits_no_saved_account_that_was_remove
 
 def test_a_plan_of_the_staff_that_goes_on_by_a_return_pays_itself_again() -> None:
     by_staff = when(owing(V1=5_000), start_plan(method=BANK), actor="staff:ann").state
-    taken_over = when(started(5_000), ChangePlan(**PLAN, method=BANK), actor="staff:ann").state
+    taken_over = when(started(5_000), ChangePlan(**PLAN, **BY_BANK), actor="staff:ann").state
 
     for account in (due(by_staff).state, due(taken_over).state):
         done = when(account, answer("succeeded", payment_id=paid_by(account))).state

@@ -21,6 +21,7 @@ from shared.events.plans import (
 )
 from tests.unit.payments.plan_story import (
     BANK,
+    BY_BANK,
     PLAN,
     due,
     due_on,
@@ -180,7 +181,7 @@ def test_what_came_back_is_of_its_own_month_though_the_day_was_changed_since() -
     assert due_on(account)[:2] == [date(2025, 4, 5), date(2025, 5, 20)]
 
     again = when(account, ChangePlan(**PLAN, day_of_month=25)).state
-    banked = when(account, ChangePlan(**PLAN, method=BANK)).state
+    banked = when(account, ChangePlan(**PLAN, **BY_BANK)).state
 
     assert due_on(again)[:2] == [date(2025, 4, 25), date(2025, 5, 25)]
     assert due_on(banked)[:2] == [date(2025, 4, 21), date(2025, 5, 20)]

@@ -21,6 +21,7 @@ from shared.events.vocabulary import Method
 from shared.messaging.decision import Decision
 from tests.unit.payments.plan_story import (
     BANK,
+    BY_BANK,
     PLAN,
     declined,
     due,
@@ -130,11 +131,37 @@ def test_a_bank_account_pays_by_itself_only_with_a_consent_which_is_kept() -> No
     assert (outcome(changed), plan_of(changed.state).authorization) == (("done", None), consent)
 
 
+def test_a_consent_is_to_being_debited_from_what_was_named_with_it() -> None:
+    other, again = (
+        BANK.model_copy(update=changed) for changed in ({"last4": "1111"}, {"token": "tok_bank_again"})
+    )
+    consent = BY_BANK["authorization"]
+    by_card, by_bank = started(), started(**BY_BANK)
+
+    for account, method in ((by_card, BANK), (by_bank, other)):
+        assert plan_of(account).authorization == consent
+        assert outcome(when(account, ChangePlan(**PLAN, method=method))) == ("refused", "authorization_missing")
+    kept = when(by_bank, ChangePlan(**PLAN, method=again, day_of_month=15)).state
+    assert (plan_of(kept).method, plan_of(kept).authorization) == (again, consent)
+    assert plan_of(when(by_bank, ChangePlan(**PLAN, method=CARD)).state).authorization is None
+
+
+@pytest.mark.parametrize("reason", ["R07", "R10", "R29"])
+def test_a_consent_that_was_revoked_has_to_be_given_anew(reason: str) -> None:
+    account = returned(started(**BY_BANK), reason)
+    assert plan_of(account.state).autopay is False
+    change = ChangePlan(**PLAN, method=BANK, autopay=True)
+
+    assert outcome(when(account.state, change)) == ("refused", "authorization_missing")
+    anew = change.model_copy(update={"authorization": Authorization(text_version="v2", accepted_at=NOW)})
+    assert outcome(when(account.state, anew)) == ("done", None)
+
+
 def test_a_new_bank_account_is_debited_on_the_next_banking_day() -> None:
     missed = declined(started(), "invalid_token").state
     saturday = NOW.replace(month=4, day=5)
 
-    changed = when(missed, ChangePlan(**PLAN, method=BANK), at=saturday)
+    changed = when(missed, ChangePlan(**PLAN, **BY_BANK), at=saturday)
 
     assert timers(changed)[0][1] == NOW.replace(month=4, day=7)
 
@@ -153,7 +180,7 @@ def test_a_bank_account_moves_the_dates_to_banking_days_and_a_card_moves_them_ba
     card_days = [date(2025, 3, 31), date(2025, 4, 30), date(2025, 5, 31), date(2025, 6, 30)]
     assert due_on(account) == card_days
 
-    banked = when(account, ChangePlan(**PLAN, method=BANK))
+    banked = when(account, ChangePlan(**PLAN, **BY_BANK))
 
     assert due_on(banked.state) == [date(2025, 3, 31), date(2025, 4, 30), date(2025, 6, 2), date(2025, 6, 30)]
     ((timer, at),) = timers(banked)
@@ -164,7 +191,7 @@ def test_a_bank_account_moves_the_dates_to_banking_days_and_a_card_moves_them_ba
     by_hand = when(banked.state, ChangePlan(**PLAN, autopay=False))
     assert due_on(by_hand.state) == card_days
     paid = pay(started(18_000), 15_000, "pay-1", plan_id="plan-1")
-    assert due_on(when(paid, ChangePlan(**PLAN, method=BANK)).state) == card_days
+    assert due_on(when(paid, ChangePlan(**PLAN, **BY_BANK)).state) == card_days
 
 
 def test_a_card_given_on_the_weekend_before_a_banking_day_is_charged_no_earlier_than_now() -> None:
@@ -207,7 +234,7 @@ def test_the_same_bank_account_given_again_is_not_asked_more_often_than_banks_al
     other = BANK.model_copy(update={"last4": "1111"})
 
     def tried(account: GuarantorAccount, method: Method) -> int:
-        changed = when(account, ChangePlan(**PLAN, method=method)).state
+        changed = when(account, ChangePlan(**PLAN | BY_BANK | {"method": method})).state
         return len(charge_tasks(due(changed)))
 
     assert (tried(once, again), tried(thrice, again), tried(thrice, other), tried(thrice, CARD)) == (1, 0, 1, 1)

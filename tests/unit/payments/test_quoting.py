@@ -10,7 +10,7 @@ from services.payments.domain.terms import Terms
 from shared.events.payments import RefusalReason
 from shared.events.plans import ChangePlan, PausePlan, PlanChanged
 from shared.events.vocabulary import MethodKind
-from tests.unit.payments.plan_story import BANK, PLAN, declined, due, paid_by, pay, plan_of, started
+from tests.unit.payments.plan_story import BANK, BY_BANK, PLAN, declined, due, paid_by, pay, plan_of, started
 from tests.unit.payments.story import NOW, RULES, answer, events, outcome, when
 
 LATER = NOW + timedelta(days=40)
@@ -63,7 +63,7 @@ def test_the_instalments_are_those_that_the_change_tells(
 
 def test_what_a_bank_will_pay_is_quoted_on_banking_days() -> None:
     account = started()
-    changed = when(account, ChangePlan(**PLAN, day_of_month=10, method=BANK), at=LATER).state
+    changed = when(account, ChangePlan(**PLAN, day_of_month=10, **BY_BANK), at=LATER).state
     by_card, by_bank = quote(account, 5_000, 10), quote(account, 5_000, 10, kind="bank_account")
 
     assert isinstance(by_bank, Terms)
