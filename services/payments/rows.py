@@ -65,6 +65,10 @@ PLAN: Final = (
     *("method", "method_id", "consent", "instalments", "fingerprint", "person_id", "started_at"),
     *("status", "revision", "reason", "resumed"),
 )
+PLAN_HISTORY: Final = (
+    *("account_number", "plan_id", "at", "actor", "status", "monthly_amount_minor", "day_of_month", "autopay"),
+    *("method", "consent", "reason"),
+)
 WORK: Final = ("work_id", "key", "kind", "summary", "about", "details", "raised_at")
 WORK_ENDED: Final = (*WORK, "status", "settled_by", "settled_at", "action", "note")
 
@@ -264,6 +268,15 @@ def plan_row(account_number: str, one: Plan) -> Row:
         one.reason,
         one.resumed,
     )
+
+
+def plan_history_rows(account: GuarantorAccount) -> Iterator[Row]:
+    """Return the rows of what an account adds to the history of its plans."""
+    for one in account.plan_history:
+        terms = (one.status, one.monthly_amount_minor, one.day_of_month, one.autopay)
+        method = one.method.model_dump_json(exclude_none=True) if one.method else None
+        consent = one.authorization.model_dump_json() if one.authorization else None
+        yield (account.number, one.plan_id, one.at, one.actor, *terms, method, consent, one.reason)
 
 
 def work(row: Sequence[Any]) -> Work:

@@ -1,8 +1,8 @@
 """Reads and writes the state of guarantor accounts: a whole batch in a few statements, whatever its size.
 
 `load` locks the accounts that a batch is about, in the order of their numbers, and `save` writes what the rules
-changed. Plans, methods, refunds and work are read only where a message is about them. Only `posting` is never
-updated.
+changed. Plans, methods, refunds and work are read only where a message is about them. Only `posting` and
+`plan_history` are never updated.
 """
 
 from collections import defaultdict
@@ -21,6 +21,7 @@ from services.payments.rows import Row
 from services.payments.tables import (
     GuarantorAccountRow,
     PaymentRow,
+    PlanHistoryRow,
     PlanRow,
     PostingRow,
     RefundRow,
@@ -254,6 +255,7 @@ async def _save_accounts(
     new_payments: list[Row] = []
     payments: list[Row] = []
     postings: list[Row] = []
+    plan_history: list[Row] = []
     for before, after in changes:
         told = (after.version, after.opened, after.paperless)
         if told != (before.version, before.opened, before.paperless):
@@ -266,6 +268,7 @@ async def _save_accounts(
                 elif known is not payment:
                     payments.append(rows.progress(payment))
         postings += rows.posting_rows(after)
+        plan_history += rows.plan_history_rows(after)
     await upsert(connection, GuarantorAccountRow, rows.ACCOUNT, accounts)
     # Never over another: an id that another account took meanwhile is an error.
     await insert(connection, PaymentRow, rows.PAYMENT, new_payments)
@@ -274,6 +277,7 @@ async def _save_accounts(
     await insert(connection, PostingRow, rows.POSTING, postings)
     for part, model, names, row_of in _PARTS:
         await upsert(connection, model, names, list(chain.from_iterable(_changed(changes, part, row_of))))
+    await insert(connection, PlanHistoryRow, rows.PLAN_HISTORY, plan_history)
     taken = [(event_id, after.number) for _, after in changes for event_id in after.taken]
     if taken:
         await connection.execute(_TAKE_WEBHOOKS, *arrays(taken))

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -263,6 +264,28 @@ class PlanRow(SQLModel, table=True):
     revision: int = Field(sa_column=Column(Integer, nullable=False))
     reason: str | None = Field(sa_column=columns.text(nullable=True))
     resumed: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="false"))
+
+
+class PlanHistoryRow(SQLModel, table=True):
+    """How a plan stood from a time on, who brought that about, and the consent that what paid it was debited by.
+
+    The database refuses any change of it. Whoever did what is older than this table is not known.
+    """
+
+    __tablename__ = "plan_history"
+
+    account_number: str = Field(sa_column=columns.key())
+    plan_id: str = Field(sa_column=columns.key())
+    seq: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
+    at: datetime = Field(sa_column=columns.moment())
+    actor: str | None = Field(sa_column=columns.text(nullable=True))
+    status: str = Field(sa_column=columns.text())
+    monthly_amount_minor: int = Field(sa_column=_minor())
+    day_of_month: int = Field(sa_column=_small())
+    autopay: bool
+    method: str | None = Field(sa_column=columns.jsonb(nullable=True))
+    consent: str | None = Field(sa_column=columns.jsonb(nullable=True))
+    reason: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class WorkRow(SQLModel, table=True):

@@ -15,6 +15,7 @@ from services.payments.reads import methods, numbers_of_person, show_accounts, s
 from shared.database import Pool
 from shared.events.envelope import Data, Message
 from shared.events.payments import RequestRefund
+from shared.events.plans import PausePlan
 from shared.events.vocabulary import Method
 from tests.flow.payments_batches import about, handle, numbers, payments_pool
 from tests.flow.statements import plan_of, statements
@@ -26,6 +27,7 @@ from tests.unit.payments.story import (
     charge,
     closed,
     events,
+    message,
     opened,
     outcome,
     start_plan,
@@ -345,11 +347,32 @@ async def test_the_database_refuses_a_posting_that_does_not_balance(
         "update posting set description = 'changed'",
         "delete from posting where false",
         "truncate posting",
+        "update plan_history set actor = null",
+        "delete from plan_history where false",
+        "truncate plan_history",
     ],
 )
-async def test_the_database_refuses_to_change_the_ledger(pool: Pool, change: str) -> None:
+async def test_the_database_refuses_to_change_the_ledger_and_the_history_of_plans(pool: Pool, change: str) -> None:
     with pytest.raises(asyncpg.RestrictViolationError):
         await pool.execute(change)
+
+
+async def test_who_arranged_a_plan_is_kept_and_no_token_with_it(pool: Pool) -> None:
+    number = next(numbers)
+    plan = {"plan_id": f"{number}-plan", "account_number": number}
+    await handle(pool, *about(number, opened(), charge(13_000), start_plan(plan_id=plan["plan_id"])))
+    await handle(pool, message(PausePlan(**plan, reason="Asked by phone"), actor="staff:ann"))
+
+    kept_of = await pool.fetch(
+        "select actor, status, reason, method->>'last4' as last4, method ? 'token' as token,"
+        " consent->>'text_version' as consent from plan_history where account_number = $1 order by seq",
+        number,
+    )
+
+    assert [tuple(row) for row in kept_of] == [
+        ("patient:P-1", "active", None, "4242", False, "v1"),
+        ("staff:ann", "paused", "Asked by phone", "4242", False, "v1"),
+    ]
 
 
 STATEMENTS = statements(store, reads, guest_tries, guests, settlements)

@@ -17,6 +17,7 @@ from services.payments.domain.paperless import hear_paperless
 from services.payments.domain.payer import method_digest
 from services.payments.domain.payment import submit
 from services.payments.domain.payment_end import hear_answer
+from services.payments.domain.plan_history import note_plans
 from services.payments.domain.proofs import GuestPass, Proofs, Review
 from services.payments.domain.records import WorkKind
 from services.payments.domain.refund import RefundAnswered
@@ -89,7 +90,8 @@ def decide(state: State | None, message: Message[Any], now: datetime, rules: Rul
             return settlement.settle(state, message, now)
         return settlement.import_settlement(state, message, now)
     account = state or GuarantorAccount(message.data.account_number)
-    return tell_settled(account, _decide(account, message, now, rules))
+    decided = tell_settled(account, _decide(account, message, now, rules))
+    return note_plans(account, decided, message.actor, now)
 
 
 def _decide(  # noqa: C901, PLR0911, PLR0912  # a line for each message is what makes it easy to read

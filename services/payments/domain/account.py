@@ -15,6 +15,7 @@ from services.payments.domain.records import (
     Opened,
     Payment,
     Plan,
+    PlanEntry,
     Refund,
     SavedMethod,
     Settled,
@@ -47,6 +48,7 @@ class GuarantorAccount:
         posted: the postings that messages name and that are in the ledger, also by this batch.
         postings: those that this batch adds to the ledger.
         methods, plans, refunds, work: where messages are about them, by id.
+        plan_history: what this batch adds to it.
         raised, settled: the work that this batch raises, and ends.
         webhooks: the processor's events that messages name and that were taken up, and by this batch (`taken`).
     """
@@ -65,6 +67,7 @@ class GuarantorAccount:
     postings: tuple[Posting, ...] = ()
     methods: Mapping[str, SavedMethod] = field(default_factory=dict)
     plans: Mapping[str, Plan] = field(default_factory=dict)
+    plan_history: tuple[PlanEntry, ...] = ()
     refunds: Mapping[str, Refund] = field(default_factory=dict)
     work: Mapping[str, Work] = field(default_factory=dict)
     raised: tuple[Work, ...] = ()

@@ -325,6 +325,25 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class PlanEntry:
+    """How a plan stands from a time on, and who brought that about.
+
+    `actor` is as in the message of it; `authorization` is to being debited from what `method` shows.
+    """
+
+    plan_id: str
+    at: datetime
+    actor: str
+    status: PlanStatus
+    monthly_amount_minor: int
+    day_of_month: int
+    autopay: bool
+    method: MethodShown | None
+    authorization: Authorization | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class Work:
     """Something that needs a person of the staff."""
 
