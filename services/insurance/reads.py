@@ -79,6 +79,8 @@ _SETTLED_WORK: Final = f"""
 """
 _WORK: Final = f"select {', '.join(WORK)} from work where work_id = $1"
 
+_LOG_READ: Final = "insert into read_log (reader, what, what_id, patient_id) values ($1, $2, $3, $4)"
+
 _BENEFITS: Final = TypeAdapter[Benefits](Benefits)
 
 
@@ -241,3 +243,8 @@ async def work_item(pool: Pool, work_id: str) -> ShownWork | None:
     """Return a piece of work, if there is one."""
     row = await pool.fetchrow(_WORK, work_id)
     return ShownWork(row[0], Work(*row[1:])) if row else None
+
+
+async def log_read(pool: Pool, reader: str, what: str, what_id: str, patient_id: str) -> None:
+    """Note for ever that somebody looks at a patient's coverages or a part of them, before they are shown it."""
+    await pool.execute(_LOG_READ, reader, what, what_id, patient_id)

@@ -193,6 +193,26 @@ class HistoryRow(InsuranceTable, table=True):
     actor: str | None = Field(sa_column=columns.text(nullable=True))
 
 
+class ReadRow(InsuranceTable, table=True):
+    """That somebody of the staff looked at a patient's coverages or a part of them.
+
+    The database refuses any change of it.
+    """
+
+    __tablename__ = "read_log"
+    __table_args__ = (
+        Index("read_log_patient", "patient_id", "at"),
+        Index("read_log_reader", "reader", "at"),
+    )
+
+    id: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))
+    reader: str = Field(sa_column=columns.text())
+    what: str = Field(sa_column=columns.text())
+    what_id: str = Field(sa_column=columns.text())
+    patient_id: str = Field(sa_column=columns.text())
+
+
 class AppointmentRow(InsuranceTable, table=True):
     """When a patient comes, as the scheduling host told last."""
 

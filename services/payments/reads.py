@@ -64,6 +64,7 @@ _SETTLED_WORK: Final = f"""
     where status = 'settled' order by settled_at desc, work_id limit 500
 """
 _ONE_WORK: Final = f"select {', '.join(rows.WORK_ENDED)} from work where work_id = $1"
+_LOG_READ: Final = "insert into account_read (reader, what, what_id, account_number) values ($1, $2, $3, $4)"
 _BILLS: Final = """
     select number, null as visit_number, last_name from guarantor_account where number = $1 and told_at is not null
     union all
@@ -213,3 +214,8 @@ async def one_work(pool: Pool, work_id: str) -> tuple[str, Work] | None:
 async def bills(connection: Connection, number: str) -> list[Bill]:
     """Return what a typed number may stand for: an account, or a visit of one."""
     return [Bill(*row) for row in await connection.fetch(_BILLS, number)]
+
+
+async def log_read(pool: Pool, reader: str, what: str, what_id: str, account_number: str) -> None:
+    """Note for ever that somebody looks at an account or a part of it, before they are shown it."""
+    await pool.execute(_LOG_READ, reader, what, what_id, account_number)

@@ -337,6 +337,23 @@ class SettlementRow(SQLModel, table=True):
     lines: int = Field(sa_column=Column(Integer, nullable=False))
 
 
+class AccountReadRow(SQLModel, table=True):
+    """That somebody of the staff looked at an account or a part of it. The database refuses any change of it."""
+
+    __tablename__ = "account_read"
+    __table_args__ = (
+        Index("account_read_account", "account_number", "at"),
+        Index("account_read_reader", "reader", "at"),
+    )
+
+    id: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))
+    reader: str = Field(sa_column=columns.text())
+    what: str = Field(sa_column=columns.text())
+    what_id: str = Field(sa_column=columns.text())
+    account_number: str = Field(sa_column=columns.text())
+
+
 class GuestProofRow(SQLModel, table=True):
     """A captcha that was solved and used, until it could not be used anyway."""
 

@@ -335,3 +335,23 @@ async def test_what_cannot_be_read_stops_nobody(insurance: Insurance) -> None:
     assert "relationship" in refused["data"]["detail"]
     await insurance.ended(session_ended("S-1", person))
     await insurance.said(f"{patient}-COV", "coverage-verified")
+
+
+async def test_which_of_the_staff_looked_at_coverages_is_noted(insurance: Insurance) -> None:
+    patient, person, (cov,) = await added(insurance, "ACTIVE")
+    verified = await insurance.said(cov, "coverage-verified")
+    looked_at = {
+        f"/v1/coverages?patient_id={patient}": ("coverages", patient),
+        f"/v1/coverages/{cov}": ("coverage", cov),
+        f"/fhir/Coverage/{cov}": ("coverage", cov),
+        f"/v1/verifications/{verified['verification_id']}": ("verification", verified["verification_id"]),
+    }
+
+    assert (await insurance.get(f"/v1/coverages/{cov}", person=person))[0] == 200
+    for path in looked_at:
+        assert (await insurance.get(path, role="insurance"))[0] == 200
+
+    noted = await insurance.pool.fetch(
+        "select reader, what, what_id from read_log where patient_id = $1 order by id", patient
+    )
+    assert [tuple(row) for row in noted] == [("staff:ines", *what) for what in looked_at.values()]

@@ -122,7 +122,7 @@ async def test_who_did_what_and_what_payers_said_cannot_be_changed(pool: Pool) -
         ("removed", "staff", STAFF),
         ("added", "patient", "patient:P-1"),
     ]
-    for grows, column in (("coverage_history", "actor"), ("payer_exchange", "result")):
+    for grows, column in (("coverage_history", "actor"), ("payer_exchange", "result"), ("read_log", "reader")):
         for change_of in (f"update {grows} set {column} = ''", f"delete from {grows}", f"truncate {grows}"):
             with pytest.raises(asyncpg.RestrictViolationError):
                 await pool.execute(change_of)

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from datetime import date
+from itertools import product
 
 import pytest
 
@@ -235,3 +236,27 @@ async def test_open_work_begins_with_what_waits_longest_and_settled_work_with_wh
 
     assert await shown("open") == [f"{number}1", f"{number}2"]
     assert await shown("settled") == [f"{number}3", f"{number}4"]
+
+
+async def test_which_of_the_staff_looked_at_an_account_is_noted_and_that_persons_look_at_their_own_is_not(
+    payments: Api,
+) -> None:
+    number, pay = (name := next(numbers)), f"{name}-pay"
+    said = (opened(), charge(10_000), statement(f"{number}-S"), submit(2_000, pay))
+    await handle(payments.pool, *about(number, *said))
+    looked_at = {
+        f"/v1/accounts/{number}": ("account", number),
+        f"/v1/accounts/{number}/plans": ("account", number),
+        f"/v1/statements/{number}-S.pdf": ("statement", f"{number}-S"),
+        f"/v1/payments/{pay}": ("payment", pay),
+    }
+
+    callers = (("P-1", "gateway", 200), ("P-9", "gateway", 404), ("bob", "billing", 200), ("eve", "crm", 403))
+    for path, (person, role, status) in product(looked_at, callers):
+        async with payments.client.get(path, headers=payments.headers(person, role)) as found:
+            assert found.status == status
+
+    noted = await payments.pool.fetch(
+        "select reader, what, what_id from account_read where account_number = $1 order by id", number
+    )
+    assert [tuple(row) for row in noted] == [("staff:bob", *what) for what in looked_at.values()]

@@ -350,9 +350,12 @@ async def test_the_database_refuses_a_posting_that_does_not_balance(
         "update plan_history set actor = null",
         "delete from plan_history where false",
         "truncate plan_history",
+        "update account_read set reader = ''",
+        "delete from account_read where false",
+        "truncate account_read",
     ],
 )
-async def test_the_database_refuses_to_change_the_ledger_and_the_history_of_plans(pool: Pool, change: str) -> None:
+async def test_the_database_refuses_to_change_the_ledger_and_who_did_and_saw_what(pool: Pool, change: str) -> None:
     with pytest.raises(asyncpg.RestrictViolationError):
         await pool.execute(change)
 

@@ -169,6 +169,8 @@ async def seen_coverages(
         Problem: as `seen_patients`.
     """
     known = {one.patient_id: one for one in await seen_patients(pool, caller, patient_id)}
+    for one in known:
+        await note_read(pool, caller, "coverages", one, one)
     return known, await reads.coverages(pool, list(known))
 
 
@@ -204,8 +206,15 @@ async def seen_coverage(
         if caller.on_behalf_of is None or patient.registered.acts(caller.on_behalf_of):
             for shown in await reads.coverages(pool, [patient.patient_id]):
                 if shown.coverage.coverage_id == coverage_id:
+                    await note_read(pool, caller, "coverage", coverage_id, patient.patient_id)
                     return {patient.patient_id: patient}, shown
     raise Problem(HTTPStatus.NOT_FOUND, f"There is no such {asked_for}.", reason="not_found")
+
+
+async def note_read(pool: Pool, caller: Caller, what: str, what_id: str, patient_id: str) -> None:
+    """Note for ever that somebody of the staff is shown something of a patient's; persons look at their own."""
+    if caller.on_behalf_of is None:
+        await reads.log_read(pool, caller.staff_actor, what, what_id, patient_id)
 
 
 @router.get("/payers", response_model_exclude_none=True, dependencies=[Depends(anyone)])

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from services.insurance import reads
+from services.insurance.api.coverages import note_read
 from services.insurance.domain.patient import (
     Cause,
     ChangeRequest,
@@ -129,9 +130,9 @@ async def work_list(_: Staff, pool: ThePool, status: Status = "open") -> list[Wo
 
 
 @router.get("/work/{work_id}")
-async def work_item(work_id: Id, _: Staff, pool: ThePool) -> WorkDetails:
-    """Show one piece of work with what has to be known to settle it."""
-    return await _details(pool, work_id)
+async def work_item(work_id: Id, caller: Staff, pool: ThePool) -> WorkDetails:
+    """Show one piece of work with what has to be known to settle it. That it was read is noted for ever."""
+    return await _details(pool, caller, work_id)
 
 
 @router.post("/work/{work_id}/{action}")
@@ -157,15 +158,16 @@ async def settle(
     if isinstance(told, CommandRefused):
         status = _STATUSES.get(told.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
         raise Problem(status, told.detail, reason=told.reason)
-    return await _details(pool, work_id)
+    return await _details(pool, caller, work_id)
 
 
 @router.get("/verifications/{verification_id}")
-async def verification(verification_id: Id, _: Staff, pool: ThePool, seal: TheSeal) -> VerificationView:
-    """Show a verification, with the X12 texts that were sent and received."""
+async def verification(verification_id: Id, caller: Staff, pool: ThePool, seal: TheSeal) -> VerificationView:
+    """Show a verification, with the X12 texts that were sent and received. That it was read is noted for ever."""
     shown = await reads.verification(pool, verification_id)
     if shown is None:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such verification.", reason="not_found")
+    await note_read(pool, caller, "verification", verification_id, shown.patient_id)
     one = shown.verification
     return VerificationView(
         verification_id=one.verification_id,
@@ -207,10 +209,11 @@ def _view(shown: ShownWork) -> WorkView:
     )
 
 
-async def _details(pool: Pool, work_id: str) -> WorkDetails:
+async def _details(pool: Pool, caller: Caller, work_id: str) -> WorkDetails:
     shown = await reads.work_item(pool, work_id)
     if shown is None:
         raise _not_found()
+    await note_read(pool, caller, "work", work_id, shown.patient_id)
     lines = [line async for line in _lines(pool, shown)]
     return WorkDetails(**dict(_view(shown)), details=[Detail(label=label, value=value) for label, value in lines])
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 
 from services.payments import reads
-from services.payments.api.callers import Limit, PathId, Person, PersonOrStaff, account_for, may_see
+from services.payments.api.callers import Limit, PathId, Person, PersonOrStaff, account_for, may_see, note_read
 from services.payments.api.views import (
     AccountView,
     ActivityPage,
@@ -119,6 +119,7 @@ async def statement_document(statement_id: PathId, caller: PersonOrStaff, pool: 
     found = await reads.statement(pool, statement_id, caller.on_behalf_of)
     if found is None:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such statement.", reason="not_found")
+    await note_read(pool, caller, "statement", statement_id, found[0])
     return Response(await statement_pdf(*found), media_type="application/pdf")
 
 
@@ -147,6 +148,7 @@ async def _payment(pool: Pool, payment_id: str, caller: Caller) -> tuple[Guarant
     found = await reads.show_payment(pool, payment_id)
     if found is None or not may_see(caller, found[0].opened):
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such payment.", reason="not_found")
+    await note_read(pool, caller, "payment", payment_id, found[0].number)
     return found
 
 

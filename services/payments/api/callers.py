@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Path, Query
 
 from services.payments.domain.records import Opened
-from services.payments.reads import Shown, show_accounts
+from services.payments.reads import Shown, log_read, show_accounts
 from services.payments.settings import Settings
 from shared.auth import Caller, person, person_or_staff, staff
 from shared.database import Pool
@@ -61,5 +61,12 @@ async def account_for(pool: Pool, number: str, caller: Caller, method_id: str | 
     """
     for shown in await show_accounts(pool, [number], method_id):
         if may_see(caller, shown.opened):
+            await note_read(pool, caller, "account", number, number)
             return shown
     raise Problem(HTTPStatus.NOT_FOUND, "There is no such account.", reason="not_found")
+
+
+async def note_read(pool: Pool, caller: Caller, what: str, what_id: str, number: str) -> None:
+    """Note for ever that somebody of the staff is shown an account or a part of it; persons look at their own."""
+    if caller.on_behalf_of is None:
+        await log_read(pool, caller.staff_actor, what, what_id, number)

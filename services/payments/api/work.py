@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from services.payments import reads
-from services.payments.api.callers import PathId, Staff, or_refused
+from services.payments.api.callers import PathId, Staff, note_read, or_refused
 from services.payments.domain.records import Work
 from services.payments.domain.settlement import ImportSettlement
 from services.payments.domain.work import ACTIONS, SettleWork
@@ -78,9 +78,10 @@ async def list_work(
 
 
 @router.get("/work/{work_id}")
-async def show_work(work_id: PathId, _: Staff, pool: ThePool) -> WorkDetails:
-    """Show one piece of work."""
-    _key, one = await _found(pool, work_id)
+async def show_work(work_id: PathId, caller: Staff, pool: ThePool) -> WorkDetails:
+    """Show one piece of work. That it was read is noted for ever."""
+    key, one = await _found(pool, work_id)
+    await note_read(pool, caller, "work", work_id, key)
     return _details(one)
 
 
