@@ -24,6 +24,8 @@ from shared.events.plans import CancelPlan, ChangePlan, PausePlan, ResumePlan, S
 from shared.paths import segment
 
 AUTHORIZATION_VERSION = "2026-11"
+"""Of the words beside the box, in all languages: other words are another version, or they prove nothing."""
+
 KEEP = "keep"
 _MONTHS_AT_FIRST = 6
 

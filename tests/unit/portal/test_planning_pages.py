@@ -1,11 +1,14 @@
 """The pages of a payment plan: what is quoted, for which plan and in which currency."""
 
+import hashlib
+import re
 from http import HTTPStatus
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from portal.planning import AUTHORIZATION_VERSION
 from tests.unit.portal.bills import account, plan
 from tests.unit.portal.world import World, form, seen
 
@@ -134,6 +137,23 @@ async def test_nothing_is_taken_each_month_from_who_has_not_allowed_it(
     assert 'name="authorized" value="true" aria-invalid="true" aria-describedby="authorized-error"' in answer.text
     assert allowed.headers["location"] == "/billing/G-1/plan"
     assert world.producer.sent[0]["data"]["authorization"]["text_version"]
+
+
+@pytest.mark.parametrize(
+    ("spoken", "sha256"),
+    [
+        ("en", "878f065246242f9b356a08add7804ff1a619c17f4069ec62aaa6d6f98edcfcf7"),
+        ("es", "5b280c58e8eeaa671fbfc2dba05726eb5d5af9abebbb7c6a7c19bb22f9f9ac14"),
+    ],
+)
+async def test_other_words_of_what_is_allowed_are_another_version(world: World, spoken: str, sha256: str) -> None:
+    given(world, account())
+    quoted(world, (5_000, "scheduled"), (5_000, "scheduled"))
+    async with world.person(spoken) as browser:
+        page = (await browser.get("/plan/G-1")).text
+    words = re.search(r'id="authorized"[^>]*> <span>(.*?)</span>', page)
+    assert words is not None
+    assert (AUTHORIZATION_VERSION, hashlib.sha256(words[1].encode()).hexdigest()) == ("2026-11", sha256)
 
 
 async def test_what_was_allowed_before_is_not_asked_again_as_long_as_the_card_stays(world: World) -> None:
