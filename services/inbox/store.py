@@ -23,7 +23,7 @@ from services.inbox.domain.patient import (
 )
 from services.inbox.domain.routing import PROVIDER, Provider, RuleSet
 from services.inbox.domain.scanning import Upload
-from services.inbox.domain.supervising import SUBJECT, Supervision
+from services.inbox.domain.supervising import SUBJECT, Put, Supervision
 from services.inbox.rows import (
     APPOINTMENT,
     ATTACHMENT,
@@ -272,7 +272,7 @@ class _Rows:
     messages: list[ThreadMessage] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     changes: list[ItemChange] = field(default_factory=list)
-    put: list[tuple[int, RuleSet]] = field(default_factory=list)
+    put: list[tuple[int, Put]] = field(default_factory=list)
 
     def item(self, before: Item | None, after: Item) -> None:
         """Write an item, and count it where it is now."""
@@ -349,11 +349,11 @@ async def _save_known(connection: Connection, rows: _Rows) -> None:
         providers = sorted(map(provider_row, rows.providers.values()))
         await connection.execute(_KEEP_NEWEST_PROVIDER, *arrays(providers))
     await upsert(connection, AttachmentRow, ATTACHMENT, [attachment_row(one) for one in rows.attachments])
-    for in_force, rules in rows.put:
-        await connection.execute(_WITHDRAW, in_force, rules.version)
-        document = rules.model_dump_json(exclude_none=True)
-        columns = ("version", "document", "withdrawn")
-        await insert(connection, RuleSetRow, columns, [(rules.version, document, False)])
+    for in_force, put in rows.put:
+        await connection.execute(_WITHDRAW, in_force, put.rules.version)
+        document = put.rules.model_dump_json(exclude_none=True)
+        columns = ("version", "document", "withdrawn", "put_by", "put_at")
+        await insert(connection, RuleSetRow, columns, [(put.rules.version, document, False, put.by, put.at)])
 
 
 async def _save_items(connection: Connection, rows: _Rows) -> None:

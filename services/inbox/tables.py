@@ -213,6 +213,8 @@ class RuleSetRow(SQLModel, table=True):
     version: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     document: str = Field(sa_column=columns.jsonb())
     withdrawn: bool
+    put_by: str | None = Field(sa_column=columns.text(nullable=True))
+    put_at: datetime | None = Field(sa_column=columns.moment(nullable=True))
 
 
 class ItemChangeRow(SQLModel, table=True):

@@ -31,6 +31,9 @@ async def put_rules(inbox: Inbox, **changes: Any) -> Json:
     put = await inbox.post("/v1/routing-rules", body, *SUE, version=rules["version"], method="PUT")
     assert (put.status, put.body["version"], put.etag) == (200, rules["version"] + 1, f'"{rules["version"] + 1}"')
     found: Json = put.body
+    who = await inbox.pool.fetchrow("select put_by, put_at from rule_set where version = $1", found["version"])
+    assert who is not None
+    assert (who["put_by"], who["put_at"] is None) == ("staff:sue", False)
     return found
 
 

@@ -71,7 +71,8 @@ def decide(state: State | None, message: Message[Any], now: datetime) -> Decisio
     if isinstance(heard, AboutFile):
         return _about_file(state if isinstance(state, Upload) else Upload(), heard, now)
     if isinstance(heard, AboutRules):
-        return _about_rules(state if isinstance(state, Supervision) else Supervision(), heard, now)
+        supervision = state if isinstance(state, Supervision) else Supervision()
+        return _about_rules(supervision, heard, message.actor, now)
     return _about_item(state if isinstance(state, Desk) else Desk(), heard, message, now)
 
 
@@ -97,12 +98,12 @@ def _about_file(upload: Upload, heard: AboutFile, now: datetime) -> Decision[Sta
             assert_never(heard)
 
 
-def _about_rules(supervision: Supervision, heard: AboutRules, now: datetime) -> Decision[State]:
+def _about_rules(supervision: Supervision, heard: AboutRules, actor: str, now: datetime) -> Decision[State]:
     match heard:
         case PutRoutingRules():
-            return put(supervision, heard, now)
+            return put(supervision, heard, actor, now)
         case PutDelegations():
-            return delegate(supervision, heard, now)
+            return delegate(supervision, heard, actor, now)
         case _:
             assert_never(heard)
 

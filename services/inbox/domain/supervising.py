@@ -25,6 +25,15 @@ SUBJECT: Final = "routing-rules"
 
 
 @dataclass(frozen=True)
+class Put:
+    """A rule set as somebody put it."""
+
+    rules: RuleSet
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Supervision:
     """The newest rule sets, of which one is in force and one may be waiting for its day.
 
@@ -33,7 +42,7 @@ class Supervision:
 
     rule_sets: tuple[RuleSet, ...] = ()
     providers: tuple[Provider, ...] = ()
-    put: tuple[RuleSet, ...] = ()
+    put: tuple[Put, ...] = ()
 
 
 def newest(rule_sets: tuple[RuleSet, ...]) -> RuleSet:
@@ -41,7 +50,7 @@ def newest(rule_sets: tuple[RuleSet, ...]) -> RuleSet:
     return max(rule_sets, key=lambda rules: rules.version, default=DEFAULT_RULES)
 
 
-def put(supervision: Supervision, command: PutRoutingRules, now: datetime) -> Decision[Supervision]:
+def put(supervision: Supervision, command: PutRoutingRules, actor: str, now: datetime) -> Decision[Supervision]:
     """Take a rule set, with the next version; one that was waiting for its day is given up for it."""
     current = newest(supervision.rule_sets)
     if command.version != current.version:
@@ -53,11 +62,13 @@ def put(supervision: Supervision, command: PutRoutingRules, now: datetime) -> De
     before = in_force(supervision.rule_sets, now)
     rules = rules.model_copy(update={"pools": (*rules.pools, *_left_out(before, rules))})
     told = RoutingRulesChanged(version=rules.version, valid_from=rules.valid_from)
-    after = replace(supervision, rule_sets=(before, rules), put=(*supervision.put, rules))
+    after = replace(supervision, rule_sets=(before, rules), put=(*supervision.put, Put(rules, actor, now)))
     return Decision(after, (Event(told, "done"),))
 
 
-def delegate(supervision: Supervision, command: PutDelegations, now: datetime) -> Decision[Supervision]:
+def delegate(
+    supervision: Supervision, command: PutDelegations, actor: str, now: datetime
+) -> Decision[Supervision]:
     """Put other delegations from now on: into the set in force, and into one that waits for its day."""
     current = newest(supervision.rule_sets)
     if command.version != current.version:
@@ -77,7 +88,7 @@ def delegate(supervision: Supervision, command: PutDelegations, now: datetime) -
     if found is not None:
         return refuse(supervision, command, *found)
     first, *others = (RoutingRulesChanged(version=one.version, valid_from=one.valid_from) for one in sets)
-    after = replace(supervision, rule_sets=sets, put=(*supervision.put, *sets))
+    after = replace(supervision, rule_sets=sets, put=(*supervision.put, *(Put(one, actor, now) for one in sets)))
     return Decision(after, (Event(first, "done"), *(Event(one) for one in others)))
 
 

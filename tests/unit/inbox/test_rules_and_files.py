@@ -18,7 +18,7 @@ from services.inbox.domain.commands import PutDelegations, PutRoutingRules
 from services.inbox.domain.hours import Hours, due, passed
 from services.inbox.domain.routing import DEFAULT_RULES, Delegation, PoolEntry, Rule, RuleSet, Said, When, in_force
 from services.inbox.domain.scanning import SCAN_AGAIN, Upload
-from services.inbox.domain.supervising import Supervision
+from services.inbox.domain.supervising import Put, Supervision
 from services.inbox.domain.urgency import urgent_words
 from services.inbox.domain.urgency_words import HIGH_RISK
 from services.inbox.inspection import Inspected, RefusedFileError, inspect
@@ -48,14 +48,14 @@ def test_what_a_rule_can_ask_for_is_what_a_message_says() -> None:
 def test_other_delegations_are_in_force_at_once_also_while_a_rule_set_waits_for_its_day() -> None:
     to_clinical = (Delegation(affiliate="north", to="clinical"),)
     waiting = when(None, put(BILLING, valid_from=NOW + DAY)).state
-    decision = when(waiting, PutDelegations(version=2, delegations=to_clinical), NOW + SECOND)
+    decision = when(waiting, PutDelegations(version=2, delegations=to_clinical), NOW + SECOND, "staff:sue")
 
     told = [RoutingRulesChanged(version=3, valid_from=NOW + SECOND)]
     assert events(decision) == [*told, RoutingRulesChanged(version=4, valid_from=NOW + DAY)]
     assert outcome(decision) == ("done", None)
     assert isinstance(decision.state, Supervision)
     sets = decision.state.rule_sets
-    assert sets == decision.state.put[-2:]
+    assert decision.state.put[-2:] == tuple(Put(one, "staff:sue", NOW + SECOND) for one in sets)
     assert [in_force(sets, NOW + days * DAY + SECOND).rules for days in (0, 1)] == [
         DEFAULT_RULES.rules,
         (BILLING,),
