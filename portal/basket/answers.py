@@ -178,6 +178,11 @@ class Work(Answered):
         """Tell whether an action can be chosen."""
         return any(action.name == name for action in self.actions)
 
+    @property
+    def needs_why(self) -> bool:
+        """Whether an action that can be chosen needs a note: who vouches for something says why."""
+        return any(map(self.offers, ("override", "taken", "post", "made")))
+
 
 class Newer(BaseModel):
     """A reply that a colleague sent meanwhile."""

@@ -26,6 +26,7 @@ _STATUSES: Final[dict[str, HTTPStatus]] = {
     "not_found": HTTPStatus.NOT_FOUND,
     "second_person_required": HTTPStatus.FORBIDDEN,
     "not_allowed": HTTPStatus.FORBIDDEN,
+    "why_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
 

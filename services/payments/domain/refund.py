@@ -236,6 +236,8 @@ def _asked_alone(account: GuarantorAccount, payment: Payment, actor: str) -> int
 def _misfit(account: GuarantorAccount, payment: Payment | None, command: RequestRefund) -> RefusalReason | None:
     if payment is None:
         return "not_found"
+    if not command.reason.strip():
+        return "why_missing"
     if command.currency != payment.currency:
         return "currency_mismatch"
     if command.amount_minor <= 0:

@@ -64,6 +64,7 @@ def test_a_small_refund_is_made_at_once_and_is_owed_again() -> None:
         (request(100, currency="EUR"), ANN, "currency_mismatch"),
         (request(100, payment_id="never"), ANN, "not_found"),
         (request(80_001), ANN, "refund_exceeds_payment"),
+        (request(100, reason=" "), ANN, "why_missing"),
     ],
 )
 def test_a_refund_that_cannot_be_is_refused(command: RequestRefund, actor: str, reason: str) -> None:
@@ -208,7 +209,7 @@ def test_who_says_what_became_of_an_unknown_refund_stays_known(
     asked = when(paid(), request(100), actor=ANN).state
     unknown = asked.with_refund(replace(asked.refunds["r-1"], status="unknown"))
     work = Work(work_id("refund-unknown", NUMBER, "r-1"), "refund-unknown", "", About(refund_id="r-1"), NOW)
-    command = SettleWork(work_id=work.work_id, account_number=NUMBER, action=action)
+    command = SettleWork(work_id=work.work_id, account_number=NUMBER, action=action, note="By the bank's list")
 
     settled = when(replace(unknown, work={work.work_id: work}), command, actor=BOB)
 
