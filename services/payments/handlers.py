@@ -28,6 +28,7 @@ def payments(rules: Rules) -> Handlers[State]:
         save=save,
         refusal=CommandRefused,
         timers=(InstalmentTimer, GraceTimer, CompareLines),
+        after_hearing=(InstalmentTimer, GraceTimer),
         asked=(HearProcessor, SettleWork, ImportSettlement),
         key=partial(state_key, proofs=rules.proofs),
         screen=screen,

@@ -8,7 +8,7 @@ when a batch did not commit.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -39,6 +39,8 @@ _REVOKED_WAIT_S: Final = 20
 _AGAIN_S: Final = 0.5
 _FOLLOW_S: Final = 2
 _STUCK_S: Final = 60
+HEARD_S_MAX: Final = 60
+"""What was said longer ago than this is handled, or there are timers that wait for it."""
 _NEVER: Final = 1 << 63
 
 log = structlog.get_logger(__name__)
@@ -63,6 +65,9 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         self._busy = asyncio.Lock()
         self._told_enough = asyncio.Event()
         self._waiting: dict[TopicPartition, int] = {}
+        self._mark: Mapping[Partition, int] | None = None
+        self._marked_at = 0.0
+        self._heard_until = 0.0
         self.positions: dict[Partition, int] = {}
         self._subscriber = broker.subscriber(
             *topics,
@@ -103,6 +108,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
 
     async def on_partitions_revoked(self, _revoked: set[TopicPartition]) -> None:
         """Let the batch under way end, then forget the partitions."""
+        self._mark = None
         try:
             async with asyncio.timeout(_REVOKED_WAIT_S), self._busy:
                 self.positions.clear()
@@ -113,6 +119,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go on where the database says."""
         self._assigned_at = time.time()
+        self._heard_until = 0.0
         async with self._busy:
             if self._guarded is not self.consumer:
                 # Before this consumer's first record.
@@ -129,6 +136,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 await offsets.begin(self._pool, first)
                 stored = await offsets.read(self._pool, assigned)
                 # Asked last: while a process stands still before this, others may move on past what was the end.
+                asked_at = time.time()
                 end = await self.consumer.end_offsets(list(assigned))
                 moves = {
                     one: (stored[one], first[one]) for one in assigned if not first[one] <= stored[one] <= end[one]
@@ -149,6 +157,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         for partition in assigned:
             self.consumer.seek(partition, stored[partition])
         self.positions = stored
+        self._mark_at(end, asked_at, stored)
 
     async def _find_again(self) -> None:
         """Find where to go on when the broker has no record at the place where we are."""
@@ -200,6 +209,22 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             return 0
         return time.time() - max(heard_at(consumer), self._assigned_at)
 
+    def heard_s(self) -> float:
+        """Return how long ago all that had been said was handled: much, when there is a backlog or was a sleep."""
+        return time.time() - self._heard_until
+
+    def _mark_at(self, ends: Mapping[Partition, int], at: float, reached: Mapping[Partition, int]) -> None:
+        """Note how much there is to handle, and when that was so."""
+        self._mark, self._marked_at = ends, at
+        self._note_heard(reached)
+
+    def _note_heard(self, reached: Mapping[Partition, int]) -> bool:
+        """Tell whether all is handled that there was at the mark; then it is heard until that time."""
+        if self._mark is None or any(reached.get(one, end) < end for one, end in self._mark.items()):
+            return False
+        self._heard_until = self._marked_at
+        return True
+
     def tell_no_more(self) -> None:
         """End `follow` once what is being told is told."""
         self._told_enough.set()
@@ -225,6 +250,8 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
     async def _measure(self, consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int]) -> None:
         """Note how many records wait in each partition that is ours."""
         waiting: dict[TopicPartition, int] = {}
+        ends: dict[Partition, int] = {}
+        told_ms: list[int] = []
         for partition, handled in positions.items():
             end = consumer.last_stable_offset(partition) if partition in consumer.assignment() else None
             if end is None:
@@ -232,6 +259,11 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             # Behind the last record there may be what nobody is given: a transaction's end, or what it took back.
             given = handled if self._busy.locked() else await consumer.position(partition)
             waiting[partition] = max(end - max(handled, given), 0)
+            ends[partition] = end
+            told_ms.append(consumer.last_poll_timestamp(partition) or 0)
+        reached = {one: end - waiting[one] for one, end in ends.items()}
+        if self._note_heard(reached) and len(ends) == len(positions):
+            self._mark_at(ends, min(told_ms) / 1000 if told_ms else time.time(), reached)
         for partition in self._waiting.keys() - waiting.keys():
             metrics.LAG.remove(*partition)
         for partition, records in waiting.items():

@@ -79,6 +79,8 @@ class Handlers(Generic[S]):
         refusal: the class of the event that refuses a command.
         performers: what is done outside, by the class of the task's data.
         timers: the classes of tasks that only wait until they are due.
+        after_hearing: those of them that also wait until what was said before is handled, since it may end what
+            they would do: after an outage, until the backlog is.
         listeners: run beside the loops, as long as these; one that fails ends the process.
         asked: the classes of commands that come from routes and listeners alone (`Handling.ask`), not on a topic.
         key: the key of a message's state; its subject, unless the service knows better.
@@ -93,6 +95,7 @@ class Handlers(Generic[S]):
     refusal: Callable[..., Data]
     performers: Mapping[type[Data], Performer] = field(default_factory=dict)
     timers: tuple[type[Data], ...] = ()
+    after_hearing: tuple[type[Data], ...] = ()
     listeners: tuple[Listener, ...] = ()
     asked: tuple[type[Command], ...] = ()
     key: Callable[[Message[Any]], str] = _subject

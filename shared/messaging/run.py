@@ -15,7 +15,7 @@ from shared.clock import Clock
 from shared.database import AWAY, Pool
 from shared.http import Check
 from shared.messaging import metrics
-from shared.messaging.consumer import Pipeline
+from shared.messaging.consumer import HEARD_S_MAX, Pipeline
 from shared.messaging.handlers import Handlers
 from shared.messaging.handling import Handling
 from shared.messaging.outbox import CLOSED_S_MAX, Relay
@@ -60,7 +60,7 @@ class Messaging:
         self.pool = pool
         self._progress: dict[str, float] = {}
         self.handling = Handling(handlers, pool, clock.now)
-        self._worker = Worker(handlers, pool, clock.now, self.handling, self._note("tasks"))
+        self._worker = Worker(handlers, pool, clock.now, self.handling, self._note("tasks"), self._heard)
         self.handling.wake = self._worker.wake
         self._database_url = database_url
         self._broker = KafkaBroker(
@@ -79,6 +79,10 @@ class Messaging:
         self.pipelines = [
             Pipeline(self._broker, topics, kafka.group_id or name, self.handling, pool) for _ in range(PIPELINES)
         ]
+
+    def _heard(self) -> bool:
+        """Tell whether all that this process hears is handled, but for the newest."""
+        return all(pipeline.heard_s() < HEARD_S_MAX for pipeline in self.pipelines)
 
     def _note(self, loop: str) -> Callable[[], None]:
         def note() -> None:

@@ -140,13 +140,16 @@ class Worker:
         now: Callable[[], datetime],
         results: Results,
         progress: Callable[[], None],
+        heard: Callable[[], bool],
     ) -> None:
         self._pool = pool
         self._performers = {cls.TYPE: (cls, how) for cls, how in handlers.performers.items()}
         self._timers = {cls.TYPE: cls for cls in handlers.timers}
+        self._after_hearing = {cls.TYPE for cls in handlers.after_hearing}
         self._now = now
         self._results = results
         self._progress = progress
+        self._heard = heard
         self._woken = asyncio.Event()
         self._stopping = False
         self._under_way: dict[Lease, asyncio.Task[None]] = {}
@@ -203,7 +206,8 @@ class Worker:
     async def _claim(self) -> None:
         """Lease what is due and start it; kinds that this process does not know are left to those that do."""
         self._woken.clear()
-        kinds = [*self._timers, *self._results.own, *self._performers]
+        wait = () if self._heard() else self._after_hearing
+        kinds = [*(kind for kind in self._timers if kind not in wait), *self._results.own, *self._performers]
         room = max(min(_CLAIM_MAX, (_UNDER_WAY_MAX - len(self._under_way)) // len(kinds)), 0)
         wanted = dict.fromkeys(kinds, room)
         for kind, (_, how) in self._performers.items():

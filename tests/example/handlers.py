@@ -36,4 +36,5 @@ def handlers(service: Service, thank: Thank, waits_s: tuple[float, ...] = (0.1, 
             )
         },
         timers=(CloseFeedback,),
+        after_hearing=(CloseFeedback,),
     )

@@ -12,14 +12,17 @@ from prometheus_client import REGISTRY
 from local.infrastructure import Endpoints
 from local.ports import free_port
 from shared.database import Connection, connect
+from shared.messaging.handlers import TaskFailedError
 from shared.settings import KafkaSettings
-from tests.flow.kit import Feedback, eventually, feedback, first_told, ready
+from tests.example.domain import OPEN_FOR, ThankVisitor
+from tests.flow.kit import Feedback, eventually, feedback, first_told, move, ready
 
 VISITS = [f"visit-{number}" for number in range(40)]
 HELD = """
     select count(*) = 2 from pg_stat_activity
     where datname = current_database() and state = 'active' and wait_event_type = 'Client'
 """
+THANKED_LATER = f"select count(*) = 1 from task where kind = '{ThankVisitor.TYPE}' and leased_until is null"
 
 
 async def test_when_the_database_crashes_the_process_is_not_ready_and_goes_on_when_it_is_back(
@@ -114,6 +117,38 @@ async def test_commands_wait_in_order_while_a_right_to_a_table_is_missing(
         await world.stop()
         await world.pool.execute(f"drop owned by {role}")
         await world.pool.execute(f"drop role {role}")
+
+
+async def test_what_was_said_during_an_outage_is_handled_before_timers_that_fell_due_meanwhile(
+    infrastructure: Endpoints,
+) -> None:
+    failing = [TaskFailedError("line_busy")]
+
+    async def thank(_visit_id: str, _key: str) -> None:
+        if failing:
+            raise failing.pop()
+
+    async with feedback(infrastructure) as world:
+        handled = world.handlers(thank, waits=(OPEN_FOR / 2,))
+        await world.start(handled)
+        await world.publish_facts(world.ended("visit-1"))
+        await world.settled()
+        await world.publish(world.leave("visit-1", "f-1"))
+        await eventually(lambda: world.pool.fetchval(THANKED_LATER), "who left it is to be thanked later")
+        await world.stop()
+        late = world.leave("visit-1", "f-2")
+        await world.publish(late)
+        move(world.clock, OPEN_FOR)
+        await asyncio.to_thread(infrastructure.broker.kill)
+        try:
+            await world.start(handled)
+            await eventually(lambda: len(world.thanked) == 2, "what is due is done without Kafka")
+            assert not await world.pool.fetchval("select closed from visit")
+        finally:
+            await asyncio.to_thread(infrastructure.broker.restart)
+        await eventually(lambda: world.pool.fetchval("select closed from visit"), "the visit is closed")
+        await world.settled()
+        assert {event["causationid"]: event["outcome"] for event in await world.outcomes()}[late["id"]] == "done"
 
 
 async def test_a_process_that_stops_inside_of_a_statement_holds_nobody_up_for_long(
