@@ -16,7 +16,8 @@ from services.payments.domain.payment import PLAN_ITSELF, accepted, begin, charg
 from services.payments.domain.plan_end import complete, ended, is_over, under_way
 from services.payments.domain.plan_events import instalment_told
 from services.payments.domain.records import Plan, PlanInstalment
-from services.payments.domain.schedule import ATTEMPTS_MAX, NOTICE, moment
+from services.payments.domain.respreading import by_bank
+from services.payments.domain.schedule import ATTEMPTS_MAX, NOTICE, banking_day, moment
 from services.payments.domain.work import raise_work
 from shared.digests import digest
 from shared.events.envelope import Message
@@ -41,7 +42,7 @@ def fall_due(
     if is_over(account, plan):
         return complete(account, plan)
     owed_minor = account.owed_minor(plan.plan_id)
-    if owed_minor <= 0:
+    if owed_minor <= 0 or _bank_rests(plan, now):
         return Decision(account, tasks=(instalment_timer(account, plan, one, _next_day(now)),))
     # What the insurance has paid meanwhile, or a credit covers, is not asked for.
     one = replace(one, amount_minor=one.paid_minor + min(one.left_minor, owed_minor))
@@ -111,6 +112,11 @@ def _charge(
 def _following(account: GuarantorAccount, plan: Plan, one: PlanInstalment, now: datetime) -> tuple[Task, ...]:
     """Return the timer of the instalment after this one, unless it was set when this one fell due before."""
     return next_timer(account, account.plans[plan.plan_id], now) if one.status == "scheduled" else ()
+
+
+def _bank_rests(plan: Plan, now: datetime) -> bool:
+    """Tell whether a bank would be debited on a day without banking, since something was waited for."""
+    return by_bank(plan) and banking_day(now.date()) != now.date()
 
 
 def _next_day(now: datetime) -> datetime:

@@ -81,6 +81,20 @@ def test_a_timer_that_comes_twice_or_is_of_an_earlier_plan_charges_nothing() -> 
     assert when(changed, late).state is changed
 
 
+def test_a_bank_is_not_debited_on_a_day_without_banking_when_something_was_waited_for() -> None:
+    saturday = NOW.replace(month=4, day=5)
+
+    waiting = due(started(method=BANK), at=saturday)
+    for day in (6, 7):
+        assert waiting.events == ()
+        ((again, at),) = timers(waiting)
+        assert at == NOW.replace(month=4, day=day)
+        waiting = when(waiting.state, again, at=at)
+
+    assert len(charge_tasks(waiting)) == 1
+    assert len(charge_tasks(due(started(), at=saturday))) == 1
+
+
 def test_the_last_instalment_completes_the_plan_and_frees_its_visits() -> None:
     account = started()
     for number in (1, 2, 3):
