@@ -1,17 +1,20 @@
-"""When a coverage is verified by itself: each month, once corrected, and before appointments, at quiet hours.
+"""When a coverage is verified by itself, at quiet hours.
 
+That is each month, when it begins and has ended, once corrected, and before appointments.
 Hours and days are spread by ids: not everybody is asked about at once, and whoever computes it gets the same.
 """
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zlib import crc32
 
 from services.insurance.domain.asking import CheckCoverage
+from services.insurance.domain.patient import Coverage
 from shared.messaging.decision import Task
 
 AGAIN_AFTER: Final = timedelta(days=30)
 BEFORE_VISIT: Final = timedelta(days=3)
+_DAY: Final = timedelta(days=1)
 _QUIET_FROM: Final = time(6)
 _QUIET_S: Final = 4 * 60 * 60
 """From 6 to 10 in the morning, UTC, it is night where the payers are."""
@@ -28,9 +31,17 @@ def quiet(moment: datetime, *key: str) -> datetime:
     return night + timedelta(seconds=_part(_QUIET_S, *key))
 
 
-def next_check(patient_id: str, coverage_id: str, now: datetime) -> tuple[datetime, tuple[Task, ...]]:
-    """Return when to verify a coverage again that was verified now, and the timer for it."""
-    due_at = quiet(now + AGAIN_AFTER + timedelta(days=_part(3, coverage_id)), coverage_id)
+def next_check(patient_id: str, coverage: Coverage, now: datetime) -> tuple[datetime, tuple[Task, ...]]:
+    """Return when to verify a coverage again that was verified now, and the timer for it.
+
+    It is within a month, or the night after the coverage begins or has ended: what the payer says changes then.
+    """
+    coverage_id, content = coverage.coverage_id, coverage.content
+    monthly = quiet(now + AGAIN_AFTER + timedelta(days=_part(3, coverage_id)), coverage_id)
+    changes = ((content.effective_from, _DAY), (content.effective_to, 2 * _DAY))
+    near = ((day, after) for day, after in changes if day and day < monthly.date())
+    nights = (quiet(datetime.combine(day, time(), UTC) + after, coverage_id) for day, after in near)
+    due_at = min((monthly, *(night for night in nights if night > now)))
     return due_at, (_timer(patient_id, coverage_id, due_at),)
 
 

@@ -382,6 +382,6 @@ def check(directory: Directory, patient: Patient, timer: CheckCoverage, now: dat
         return Decision(patient)
     asked = inquiry(directory, patient, coverage.content, now)
     if asked is None:
-        due_at, timers = next_check(patient.patient_id, coverage.coverage_id, now)
+        due_at, timers = next_check(patient.patient_id, coverage, now)
         return Decision(patient.with_coverage(replace(coverage, check_at=due_at)), tasks=timers)
     return submit(patient, coverage, asked, "monthly", now, key=(timer.due_at.isoformat(),))

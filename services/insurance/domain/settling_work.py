@@ -149,7 +149,7 @@ def _override(
         missing = [name for name in ("status", "note") if getattr(command, name) is None]
         return Objection("invalid_data", f"Missing: {', '.join(missing)}.")
     after = close_all(patient, coverage.coverage_id, now)
-    due_at, timers = next_check(patient.patient_id, coverage.coverage_id, now)
+    due_at, timers = next_check(patient.patient_id, coverage, now)
     said = replace(
         coverage,
         status=command.status,

@@ -238,7 +238,7 @@ def take_over(patient: Patient, coverage_id: str, verification: Verification, no
     coverage = patient.coverages[coverage_id]
     status: CoverageStatus = verification.result or "verifying"
     answered = status in ("active", "inactive")
-    due_at, timers = next_check(patient.patient_id, coverage_id, now) if answered else (None, ())
+    due_at, timers = next_check(patient.patient_id, coverage, now) if answered else (None, ())
     after = replace(
         coverage,
         status="undetermined" if verification.status == "retrying" else status,

@@ -381,6 +381,39 @@ def test_what_the_host_has_on_file_is_verified_within_a_month() -> None:
     assert world.coverage("COV-H").status == "active"
 
 
+@pytest.mark.parametrize(
+    ("dates", "night"),
+    [
+        ({"effective_from": date(2026, 3, 12)}, date(2026, 3, 13)),
+        ({"effective_to": date(2026, 3, 12)}, date(2026, 3, 14)),
+        ({"effective_from": date(2026, 3, 12), "effective_to": date(2026, 3, 20)}, date(2026, 3, 13)),
+    ],
+)
+def test_a_coverage_is_verified_again_the_night_after_it_begins_and_once_it_has_ended(
+    dates: dict[str, date], night: date
+) -> None:
+    world = hospital(on_file(**dates))
+    world.hear(verify_again("COV-H"), actor=STAFF)
+    world.settle()
+    check_at = world.coverage("COV-H").check_at
+    assert check_at is not None
+    assert (check_at.date(), check_at.hour in range(6, 10)) == (night, True)
+    world.settle(check_at - world.now)
+    assert len(world.asked) == 2
+
+
+@pytest.mark.parametrize("dates", [{"effective_from": date(2025, 1, 1)}, {"effective_to": date.max}])
+def test_a_coverage_that_neither_begins_nor_ends_soon_is_verified_again_after_a_month(
+    dates: dict[str, date],
+) -> None:
+    world = hospital(on_file(**dates))
+    world.hear(verify_again("COV-H"), actor=STAFF)
+    world.settle()
+    check_at = world.coverage("COV-H").check_at
+    assert check_at is not None
+    assert check_at - world.now > 29 * DAY
+
+
 def test_the_day_of_service_is_the_patients_own() -> None:
     world = hospital(add())
     world.settle(timedelta(hours=11))
