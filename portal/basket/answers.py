@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, get_args
 
 from babel.dates import format_timedelta
+from babel.units import format_unit
 from pydantic import BaseModel, Field, TypeAdapter
 
 from portal.calls import Answered
@@ -21,6 +22,9 @@ _POOLS: Final = {
 State = Literal["open", "waiting", "postponed", "done"]
 STATES: Final[tuple[State, ...]] = get_args(State)
 """The views of a pool."""
+
+_WEEK: Final = timedelta(weeks=1)
+_YEAR: Final = timedelta(days=365)
 
 SOON: Final = 0.75
 """The part of an item's time limit after which it is soon late."""
@@ -196,8 +200,13 @@ Pools = TypeAdapter(list[Pool])
 
 
 def short(seconds: float) -> str:
-    """Return a time in one short word: `5m`, `3h`, `2d`."""
-    said: str = format_timedelta(timedelta(seconds=max(0.0, seconds)), format="narrow", locale=spoken())
+    """Return a time in one short word: `5m`, `3h`, `2d`, `43w`; months would read as minutes do."""
+    waited = timedelta(seconds=max(0.0, seconds))
+    said: str = (
+        format_unit(waited // _WEEK, "duration-week", "narrow", locale=spoken())
+        if _WEEK <= waited < _YEAR
+        else format_timedelta(waited, format="narrow", locale=spoken())
+    )
     return said
 
 

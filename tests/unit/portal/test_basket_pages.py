@@ -44,6 +44,8 @@ def test_what_does_not_wait_for_staff_has_no_bar_and_what_is_past_due_is_late() 
 
 def test_ages_are_one_short_word() -> None:
     assert [short(seconds) for seconds in (5, 300, 7_200, 200_000)] == ["5s", "5m", "2h", "2d"]
+    weeks = [short(timedelta(days=days).total_seconds()) for days in (7, 29, 300, 364, 365)]
+    assert weeks == ["1w", "4w", "42w", "52w", "1y"]
 
 
 def test_every_view_and_every_time_to_put_an_item_off_for_is_called_something_of_its_own() -> None:
