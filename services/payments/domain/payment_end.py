@@ -55,11 +55,17 @@ def hear_answer(account: GuarantorAccount, answer: ChargeAnswered, now: datetime
 def succeed(
     account: GuarantorAccount, payment: Payment, charge_id: str | None, now: datetime
 ) -> Decision[GuarantorAccount]:
-    """End a payment whose money was taken."""
+    """End a payment whose money was taken; of one that had ended, what is new is its charge."""
+    if payment.is_open:
+        return post(account, payment, charge_id, now)
+    if payment.charge_id is None and charge_id is not None:
+        # Nothing is refunded without it, and staff look for it.
+        payment = replace(payment, charge_id=charge_id)
+        account = account.with_payment(payment)
     if payment.status == "failed":
         after, work = about_payment(account, "payment-taken", payment, now)
         return Decision(after, (work,))
-    return post(account, payment, charge_id, now) if payment.is_open else Decision(account)
+    return Decision(account)
 
 
 def post(

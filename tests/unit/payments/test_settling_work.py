@@ -16,6 +16,7 @@ from shared.events.payments import (
 )
 from shared.events.plans import PlanDefaulted
 from shared.messaging.decision import Decision
+from tests.unit.payments.refund_story import request
 from tests.unit.payments.story import (
     NUMBER,
     answer,
@@ -103,6 +104,20 @@ def test_a_payment_that_had_failed_and_was_taken_is_posted_when_staff_say_so() -
     assert (posted.state.balance_minor, payment.status, payment.reason) == (5_000, "succeeded", None)
     assert [type(event) for event in events(left)] == [WorkSettled]
     assert left.state.balance_minor == 15_000
+
+
+def test_a_payment_that_staff_vouched_for_can_be_refunded_once_the_processor_names_its_charge() -> None:
+    named = answer("succeeded", query=None, charge_id="ch-1")
+    vouched_for = settle(asked_in_vain(), "taken").state
+    assert outcome(when(vouched_for, request(10_000), actor=ANN)) == ("refused", "refund_exceeds_payment")
+    failed = when(when(owing(V1=15_000), submit(10_000)).state, answer("declined")).state
+    taken = when(failed, named).state
+    assert ("Charge", "ch-1") in taken.raised[-1].details
+
+    for found in (when(vouched_for, named), settle(taken, "post")):
+        assert outcome(when(found.state, request(10_000), actor=ANN)) == ("done", None)
+    assert events(when(vouched_for, named)) == []
+    assert when(when(vouched_for, named).state, named).state.payments["pay-1"].charge_id == "ch-1"
 
 
 def test_work_that_is_not_there_or_has_no_such_action_is_refused() -> None:
