@@ -82,8 +82,8 @@ class GuarantorAccount:
 
     @property
     def is_posted(self) -> bool:
-        """Whether its ledger holds anything."""
-        return any(
+        """Whether anything was posted to it, as far as its sums or what was told of them show."""
+        return self.version > 0 or any(
             visit.charges_minor or visit.insurance_paid_minor or visit.adjustments_minor or visit.paid_minor
             for visit in self.visits.values()
         )

@@ -136,6 +136,8 @@ def test_the_currency_of_an_account_stays_once_anything_was_posted_in_it() -> No
     assert [asked.currency for asked in charge_tasks(due(decision.state))] == ["USD"]
     late = when(account, opened(currency="EUR"), at=NOW - timedelta(days=60))
     assert (late.state, late.events) == (account, ())
+    reversed_since = given(opened(), charge(100, charge_id="C-1"), charge(-100, charge_id="C-2"))
+    assert [type(event) for event in events(when(reversed_since, opened(currency="EUR")))] == [WorkRaised]
     nothing_yet = when(given(opened(), visit()), opened(currency="EUR"))
     assert nothing_yet.state.opened
     assert (nothing_yet.state.opened.currency, events(nothing_yet)) == ("EUR", [])
