@@ -206,6 +206,9 @@ def _name(  # noqa: C901, PLR0912  # a case for each message
                 # What came back may be what pays a plan by itself, and a part of it may be refunded.
                 named.with_plans.add(number)
                 named.with_refunds.add(number)
+            if heard.query is None or heard.stands == "disputed":
+                # Staff may have settled the work that this ends.
+                named.work_ids += _work_of(number, heard.payment_id, "payment-unknown", "dispute")
         case ChargePosted():
             named.postings.append((number, "charge", heard.charge_id))
         case AdjustmentPosted():
@@ -266,8 +269,15 @@ def _name_lines(named: Named, number: str, compared: CompareLines) -> None:
     """Note the payments of a settlement's lines, and the work that they may end."""
     payment_ids = [payment_id for _, payment_id, _ in compared.lines]
     named.payments += [(number, payment_id) for payment_id in (*payment_ids, *compared.missing)]
-    kinds: tuple[WorkKind, ...] = ("settlement-missing", "settlement-amount")
-    named.work_ids += [work_id(kind, number, payment_id) for payment_id in payment_ids for kind in kinds]
+    for payment_id in payment_ids:
+        named.work_ids += _work_of(
+            number, payment_id, "payment-unknown", "settlement-missing", "settlement-amount"
+        )
+
+
+def _work_of(number: str, payment_id: str, *kinds: WorkKind) -> list[str]:
+    """Return the ids of work about a payment."""
+    return [work_id(kind, number, payment_id) for kind in kinds]
 
 
 def name_plan(named: Named, number: str, plan_id: str) -> None:

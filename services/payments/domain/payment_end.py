@@ -201,8 +201,8 @@ def _unclear(account: GuarantorAccount, payment: Payment, now: datetime) -> Deci
 
 
 def _known(account: GuarantorAccount, before: Payment, now: datetime) -> GuarantorAccount:
-    """End the work about a payment that is not unknown any more."""
-    if before.queries <= len(QUERY_WAITS):
+    """End the work about a payment that is not unknown any more; one that had ended has none."""
+    if not before.is_open or before.queries <= len(QUERY_WAITS):
         return account
     return settle_itself(account, "payment-unknown", before.payment_id, now)
 

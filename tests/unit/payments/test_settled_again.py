@@ -5,16 +5,31 @@ from typing import Any
 
 import pytest
 
-from services.payments.domain import decide
+from services.payments.domain import decide, named_by
 from services.payments.domain.account import GuarantorAccount
+from services.payments.domain.charging import QUERY_WAITS
 from services.payments.domain.records import Work
-from services.payments.domain.settlement import Settlement
+from services.payments.domain.settlement import CompareLines, Settlement
 from services.payments.domain.work import SettleWork
+from shared.events.envelope import Data
 from shared.events.payments import ApproveRefund, CommandRefused, WorkSettled
 from shared.events.vocabulary import About
 from shared.frozen import replace
+from shared.messaging.decision import Decision
 from tests.unit.payments.refund_story import ANN, BOB, paid, request
-from tests.unit.payments.story import NOW, NUMBER, RULES, SECOND, events, message, outcome, when
+from tests.unit.payments.story import (
+    NOW,
+    NUMBER,
+    RULES,
+    SECOND,
+    answer,
+    events,
+    message,
+    outcome,
+    owing,
+    submit,
+    when,
+)
 
 RAISED = Work("w-1", "settlement-orphan", "", About(), NOW)
 
@@ -97,3 +112,59 @@ def test_an_approval_that_a_command_gave_is_told_again_to_who_settles_its_work_a
     (told,) = events(again)
     assert isinstance(told, WorkSettled)
     assert told.note == "Called."
+
+
+def later(account: GuarantorAccount, data: Data, actor: str = "service:payments") -> Decision[GuarantorAccount]:
+    """Decide about a message in a batch of its own, with no work but what it names."""
+    named = named_by([message(data)], RULES.proofs).work_ids
+    work = {work_id: account.work[work_id] for work_id in named if work_id in account.work}
+    return when(replace(account, work=work, raised=(), settled=()), data, actor=actor)
+
+
+def asked_in_vain() -> GuarantorAccount:
+    account = when(owing(V1=15_000), submit(10_000)).state
+    for query in range(len(QUERY_WAITS) + 1):
+        account = when(account, answer("unknown", query=query)).state
+    return account
+
+
+def disputed(status: str, query: int | None = None) -> Data:
+    return answer("succeeded", query=query, stands="disputed", dispute_status=status)
+
+
+@pytest.mark.parametrize(
+    ("account", "action", "over"),
+    [
+        (when(paid(), disputed("needs_response")).state, "settle", disputed("won")),
+        (when(paid(), disputed("needs_response")).state, "settle", disputed("lost", query=1)),
+        (asked_in_vain(), "ask-again", answer("succeeded", query=None)),
+        (asked_in_vain(), "ask-again", answer("declined", query=None)),
+        (
+            asked_in_vain(),
+            "ask-again",
+            CompareLines(settlement_id="po-1", account_number=NUMBER, lines=(("ch-1", "pay-1", 10_000),)),
+        ),
+    ],
+    ids=["won", "lost", "taken", "declined", "paid-out"],
+)
+def test_work_that_staff_settled_is_not_told_to_be_over_once_more(
+    account: GuarantorAccount, action: str, over: Data
+) -> None:
+    work_id = account.raised[-1].work_id
+    assert WorkSettled in [type(event) for event in events(later(account, over))]
+
+    settled = when(account, SettleWork(work_id=work_id, account_number=NUMBER, action=action), actor=ANN)
+
+    assert WorkSettled not in [type(event) for event in events(later(settled.state, over))]
+
+
+def test_posting_a_payment_that_had_failed_ends_no_other_work_than_its_own() -> None:
+    asked = asked_in_vain()
+    not_taken = SettleWork(work_id=asked.raised[-1].work_id, account_number=NUMBER, action="not-taken")
+    failed = when(asked, not_taken, actor=ANN).state
+    taken = later(failed, answer("succeeded", query=None)).state
+    post = SettleWork(work_id=taken.raised[-1].work_id, account_number=NUMBER, action="post")
+
+    told = [event for event in events(later(taken, post, ANN)) if isinstance(event, WorkSettled)]
+
+    assert [event.action for event in told] == ["post"]
