@@ -105,7 +105,7 @@ def _start(
         day_of_month=command.day_of_month,
         autopay=command.autopay,
         method=method if command.autopay else None,
-        method_id=command.method_id if command.autopay else None,
+        method_id=command.method_id if command.autopay and command.method is None else None,
         authorization=command.authorization,
         instalments=found.instalments,
         fingerprint=fingerprint,
@@ -153,6 +153,7 @@ def _change(
     """
     named = command.method or saved_method(account, command.method_id, person_of(account, actor))
     given = command.method is not None or command.method_id is not None
+    method_id = None if command.method else command.method_id or plan.method_id
     autopay = plan.autopay if command.autopay is None else command.autopay
     method = (named if given else plan.method) if autopay else None
     # A consent is to being debited from what was named with it, and no longer once that was revoked.
@@ -181,7 +182,7 @@ def _change(
         day_of_month=day_of_month,
         autopay=autopay,
         method=method,
-        method_id=(command.method_id if given else plan.method_id) if autopay else None,
+        method_id=method_id if autopay else None,
         authorization=authorization,
         person_id=(person_of(account, actor) or actor) if given and autopay else plan.person_id,
         instalments=found.instalments,

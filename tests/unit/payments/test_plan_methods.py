@@ -9,7 +9,7 @@ import pytest
 from services.payments.domain.account import GuarantorAccount
 from services.payments.domain.charging import ChargeMethod
 from services.payments.domain.instalment_timer import GraceTimer, InstalmentTimer
-from shared.events.payments import SaveMethod
+from shared.events.payments import RemoveMethod, SaveMethod
 from shared.events.plans import (
     Authorization,
     ChangePlan,
@@ -40,6 +40,8 @@ from tests.unit.payments.story import (
     charge_tasks,
     events,
     outcome,
+    owing,
+    start_plan,
     when,
 )
 
@@ -118,6 +120,19 @@ def test_a_saved_card_that_a_change_names_pays_from_then_on() -> None:
 
     assert (plan_of(changed).method, plan_of(changed).method_id) == (card, "m-1")
     assert [asked.token for asked in charge_tasks(due(changed))] == ["tok_saved"]
+
+
+def test_a_card_that_is_given_counts_and_not_the_saved_one_that_is_named_too() -> None:
+    save = SaveMethod(account_number=NUMBER, method_id="m-1", method=BANK)
+    account = when(owing(V1=13_000), save).state
+
+    begun = when(account, start_plan(method_id="m-1")).state
+    changed = when(begun, ChangePlan(**PLAN, method=CARD, method_id="m-1")).state
+
+    for found in (begun, changed):
+        assert (plan_of(found).method, plan_of(found).method_id) == (CARD, None)
+        removed = when(found, RemoveMethod(account_number=NUMBER, method_id="m-1"))
+        assert plan_of(removed.state).autopay
 
 
 def test_a_bank_account_pays_by_itself_only_with_a_consent_which_is_kept() -> None:
