@@ -1,6 +1,6 @@
 """Made-up messages about patients and sessions, and a hospital in memory that hears them batch by batch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -275,3 +275,25 @@ def active(*coverage_ids: str) -> Hospital:
 
 def on_its_own(coverage: Coverage) -> tuple[str, int, str]:
     return coverage.content.member_id, coverage.version, coverage.status
+
+
+def payer(*results: str | tuple[str, ...]) -> Payer:
+    """Return a payer that answers so in turn, and the last for ever: a result, or reject codes."""
+    turns: Iterator[str | tuple[str, ...]] = iter(results)
+    last: list[str | tuple[str, ...]] = []
+
+    def say(task: AskPayer) -> PayerAnswered:
+        last[:] = [next(turns, last[0] if last else "active")]
+        said = last[0]
+        if isinstance(said, tuple):
+            return answer(task, "rejected", codes=said)
+        return answer(task, said, reason={"unanswered": "timeout", "unclear": "no_status"}.get(said))
+
+    return say
+
+
+def asked(*results: str | tuple[str, ...]) -> Hospital:
+    """Return a hospital whose only coverage was asked about."""
+    world = hospital(add(), session_ended(), payer=payer(*results))
+    world.settle()
+    return world

@@ -388,19 +388,3 @@ def test_a_completed_plan_stays_so_when_its_visits_are_in_another_plan_by_now() 
     assert plan_of(decision.state).status == "completed"
     done = pay(pay(decision.state, 13_000, "pay-2"), 6_000, "pay-3", plan_id="plan-2")
     assert (done.balance_minor, done.plans["plan-2"].status) == (0, "completed")
-
-
-def test_each_instalment_that_a_returned_payment_had_paid_is_told_and_waits_for_itself() -> None:
-    account = due(due(started(autopay=False, method=None)).state, 2).state
-    later = NOW + timedelta(days=61)
-    account = pay(account, 3_000, "pay-1", at=later, plan_id="plan-1", method=BANK)
-    account = pay(account, 7_000, "pay-2", at=later, plan_id="plan-1", method=BANK)
-    came_back = partial(answer, "succeeded", query=None, stands="returned", reason="R01")
-
-    first = when(account, came_back(payment_id="pay-2"), at=NOW + timedelta(days=65))
-    both = when(first.state, came_back(payment_id="pay-1"), at=NOW + timedelta(days=65))
-
-    numbers = [event.number for event in events(first) if isinstance(event, InstalmentFailed)]
-    assert numbers == [1, 2]
-    assert [type(data) for data, _ in timers(first)] == [GraceTimer, GraceTimer]
-    assert plan_of(both.state).left_minor == both.state.balance_minor == 13_000

@@ -23,6 +23,7 @@ from shared.frozen import replace
 from tests.unit.payments.plan_story import BANK, PLAN, declined, due, host, paid_by, pay, plan_of, started, timers
 from tests.unit.payments.story import (
     CARD,
+    NOW,
     NUMBER,
     answer,
     charge,
@@ -259,3 +260,18 @@ def test_the_days_of_grace_begin_when_the_last_attempt_has_failed() -> None:
     assert at
     assert at > ends_early
     assert [type(event) for event in events(when(account, again, at=at))] == [PlanDefaulted, WorkRaised]
+
+
+def test_each_instalment_that_a_returned_payment_had_paid_is_told_and_waits_for_itself() -> None:
+    account = due(due(started(autopay=False, method=None)).state, 2).state
+    later = NOW + timedelta(days=61)
+    account = pay(account, 3_000, "pay-1", at=later, plan_id="plan-1", method=BANK)
+    account = pay(account, 7_000, "pay-2", at=later, plan_id="plan-1", method=BANK)
+
+    first = when(account, came_back(payment_id="pay-2"), at=NOW + timedelta(days=65))
+    both = when(first.state, came_back(payment_id="pay-1"), at=NOW + timedelta(days=65))
+
+    numbers = [event.number for event in events(first) if isinstance(event, InstalmentFailed)]
+    assert numbers == [1, 2]
+    assert [type(data) for data, _ in timers(first)] == [GraceTimer, GraceTimer]
+    assert plan_of(both.state).left_minor == both.state.balance_minor == 13_000

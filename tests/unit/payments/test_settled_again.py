@@ -160,10 +160,11 @@ def test_work_that_staff_settled_is_not_told_to_be_over_once_more(
 
 def test_posting_a_payment_that_had_failed_ends_no_other_work_than_its_own() -> None:
     asked = asked_in_vain()
-    not_taken = SettleWork(work_id=asked.raised[-1].work_id, account_number=NUMBER, action="not-taken")
+    said = {"account_number": NUMBER, "note": "The bank says so."}
+    not_taken = SettleWork(work_id=asked.raised[-1].work_id, action="not-taken", **said)
     failed = when(asked, not_taken, actor=ANN).state
     taken = later(failed, answer("succeeded", query=None)).state
-    post = SettleWork(work_id=taken.raised[-1].work_id, account_number=NUMBER, action="post")
+    post = SettleWork(work_id=taken.raised[-1].work_id, action="post", **said)
 
     told = [event for event in events(later(taken, post, ANN)) if isinstance(event, WorkSettled)]
 

@@ -108,13 +108,13 @@ def test_a_payment_that_had_failed_and_was_taken_is_posted_when_staff_say_so() -
 
 def test_a_payment_that_staff_vouched_for_can_be_refunded_once_the_processor_names_its_charge() -> None:
     named = answer("succeeded", query=None, charge_id="ch-1")
-    vouched_for = settle(asked_in_vain(), "taken").state
+    vouched_for = settle(asked_in_vain(), "taken", "On the bank's list").state
     assert outcome(when(vouched_for, request(10_000), actor=ANN)) == ("refused", "refund_exceeds_payment")
     failed = when(when(owing(V1=15_000), submit(10_000)).state, answer("declined")).state
     taken = when(failed, named).state
     assert ("Charge", "ch-1") in taken.raised[-1].details
 
-    for found in (when(vouched_for, named), settle(taken, "post")):
+    for found in (when(vouched_for, named), settle(taken, "post", "As agreed")):
         assert outcome(when(found.state, request(10_000), actor=ANN)) == ("done", None)
     assert events(when(vouched_for, named)) == []
     assert when(when(vouched_for, named).state, named).state.payments["pay-1"].charge_id == "ch-1"
