@@ -44,6 +44,20 @@ def test_what_can_be_sent_is_told(calls: dict[str, dict[str, Any]]) -> None:
         assert {one["name"].lower() for one in sent} & {"accept", "content-type", "authorization"} == set(), name
 
 
+_READ_FIRST = {"after", "before", "language", "q", "token", "version"}
+"""What the database is asked for only once it was read, or for nothing of it."""
+
+
+def test_a_text_in_an_address_is_none_that_the_database_cannot_keep(calls: dict[str, dict[str, Any]]) -> None:
+    for name, call in calls.items():
+        for one in call.get("parameters", []):
+            kinds = one["schema"].get("anyOf", [one["schema"]])
+            open_to_all = [
+                kind for kind in kinds if kind.get("type") == "string" and not {"pattern", "enum"} & set(kind)
+            ]
+            assert one["in"] == "header" or one["name"] in _READ_FIRST or open_to_all == [], (name, one["name"])
+
+
 @pytest.mark.parametrize(
     ("service", "name", "content_type"),
     [
