@@ -220,7 +220,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
 
     def _note_heard(self, reached: Mapping[Partition, int]) -> bool:
         """Tell whether all is handled that there was at the mark; then it is heard until that time."""
-        if self._mark is None or any(reached.get(one, end) < end for one, end in self._mark.items()):
+        if self._mark is None or any(reached.get(one, 0) < end for one, end in self._mark.items()):
             return False
         self._heard_until = self._marked_at
         return True
@@ -250,6 +250,7 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
     async def _measure(self, consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int]) -> None:
         """Note how many records wait in each partition that is ours."""
         waiting: dict[TopicPartition, int] = {}
+        reached: dict[Partition, int] = {**positions}
         ends: dict[Partition, int] = {}
         told_ms: list[int] = []
         for partition, handled in positions.items():
@@ -258,10 +259,10 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 continue
             # Behind the last record there may be what nobody is given: a transaction's end, or what it took back.
             given = handled if self._busy.locked() else await consumer.position(partition)
-            waiting[partition] = max(end - max(handled, given), 0)
+            reached[partition] = max(handled, given)
+            waiting[partition] = max(end - reached[partition], 0)
             ends[partition] = end
             told_ms.append(consumer.last_poll_timestamp(partition) or 0)
-        reached = {one: end - waiting[one] for one, end in ends.items()}
         if self._note_heard(reached) and len(ends) == len(positions):
             self._mark_at(ends, min(told_ms) / 1000 if told_ms else time.time(), reached)
         for partition in self._waiting.keys() - waiting.keys():
