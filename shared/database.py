@@ -30,6 +30,8 @@ _HALF_WAY_S_MAX: Final = 10
 SESSION: Final = {
     # Estimates for arrays are guesses; compiling for them costs more than the statements do.
     "jit": "off",
+    # What waited for a lock must see what the other one did, whatever the server's default is.
+    "default_transaction_isolation": "read committed",
     # A process that was stopped, or lost its network, half way holds its locks no longer than this.
     "idle_in_transaction_session_timeout": f"{_HALF_WAY_S_MAX}s",
     "application_name": "back office",

@@ -2,6 +2,9 @@
 
 from datetime import datetime, timedelta
 from functools import partial
+from urllib.parse import urlsplit
+
+import pytest
 
 from local.infrastructure import Endpoints
 from shared.messaging.handling import RELEASE
@@ -138,22 +141,26 @@ async def test_hundreds_behind_one_that_waits_go_on_in_order_while_more_arrive(i
         assert ids(await world.outcomes()) == ids([*first, *more], "id")
 
 
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
 async def test_a_command_parked_just_while_its_key_is_let_go_on_is_not_forgotten(
-    infrastructure: Endpoints,
+    isolation: str, infrastructure: Endpoints
 ) -> None:
     async with feedback(infrastructure) as world:
+        name = urlsplit(world.url).path.lstrip("/")
+        await world.pool.execute(f"alter database {name} set default_transaction_isolation = '{isolation}'")
         await world.start()
         commands = [world.leave("visit-1", f"f-{n}") for n in range(3)]
         await world.publish(*commands)
         await world.settled()
         await world.publish_facts(world.ended("visit-1"))
         await world.settled()
+        last = await world.pool.fetchrow("delete from parked_record where seq = 3 returning lane, record")
+        assert last is not None
         async with world.pool.acquire() as batch, batch.transaction():
             # What a batch does that finds the key waiting: it locks what is parked, and adds to it.
             await batch.execute("select from parked_record for share")
             await batch.execute(
-                "with last as (delete from parked_record where seq = 3 returning lane, record)"
-                " insert into parked_record (lane, record, reason) select lane, record, 'behind' from last"
+                "insert into parked_record (lane, record, reason) values ($1, $2, 'behind')", *last.values()
             )
             move(world.clock, LONGER_THAN_ANY_WAIT)
             await eventually(world.waits_for_a_lock, "the key is let go on meanwhile")
