@@ -63,8 +63,8 @@ from shared.messaging.handlers import Change
 _KEEP_NEWEST_PROVIDER: Final = insert_statement(
     ProviderRow,
     PROVIDER_COLUMNS,
-    "(provider_id) do update set name = excluded.name, affiliate = excluded.affiliate, told_at = excluded.told_at"
-    " where provider.told_at <= excluded.told_at",
+    "(provider_id) do update set name = coalesce(excluded.name, provider.name), affiliate = excluded.affiliate,"
+    " told_at = excluded.told_at where provider.told_at <= excluded.told_at",
 )
 _ADD_SHELLS: Final = "insert into patient (patient_id) select unnest($1::text[]) on conflict do nothing"
 _READ_PATIENTS: Final = f"select {', '.join(PATIENT)} from patient where patient_id = any($1::text[])"
@@ -298,11 +298,9 @@ class _Rows:
         ]
         # All patients of a batch share the providers, until one of them brings something new.
         for provider in after.providers.values() if after.providers is not before.providers else ():
-            newest = self.providers.get(provider.provider_id)
-            if provider is not before.providers.get(provider.provider_id) and (
-                newest is None or newest.told_at <= provider.told_at
-            ):
-                self.providers[provider.provider_id] = provider
+            if provider is not before.providers.get(provider.provider_id):
+                others = self.providers.get(provider.provider_id)
+                self.providers[provider.provider_id] = others.after(provider) if others else provider
         for thread_id, item in after.items.items():
             if item is not before.items.get(thread_id):
                 self.item(before.items.get(thread_id), item)

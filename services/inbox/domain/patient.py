@@ -186,8 +186,9 @@ def _with_appointment(patient: Patient, appointment: Appointment) -> Patient:
 
 def _with_provider(patient: Patient, told: AppointmentBooked | DocumentRequested, told_at: datetime) -> Patient:
     known = patient.providers.get(told.provider_id)
-    name = told.provider_name or (known.name if known else None)
-    if known is not None and (known.told_at > told_at or (known.name, known.affiliate) == (name, told.affiliate)):
-        return patient
-    provider = Provider(told.provider_id, name, told.affiliate, told_at)
+    provider = Provider(told.provider_id, told.provider_name, told.affiliate, told_at)
+    if known is not None:
+        provider = known.after(provider)
+        if (known.name, known.affiliate) == (provider.name, provider.affiliate):
+            return patient
     return replace(patient, providers={**patient.providers, told.provider_id: provider})

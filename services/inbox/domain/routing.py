@@ -16,6 +16,7 @@ from services.inbox.domain.refusal import Objection
 from shared.events.envelope import Id, Time
 from shared.events.inbox import CATEGORIES, Kind
 from shared.events.vocabulary import Line, Version, Word
+from shared.frozen import replace
 
 Delegate = Literal["clinical", "clinical-support"]
 Role = Literal["billing", "crm", "insurance", "clinical", "clinical-support", "supervisor"]
@@ -168,6 +169,11 @@ class Provider:
     def has_pool(self) -> bool:
         """Whether messages can name the pool; what is for a provider with too long an id is unroutable."""
         return len(self.pool) <= _POOL_LENGTH_MAX
+
+    def after(self, told: "Provider") -> "Provider":
+        """Return the provider after something was told: what was told later, and a name that was told at all."""
+        older, newer = sorted((self, told), key=lambda one: one.told_at)
+        return replace(newer, name=newer.name or older.name)
 
 
 @dataclass(frozen=True)

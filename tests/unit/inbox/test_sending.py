@@ -236,6 +236,13 @@ def test_of_a_request_and_of_a_provider_what_was_told_last_counts(order: tuple[i
     assert (provider.name, provider.affiliate) == ("Dr. New", "south")
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_provider_keeps_the_name_that_was_told_whenever_one_is_left_out(order: tuple[int, ...]) -> None:
+    told = (booked("PRV-1", 1), requested("PRV-1").model_copy(update={"affiliate": "south"}))
+    provider = heard((place, told[place]) for place in order).providers["PRV-1"]
+    assert (provider.name, provider.affiliate) == ("Dr. PRV-1", "south")
+
+
 def test_of_two_facts_of_the_same_time_the_one_that_comes_later_counts() -> None:
     told = (
         registered(),
