@@ -233,7 +233,7 @@ async def save(connection: Connection, changes: Sequence[Change[State]]) -> None
             for key, one in now.items() if now is not then else ():
                 known = then.get(key)
                 if known is not one:
-                    row = _row(after.patient_id, one, columns)
+                    row = row_of(after.patient_id, one, columns)
                     rows[name if known else f"new {name}"].append(row)
         rows["answers"] += [
             (one.verification_id, _BENEFITS.dump_json(one.benefits, exclude_none=True).decode(), one.plan)
@@ -303,7 +303,7 @@ def verification_of(row: Sequence[Any]) -> Verification:
     return Verification(verification_id, coverage_id, version, cause, inquiry, *rest)
 
 
-def _row(patient_id: str, one: object, columns: Sequence[str]) -> Row:
+def row_of(patient_id: str, one: object, columns: Sequence[str]) -> Row:
     """Return a row whose first column is the patient, and whose other columns are the object's fields."""
     values = (getattr(one, name) for name in columns[1:])
     return (

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from services.insurance.domain import State, state_key
+from services.insurance.domain import Named, State, named_by, state_key
 from services.insurance.domain.asking import AskPayer, PayerAnswered
 from services.insurance.domain.patient import Coverage, Patient
 from services.insurance.domain.session import Session
@@ -26,7 +26,7 @@ from shared.events.portal import SessionEnded, SessionStarted
 from shared.events.registration import CoverageOnFile, PatientRegistered
 from shared.events.scheduling import AppointmentBooked, AppointmentCancelled
 from shared.events.vocabulary import Subscriber
-from shared.messaging.decision import Event, Task
+from shared.messaging.decision import Decision, Event, Task
 
 PATIENT, PERSON, PROXY, OTHER = "PT-1", "P-1", "P-2", "P-9"
 SELF, STAFF = f"patient:{PERSON}", "staff:ines"
@@ -184,10 +184,11 @@ class Hospital:
 
     def _commit(self, messages: Iterable[Message[Any]]) -> list[Event]:
         messages = list(messages)
-        loaded: dict[str, State | None] = {state_key(one): self._load(state_key(one)) for one in messages}
+        named = named_by(messages)
+        loaded: dict[str, State | None] = {state_key(one): self._load(state_key(one), named) for one in messages}
         told: list[Event] = []
         for one in messages:
-            decided = INSURANCE.decide(loaded[state_key(one)], one, self.now)
+            decided = self.decide(loaded[state_key(one)], one)
             outcomes = [event for event in decided.events if event.outcome]
             assert len(outcomes) == isinstance(one.data, Command), "one outcome for each command"
             loaded[state_key(one)] = decided.state
@@ -196,16 +197,33 @@ class Hospital:
                 self._put(task, one.subject)
         for key, state in loaded.items():
             if state is not None:
-                self._states[key] = state
+                self._states[key] = self._whole(state)
         self.told += told
         return told
 
-    def _load(self, key: str) -> State | None:
+    def decide(self, state: State | None, heard: Message[Any]) -> Decision[State]:
+        return INSURANCE.decide(state, heard, self.now)
+
+    def _load(self, key: str, named: Named) -> State | None:
+        """Return a state with what is loaded of it for these messages, and no more."""
         state = self._states.get(key)
         if isinstance(state, Patient):
+            changes = {change_id for _, change_id in named.changes}
+            wanted = {
+                key: one for key, one in state.changes.items() if one.status == "requested" or key in changes
+            }
+            asked = named.verifications | {one.verification_id for one in wanted.values()}
             ended = (one for one in self._states.values() if isinstance(one, Session) and one.ended_at is not None)
-            sessions = frozenset(one.session_id for one in ended)
-            return replace(state, ended_sessions=sessions, answers=(), exchanges=(), history=())
+            return Patient(
+                state.patient_id,
+                state.registered,
+                state.coverages,
+                wanted,
+                {key: one for key, one in state.verifications.items() if one.is_open or key in asked},
+                {key: one for key, one in state.appointments.items() if key in named.appointments},
+                {key: one for key, one in state.work.items() if one.is_open or key in named.work},
+                ended_sessions=frozenset(one.session_id for one in ended),
+            )
         if isinstance(state, Session):
             waiting = [
                 one.patient_id
@@ -214,6 +232,20 @@ class Hospital:
             ]
             return replace(state, waiting=tuple(waiting))
         return state
+
+    def _whole(self, state: State) -> State:
+        """Return a state together with what was not loaded of it."""
+        if not isinstance(state, Patient):
+            return state
+        there = self._states.get(f"patient:{state.patient_id}", state)
+        assert isinstance(there, Patient)
+        return replace(
+            state,
+            changes={**there.changes, **state.changes},
+            verifications={**there.verifications, **state.verifications},
+            appointments={**there.appointments, **state.appointments},
+            work={**there.work, **state.work},
+        )
 
     def _put(self, task: Task, subject: str) -> None:
         self.due.append((task.due_at or self.now, next(_ids), task.data, subject))
@@ -240,6 +272,10 @@ class Hospital:
 
     def coverage(self, coverage_id: str = "COV-1") -> Coverage:
         return self.patient.coverages[coverage_id]
+
+    def coming(self, *kinds: type[Data]) -> list[Any]:
+        """Return the tasks of these kinds that are yet to be done."""
+        return [data for _, _, data, _ in self.due if isinstance(data, kinds)]
 
     def said(self, kind: type[Data]) -> list[Any]:
         """Return what was told of a kind, in its order."""
