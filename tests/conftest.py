@@ -14,6 +14,7 @@ from local.infrastructure import infrastructure as start
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=10_000)
 hypothesis.settings.load_profile("tests")
 
 
