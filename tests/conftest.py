@@ -12,8 +12,9 @@ from xdist.scheduler import LoadScopeScheduling
 from local.infrastructure import Endpoints
 from local.infrastructure import infrastructure as start
 
-# How long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("tests", deadline=None)
+# How long an example takes depends on what else the machine does. The same examples in each run, so that a change
+# is judged by itself; `--hypothesis-profile=long` looks for new ones.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=10_000)
 hypothesis.settings.load_profile("tests")
 

@@ -24,6 +24,7 @@ _KEYS: Final = {
     "statement": ("account_number", "statement_id"),
     "saved_method": ("account_number", "method_id"),
     "plan": ("account_number", "plan_id"),
+    "plan_history": ("seq",),
     "refund": ("account_number", "refund_id"),
     "work": ("work_id",),
     "webhook": ("event_id",),
@@ -96,7 +97,7 @@ class Tables:
 
     async def copy_records_to_table(self, name: str, *, records: list[Any], columns: tuple[str, ...]) -> None:
         for values in records:
-            row = dict(zip(columns, values, strict=True))
+            row = {"seq": len(self._rows[name]), **dict(zip(columns, values, strict=True))}
             assert self._key(name, row) not in self._rows[name], f"{name} is there already: {row}"
             self._put(name, row)
 
