@@ -119,8 +119,8 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go on where the database says."""
         self._assigned_at = time.time()
-        self._heard_until = 0.0
         async with self._busy:
+            self._heard_until = 0.0
             if self._guarded is not self.consumer:
                 # Before this consumer's first record.
                 guard(self.consumer, self._find_again)
@@ -263,6 +263,9 @@ class Pipeline(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             waiting[partition] = max(end - reached[partition], 0)
             ends[partition] = end
             told_ms.append(consumer.last_poll_timestamp(partition) or 0)
+        if self._mark is not None:
+            # A log may have been cut short meanwhile.
+            self._mark = {one: min(end, ends.get(one, end)) for one, end in self._mark.items()}
         if self._note_heard(reached) and len(ends) == len(positions):
             self._mark_at(ends, min(told_ms) / 1000 if told_ms else time.time(), reached)
         for partition in self._waiting.keys() - waiting.keys():

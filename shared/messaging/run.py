@@ -81,8 +81,9 @@ class Messaging:
         ]
 
     def _heard(self) -> bool:
-        """Tell whether all that this process hears is handled, but for the newest."""
-        return all(pipeline.heard_s() < HEARD_S_MAX for pipeline in self.pipelines)
+        """Tell whether all that this process hears is handled, but for the newest; it may hear nothing."""
+        hears = any(pipeline.positions for pipeline in self.pipelines)
+        return hears and all(pipeline.heard_s() < HEARD_S_MAX for pipeline in self.pipelines)
 
     def _note(self, loop: str) -> Callable[[], None]:
         def note() -> None:

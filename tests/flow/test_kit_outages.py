@@ -12,9 +12,11 @@ from prometheus_client import REGISTRY
 from local.infrastructure import Endpoints
 from local.ports import free_port
 from shared.database import Connection, connect
+from shared.messaging.consumer import HEARD_S_MAX
 from shared.messaging.handlers import TaskFailedError
+from shared.messaging.run import Messaging
 from shared.settings import KafkaSettings
-from tests.example.domain import OPEN_FOR, ThankVisitor
+from tests.example.domain import OPEN_FOR, CloseFeedback, ThankVisitor
 from tests.flow.kit import Feedback, eventually, feedback, first_told, move, ready
 
 VISITS = [f"visit-{number}" for number in range(40)]
@@ -22,6 +24,7 @@ HELD = """
     select count(*) = 2 from pg_stat_activity
     where datname = current_database() and state = 'active' and wait_event_type = 'Client'
 """
+NO_OTHER_TASK = f"select bool_and(kind = '{CloseFeedback.TYPE}') from task"
 THANKED_LATER = f"select count(*) = 1 from task where kind = '{ThankVisitor.TYPE}' and leased_until is null"
 
 
@@ -151,6 +154,34 @@ async def test_what_was_said_during_an_outage_is_handled_before_timers_that_fell
         assert {event["causationid"]: event["outcome"] for event in await world.outcomes()}[late["id"]] == "done"
 
 
+async def test_a_process_without_partitions_leaves_timers_that_wait_for_what_was_said(
+    infrastructure: Endpoints,
+) -> None:
+    failing = [TaskFailedError("line_busy")]
+
+    async def thank(_visit_id: str, _key: str) -> None:
+        if failing:
+            raise failing.pop()
+
+    async with feedback(infrastructure, partitions=1) as world:
+        handled = world.handlers(thank, waits=(OPEN_FOR / 2,))
+        processes = [await world.start(handled), await world.start(handled)]
+        await world.publish_facts(world.ended("visit-1"))
+        await world.settled()
+        await world.publish(world.leave("visit-1", "f-1"))
+        await eventually(lambda: world.pool.fetchval(THANKED_LATER), "who left it is to be thanked later")
+        (idle,) = await eventually(lambda: without_partitions(processes), "one process has no partition")
+        await asyncio.to_thread(infrastructure.broker.kill)
+        try:
+            await world.stop(next(one for one in processes if one is not idle))
+            move(world.clock, OPEN_FOR)
+            await eventually(lambda: world.pool.fetchval(NO_OTHER_TASK), "what is due is done")
+            assert not await world.pool.fetchval("select closed from visit")
+        finally:
+            await asyncio.to_thread(infrastructure.broker.restart)
+        await eventually(lambda: world.pool.fetchval("select closed from visit"), "the visit is closed")
+
+
 async def test_a_process_that_stops_inside_of_a_statement_holds_nobody_up_for_long(
     infrastructure: Endpoints,
 ) -> None:
@@ -219,6 +250,13 @@ async def _read_no_more(connection: Connection) -> None:
 
 async def feedback_ids(world: Feedback) -> list[str]:
     return [row["feedback_id"] for row in await world.pool.fetch("select feedback_id from feedback")]
+
+
+def without_partitions(processes: list[Messaging]) -> list[Messaging]:
+    """Return the processes that have none, once partitions are shared out."""
+    if any(pipeline.heard_s() > HEARD_S_MAX for one in processes for pipeline in one.pipelines):
+        return []
+    return [one for one in processes if not any(pipeline.positions for pipeline in one.pipelines)]
 
 
 def waits_for_the_database() -> float:
