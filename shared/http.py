@@ -298,7 +298,7 @@ class Gate:
             if not judged and isinstance(route, APIRoute):
                 judged = True
                 await judge(Request(scope), route.dependant)
-                if of_another_charset(Headers(scope=scope)):
+                if scope["method"] not in _SAFE and of_another_charset(Headers(scope=scope)):
                     raise Problem(
                         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Forms are sent in UTF-8.", reason="unknown_charset"
                     )
@@ -307,6 +307,7 @@ class Gate:
         await self._app(scope, receive_judged, send)
 
 
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UTF_8: Final = frozenset({b"utf-8", b"utf8"})
 
 

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from shared.database import AWAY, Connection
+from shared.database import AWAY, SESSION, Connection
 from shared.events.topics import SERVICES, TOPICS
 from shared.messaging import broker, dead_letters, topics
 from shared.settings import DatabaseSettings, KafkaSettings, has_secret, read
@@ -103,7 +103,7 @@ def _database_url(service: str) -> str:
 
 
 async def _with_database(arguments: argparse.Namespace) -> None:
-    connection = await asyncpg.connect(_database_url(arguments.service), timeout=10)
+    connection = await asyncpg.connect(_database_url(arguments.service), timeout=10, server_settings=SESSION)
     try:
         match arguments.command:
             case "list":
