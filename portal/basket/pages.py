@@ -19,6 +19,7 @@ from portal.basket.panes import (
     pane,
     pools_of,
     show_item,
+    show_news,
     show_page,
 )
 from portal.calls import ServiceProblem
@@ -82,7 +83,7 @@ async def news(
         return moved(request, problem)
     last = opened.messages[-1] if opened.messages else None
     newer = last if last is not None and last.message_id != seen else None
-    return await show_item(request, staff, Where.of(request), opened, "basket/news.html", newer=newer)
+    return await show_news(request, staff, Where.of(request), opened, newer)
 
 
 @router.get("/stream")

@@ -122,15 +122,21 @@ def moved(request: Request, problem: ServiceProblem) -> Response:
     return said
 
 
-async def show_item(
-    request: Request, staff: StaffAtPage, where: Where, item: Item, template: str = "basket/item.html", **more: Any
-) -> Response:
+async def show_item(request: Request, staff: StaffAtPage, where: Where, item: Item, **more: Any) -> Response:
     """Return the pane of an item, or the whole page around it; `more` is what an action adds to it."""
     if pane(request) is None:
         return await show_page(request, staff, where, item, **more)
     pools, (work, payers) = await asyncio.gather(pools_of(staff), _owned(staff, item))
     shown = _item(request, staff, item, work, payers)
-    return render(request, template, _status(more), where=where, pools=pools, **shown | more)
+    return render(request, "basket/item.html", _status(more), where=where, pools=pools, **shown | more)
+
+
+async def show_news(request: Request, staff: StaffAtPage, where: Where, item: Item, newer: Any) -> Response:
+    """Return what is new of an open item: without the work behind it, whose owner notes who looks at it."""
+    if pane(request) is None:
+        return await show_page(request, staff, where, item, newer=newer)
+    pools, shown = await pools_of(staff), _item(request, staff, item, None, [])
+    return render(request, "basket/news.html", where=where, pools=pools, **shown | {"newer": newer})
 
 
 async def show_page(

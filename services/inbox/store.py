@@ -63,8 +63,12 @@ from shared.messaging.handlers import Change
 _KEEP_NEWEST_PROVIDER: Final = insert_statement(
     ProviderRow,
     PROVIDER_COLUMNS,
-    "(provider_id) do update set name = coalesce(excluded.name, provider.name), affiliate = excluded.affiliate,"
-    " told_at = excluded.told_at where provider.told_at <= excluded.told_at",
+    "(provider_id) do update set"
+    " name = case when provider.told_at <= excluded.told_at then coalesce(excluded.name, provider.name)"
+    " else coalesce(provider.name, excluded.name) end,"
+    " affiliate = case when provider.told_at <= excluded.told_at then excluded.affiliate"
+    " else provider.affiliate end,"
+    " told_at = greatest(provider.told_at, excluded.told_at)",
 )
 _ADD_SHELLS: Final = "insert into patient (patient_id) select unnest($1::text[]) on conflict do nothing"
 _READ_PATIENTS: Final = f"select {', '.join(PATIENT)} from patient where patient_id = any($1::text[])"

@@ -67,7 +67,7 @@ PLAN: Final = (
 )
 PLAN_HISTORY: Final = (
     *("account_number", "plan_id", "at", "actor", "status", "monthly_amount_minor", "day_of_month", "autopay"),
-    *("method", "consent", "reason"),
+    *("method", "consent", "reason", "person_id"),
 )
 WORK: Final = ("work_id", "key", "kind", "summary", "about", "details", "raised_at")
 WORK_ENDED: Final = (*WORK, "status", "settled_by", "settled_at", "action", "note")
@@ -276,7 +276,7 @@ def plan_history_rows(account: GuarantorAccount) -> Iterator[Row]:
         terms = (one.status, one.monthly_amount_minor, one.day_of_month, one.autopay)
         method = one.method.model_dump_json(exclude_none=True) if one.method else None
         consent = one.authorization.model_dump_json() if one.authorization else None
-        yield (account.number, one.plan_id, one.at, one.actor, *terms, method, consent, one.reason)
+        yield (account.number, one.plan_id, one.at, one.actor, *terms, method, consent, one.reason, one.person_id)
 
 
 def work(row: Sequence[Any]) -> Work:

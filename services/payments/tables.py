@@ -286,6 +286,7 @@ class PlanHistoryRow(SQLModel, table=True):
     method: str | None = Field(sa_column=columns.jsonb(nullable=True))
     consent: str | None = Field(sa_column=columns.jsonb(nullable=True))
     reason: str | None = Field(sa_column=columns.text(nullable=True))
+    person_id: str | None = Field(sa_column=columns.text(nullable=True))
 
 
 class WorkRow(SQLModel, table=True):

@@ -24,7 +24,8 @@ _ONLY_GROWS = """
 
 
 def upgrade() -> None:
-    op.add_column("coverage_history", sa.Column("actor", sa.Text))
     op.execute(_REFUSE_CHANGE)
-    for table in ("coverage_history", "payer_exchange"):
+    # In the order in which a batch writes them.
+    for table in ("payer_exchange", "coverage_history"):
         op.execute(_ONLY_GROWS.format(table=table))
+    op.add_column("coverage_history", sa.Column("actor", sa.Text))

@@ -81,7 +81,7 @@ async def list_work(
 async def show_work(work_id: PathId, caller: Staff, pool: ThePool) -> WorkDetails:
     """Show one piece of work. That it was read is noted for ever."""
     key, one = await _found(pool, work_id)
-    await note_read(pool, caller, "work", work_id, key)
+    await note_read(pool, caller, "work", work_id, _subject(key))
     return _details(one)
 
 
@@ -94,8 +94,7 @@ async def settle_work(
     note = settling.note if settling else None
     command = SettleWork(work_id=work_id, account_number=key, action=action, note=note)
     or_refused(await ask(command, _subject(key), caller.staff_actor))
-    _key, one = await _found(pool, work_id)
-    return _details(one)
+    return await show_work(work_id, caller, pool)
 
 
 @router.post("/settlements", max_body_size=_SETTLEMENT_BYTES_MAX)

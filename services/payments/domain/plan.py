@@ -156,8 +156,9 @@ def _change(
     method_id = None if command.method else command.method_id or plan.method_id
     autopay = plan.autopay if command.autopay is None else command.autopay
     method = (named if given else plan.method) if autopay else None
-    # A consent is to being debited from what was named with it, and no longer once that was revoked.
-    stays = not given or same_method(named, plan.method)
+    payer = person_of(account, actor) or actor
+    # A consent is a person's, to being debited from what was named with it, and no longer once that was revoked.
+    stays = not given or (same_method(named, plan.method) and payer == plan.person_id)
     authorization = command.authorization or (plan.authorization if stays else None)
     reason: RefusalReason | None = None
     if command.currency not in (None, plan.currency):
@@ -184,7 +185,7 @@ def _change(
         method=method,
         method_id=method_id if autopay else None,
         authorization=authorization,
-        person_id=(person_of(account, actor) or actor) if given and autopay else plan.person_id,
+        person_id=payer if given and autopay else plan.person_id,
         instalments=found.instalments,
     )
     if given and autopay and not (by_bank(changed) and same_method(method, plan.method)):

@@ -18,7 +18,11 @@ def note_plans(
         entry
         for plan in account.plans.values()
         if (known := before.plans.get(plan.plan_id)) is not plan
-        and (entry := _entry(plan, actor, now)) != (known and _entry(known, actor, now))
+        and (
+            (entry := _entry(plan, actor, now)) != (known and _entry(known, actor, now))
+            # Another account may look the same.
+            or plan.method != (known and known.method)
+        )
     )
     if not noted:
         return decided
@@ -38,4 +42,5 @@ def _entry(plan: Plan, actor: str, now: datetime) -> PlanEntry:
         method=MethodShown(kind=method.kind, last4=method.last4, brand=method.brand) if method else None,
         authorization=plan.authorization,
         reason=plan.reason,
+        person_id=plan.person_id,
     )

@@ -328,7 +328,8 @@ class Plan:
 class PlanEntry:
     """How a plan stands from a time on, and who brought that about.
 
-    `actor` is as in the message of it; `authorization` is to being debited from what `method` shows.
+    `actor` is as in the message of it; `authorization` is to being debited from what `method` shows, which is
+    `person_id`'s.
     """
 
     plan_id: str
@@ -341,6 +342,7 @@ class PlanEntry:
     method: MethodShown | None
     authorization: Authorization | None
     reason: str | None
+    person_id: str | None
 
 
 @dataclass(frozen=True)

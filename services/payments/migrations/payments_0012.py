@@ -12,7 +12,7 @@ down_revision = "payments_0011"
 branch_labels = None
 depends_on = None
 
-_TERMS = "account_number, plan_id, status, monthly_amount_minor, day_of_month, autopay, consent, reason"
+_TERMS = "account_number, plan_id, status, monthly_amount_minor, day_of_month, autopay, consent, reason, person_id"
 _THOSE_THERE_ARE = f"""
     insert into plan_history ({_TERMS}, method, at) select {_TERMS}, method - 'token', now() from plan
 """
@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("method", JSONB),
         sa.Column("consent", JSONB),
         sa.Column("reason", sa.Text),
+        sa.Column("person_id", sa.Text),
     )
     op.execute(_THOSE_THERE_ARE)
     op.execute(_REFUSE_CHANGE)

@@ -18,6 +18,7 @@ from services.payments.domain.proofs import Proofs
 from services.payments.domain.refund import MakeRefund, QueryRefund, RefundAnswer, RefundAnswered
 from services.payments.domain.rules import Rules
 from services.payments.domain.webhook import HearProcessor
+from services.payments.domain.work import SettleWork
 from shared.events.envelope import Command, Data, Message, message_of
 from shared.events.payments import (
     CommandRefused,
@@ -354,3 +355,8 @@ def _of_charge(task: Any, told: ChargeAnswer, query: int | None) -> ChargeAnswer
 def _of_refund(task: Any, told: RefundAnswer, query: int | None) -> RefundAnswered:
     named = {"refund_id": task.refund_id, "account_number": task.account_number, "query": query}
     return RefundAnswered(**named, **dict(told))
+
+
+def settling(work_id: str, key: str, action: str) -> SettleWork:
+    """Return how staff settle a piece of work."""
+    return SettleWork(work_id=work_id, account_number=key, action=action, note="By the bank's list")

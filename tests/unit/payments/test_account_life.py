@@ -24,7 +24,7 @@ from services.payments.domain.proofs import GuestPass
 from services.payments.domain.records import Plan
 from services.payments.domain.schedule import NOTICE, banking_day
 from services.payments.domain.settlement import CompareLines
-from services.payments.domain.work import ACTIONS, SettleWork
+from services.payments.domain.work import ACTIONS
 from shared.events.billing import Guarantor, VisitAccountClosed
 from shared.events.envelope import Command, Message
 from shared.events.payments import (
@@ -38,7 +38,7 @@ from shared.events.plans import Authorization, CancelPlan, ChangePlan, PausePlan
 from shared.events.vocabulary import Method
 from shared.messaging.decision import Event
 from tests.unit.payments.account_checks import Told, check, check_waits, cleared
-from tests.unit.payments.account_life import RULES, Charge, Life, Waiting
+from tests.unit.payments.account_life import RULES, Charge, Life, Waiting, settling
 from tests.unit.payments.plan_story import BANK
 from tests.unit.payments.story import (
     CARD,
@@ -277,7 +277,7 @@ class AccountLife(RuleBasedStateMachine):
             action = pick(
                 which, [one for one in ACTIONS[work["kind"]] if truth in (None, one) or one == "ask-again"]
             )
-            self.life.ask(SettleWork(work_id=work["work_id"], account_number=work["key"], action=action), person)
+            self.life.ask(settling(work["work_id"], work["key"], action), person)
 
     # The processor
 
@@ -363,9 +363,7 @@ class AccountLife(RuleBasedStateMachine):
         for work in self.life.tables.all("work"):
             action = "post" if work["kind"] == "payment-taken" else self.life.truth(work)
             if work["status"] == "open" and action is not None:
-                self.life.ask(
-                    SettleWork(work_id=work["work_id"], account_number=work["key"], action=action), STAFF[0]
-                )
+                self.life.ask(settling(work["work_id"], work["key"], action), STAFF[0])
         self.hear_all_webhooks()
         for number in PAYERS:
             account = self.life.account(number)

@@ -159,6 +159,8 @@ def test_a_consent_is_to_being_debited_from_what_was_named_with_it() -> None:
     kept = when(by_bank, ChangePlan(**PLAN, method=again, day_of_month=15)).state
     assert (plan_of(kept).method, plan_of(kept).authorization) == (again, consent)
     assert plan_of(when(by_bank, ChangePlan(**PLAN, method=CARD)).state).authorization is None
+    by_staff = when(by_bank, ChangePlan(**PLAN, method=again), actor="staff:ann")
+    assert outcome(by_staff) == ("refused", "authorization_missing")
 
 
 @pytest.mark.parametrize("reason", ["R07", "R10", "R29"])
