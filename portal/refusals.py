@@ -45,7 +45,7 @@ _PAYMENTS: Final = {
     "unknown_action": N_("This cannot be settled in that way."),
     "settlement_repeated": N_("This settlement has been imported before."),
     "second_person_required": N_("Somebody else must approve this refund."),
-    "why_missing": N_("Please say why, in the note."),
+    "why_missing": N_("Please say why."),
 }
 
 _INSURANCE: Final = {

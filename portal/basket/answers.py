@@ -184,8 +184,8 @@ class Work(Answered):
 
     @property
     def needs_why(self) -> bool:
-        """Whether an action that can be chosen needs a note: who vouches for something says why."""
-        return any(map(self.offers, ("override", "taken", "post", "made")))
+        """Whether an action that can be chosen needs a note: who says what a payer would say says why."""
+        return self.offers("override")
 
 
 class Newer(BaseModel):

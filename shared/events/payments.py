@@ -340,7 +340,7 @@ REFUSAL_REASONS: Final[dict[RefusalReason, str]] = {
     "payment_disputed": "The card holder disputes the payment: nothing is refunded of it until that is over.",
     "refund_decided": "The refund was approved or declined before.",
     "second_person_required": "Who asked for a refund cannot approve it.",
-    "why_missing": "Who gives money back, or says what became of it, says why.",
+    "why_missing": "Who gives money back says why.",
     "guest_expired": "The guest looked the bill up too long ago: look it up again.",
     "too_many_attempts": "Too many charges failed in a day: of this guest, card, account or address, or in all.",
     "work_settled": "Somebody has settled this already.",

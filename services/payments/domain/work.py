@@ -45,9 +45,6 @@ ACTIONS: Final[dict[WorkKind, dict[str, str]]] = {
 }
 """How each kind can be settled, with what the button says."""
 
-VOUCHING: Final = frozenset({"taken", "not-taken", "post", "made", "not-made"})
-"""The actions by which money counts on a person's word alone, who has to say why."""
-
 
 class SettleWork(Command):
     """Staff settle a piece of work of an account, or of a settlement, in one of the ways of its kind."""
@@ -110,8 +107,6 @@ def fault(work: Work | None, command: SettleWork, actor: str) -> RefusalReason |
         return "not_found"
     if command.action not in ACTIONS[work.kind]:
         return "unknown_action"
-    if not work.settled and command.action in VOUCHING and not (command.note or "").strip():
-        return "why_missing"
     if work.settled and (work.settled.by, work.settled.action) != (actor, command.action):
         return "work_settled"
     # An approval is settled by the command about its refund too, whose words are its own.

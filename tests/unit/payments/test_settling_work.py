@@ -71,15 +71,6 @@ def test_a_payment_that_staff_say_was_not_taken_fails_and_frees_what_it_reserved
     assert outcome(when(settled.state, submit(15_000, "pay-2"))) == ("done", None)
 
 
-@pytest.mark.parametrize("note", [None, " ", "\n\t\u2003"])
-def test_who_says_what_became_of_money_says_why(note: str | None) -> None:
-    declined = when(when(owing(V1=15_000), submit(10_000)).state, answer("declined")).state
-    taken = when(declined, answer("succeeded", query=1)).state
-
-    for account, action in ((asked_in_vain(), "taken"), (asked_in_vain(), "not-taken"), (taken, "post")):
-        assert outcome(settle(account, action, note)) == ("refused", "why_missing")
-
-
 def test_the_processor_is_asked_again_about_a_payment_when_staff_want_that() -> None:
     account = asked_in_vain()
 
